@@ -1,0 +1,28 @@
+//! Starts a server on a free port and speaks raw bytes to it.
+//!
+//! * [`Server`] runs encke, or Debian's nginx with or without Nchan, from a configuration text.
+//!   One script can so be run on several [`Backend`]s and the answers compared.
+//! * [`Conf`] is that text; [`Conf::server`] writes the `events`, `http` and `server` blocks around it.
+//! * [`Connection`] sends bytes and reads one [`Reply`] at a time: a [`Response`], silence, or the end.
+//! * [`date`] reads and writes the three HTTP date forms.
+//!
+//! ```ignore
+//! let server = Server::start(Conf::server("location /publish { set $push_channel_id a; push_publisher; }"));
+//! let reply = server.request("GET /publish HTTP/1.1\r\nHost: localhost\r\n\r\n");
+//! assert_eq!(reply.status(), 404);
+//! ```
+
+mod client;
+mod conf;
+pub(crate) mod date;
+mod port;
+mod response;
+mod server;
+
+pub(crate) use client::{Connection, Ending, Reply};
+pub(crate) use conf::Conf;
+pub(crate) use response::Response;
+pub(crate) use server::{Backend, Server, StartError};
+
+/// How long an answer may take where the test says nothing else; generous, for busy machines.
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,0 +1,24 @@
+//! Ports for servers that must be told a number before they start.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// Below the range from which the kernel takes ports for outgoing connections: a port found free there
+/// can be taken by any client, of this test or of another, before the server binds it.
+const FIRST: u16 = 10_000;
+const COUNT: u16 = 20_000;
+
+/// A port nobody listens on, and which no other call in this process returns again soon.
+pub(super) fn free() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test processes that run side by side start at different places.
+    let start = u16::try_from(process::id() % u32::from(COUNT)).unwrap_or(0);
+    loop {
+        let turn = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = FIRST + (start.wrapping_mul(61) % COUNT + turn) % COUNT;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The integration tests of encke: everything that a client or an operator can see from outside.
+
+// A toolbox shared by all modules below.
+mod harness;
+
+// The program of the article that people set up comet servers from, unchanged.
+mod article;
+// Recorded request sequences, and what the old servers answered to them.
+mod transcripts;
