@@ -1,6 +1,7 @@
 //! What a directive is: one row in one table.
 
-use super::builder::{Builder, Call};
+use super::builder::Builder;
+use super::call::Call;
 use super::context::Contexts;
 use super::diag::Diagnostic;
 use super::modules;
@@ -74,10 +75,30 @@ pub enum Status {
 
 /// Every directive, module by module.
 pub fn all() -> impl Iterator<Item = &'static Directive> {
-    modules::ALL.iter().flat_map(|module| module.directives)
+    modules::all().flat_map(|module| module.directives)
 }
 
 /// The row of that name. A name may have several rows with different contexts (`server`, `if`).
 pub fn find(name: &[u8]) -> impl Iterator<Item = &'static Directive> {
     all().filter(move |row| row.name.as_bytes() == name)
 }
+
+/// Directives whose block is not nginx's language but Lua.
+pub const RAW_BLOCKS: &[&str] = &[
+    "access_by_lua_block",
+    "balancer_by_lua_block",
+    "body_filter_by_lua_block",
+    "content_by_lua_block",
+    "exit_worker_by_lua_block",
+    "header_filter_by_lua_block",
+    "init_by_lua_block",
+    "init_worker_by_lua_block",
+    "log_by_lua_block",
+    "rewrite_by_lua_block",
+    "server_rewrite_by_lua_block",
+    "set_by_lua_block",
+    "ssl_certificate_by_lua_block",
+    "ssl_client_hello_by_lua_block",
+    "ssl_session_fetch_by_lua_block",
+    "ssl_session_store_by_lua_block",
+];

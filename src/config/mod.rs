@@ -1,0 +1,206 @@
+//! The meaning of configurations: text tree in; typed, checked, merged plain data out.
+//!
+//! [`load`] goes through the parser's tree in file order. Each directive is looked up in the table
+//! ([`directive`], [`modules`]), checked against its row, and written down by the row's setter into the draft of its
+//! block ([`draft`], [`builder`]). At the end of `http` every block takes what it does not say itself from the one
+//! around it ([`merge`], [`vhosts`]), and the result is a [`model::Config`].
+
+mod builder;
+mod call;
+pub mod check;
+pub mod context;
+pub mod diag;
+pub mod directive;
+pub mod docs;
+mod draft;
+mod fragment;
+mod merge;
+pub mod model;
+mod modules;
+pub mod regex;
+pub mod template;
+#[cfg(test)]
+mod tests;
+mod value;
+pub mod variable;
+mod vhosts;
+
+use std::path::{Path, PathBuf};
+
+use encke_parser::{Loader, Options, Parsed, SourceMap, parse, parse_bytes};
+
+use self::builder::{Builder, Outcome};
+use self::check::Finding;
+use self::diag::Diagnostic;
+use self::fragment::Shape;
+use self::model::{Config, ErrorLog, Instruction, MainConf, Server, Severity};
+use self::modules::listen::ListenDraft;
+use self::modules::{listen, push};
+
+/// Whether to go on after an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Stop at the first, as nginx does.
+    #[default]
+    FirstError,
+    /// Tell all of them.
+    Collect,
+}
+
+/// How to read a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// `-p`: relative paths of logs and the pid file are below it.
+    pub prefix: PathBuf,
+    /// `--listen`: addresses for a fragment, which has none of its own.
+    pub listen: Vec<String>,
+    /// `-g`: directives for the main context.
+    pub globals: Option<String>,
+    /// `-e`: the error log when the configuration names none.
+    pub error_log: Option<PathBuf>,
+    /// Whether the default port is 80 or 8000.
+    pub is_root: bool,
+    /// Whether to go on after an error.
+    pub mode: Mode,
+}
+
+/// What reading a configuration came to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration; `None` after an error.
+    pub config: Option<Config>,
+    /// Errors, warnings and notices, in the order they came up.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files that were read.
+    pub sources: SourceMap,
+    /// Every directive, in [`Mode::Collect`].
+    pub findings: Vec<Finding>,
+    /// The text itself was right: any error came up after reading (nginx says `syntax is ok` before those).
+    pub syntax_ok: bool,
+}
+
+impl Loaded {
+    /// The first error.
+    pub fn error(&self) -> Option<&Diagnostic> {
+        self.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Emerg)
+    }
+}
+
+/// Reads the configuration at `path`.
+pub fn load(path: &Path, loader: &dyn Loader, options: &LoadOptions) -> Loaded {
+    let parser_options = Options { raw_blocks: directive::RAW_BLOCKS, ..Options::default() };
+    let parsed = parse(path, loader, &parser_options);
+    let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let mut builder = Builder::new(options, &parsed.sources, directory);
+    let mut syntax_ok = false;
+    let config = read(&mut builder, &parsed, &mut syntax_ok);
+    let (mut diagnostics, findings) = (builder.diagnostics, builder.findings);
+    let config = config.map_err(|error| diagnostics.push(error)).ok();
+    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Emerg);
+    Loaded { config: config.filter(|_| !failed), diagnostics, sources: parsed.sources, findings, syntax_ok }
+}
+
+fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<Config> {
+    globals(b)?;
+    let shape = Shape::of(&parsed.directives);
+    let walked = fragment::read(b, shape, &parsed.directives);
+    let parse_error = parsed.error.as_ref().map(parse_error);
+    if let Some(error) = walked.err().or(parse_error) {
+        // nginx merges where `http` ends, so what is wrong there comes before what is wrong behind it.
+        let before = if b.http.closed { merge::http(b).err() } else { None };
+        return Err(before.unwrap_or(error));
+    }
+    listens(b, shape)?;
+    let (servers, listens) = merge::http(b)?;
+    *syntax_ok = !b.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Emerg);
+    if shape == Shape::Whole && !b.main.events {
+        b.settle(Err(Diagnostic::emerg("no \"events\" section in configuration")))?;
+    }
+    if !servers.iter().any(serves) {
+        let error = Diagnostic::emerg("there is nothing to serve: no server has a location, a return or a push role");
+        b.settle(Err(error.with_help("write a server with a location that holds push_publisher or push_subscriber")))?;
+    }
+    Ok(Config {
+        main: main(b),
+        max_reserved_memory: b.http.max_reserved_memory.unwrap_or(push::DEFAULT_MEMORY),
+        listens,
+        servers,
+        variables: std::mem::take(&mut b.variables),
+    })
+}
+
+fn parse_error(error: &encke_parser::Error) -> Diagnostic {
+    Diagnostic { span: error.span, ..Diagnostic::emerg(error.to_string()) }
+}
+
+/// Reads the text of `-g`, as if it stood above the file.
+fn globals(b: &mut Builder<'_>) -> Outcome {
+    let Some(text) = &b.options.globals else { return Ok(()) };
+    let parsed = parse_bytes(Path::new("command line"), text.as_bytes(), &Options::default());
+    let walked = b.walk(&parsed.directives).and_then(|()| match &parsed.error {
+        Some(error) => b.settle(Err(parse_error(error))),
+        None => Ok(()),
+    });
+    // Its places are in a source of its own: a line number would say nothing.
+    let placeless = |mut diagnostic: Diagnostic| {
+        if diagnostic.span.take().is_some() {
+            diagnostic.message.push_str(" in command line");
+        }
+        diagnostic
+    };
+    let said = std::mem::take(&mut b.diagnostics);
+    b.diagnostics.extend(said.into_iter().map(placeless));
+    b.findings.clear();
+    walked.map_err(placeless)
+}
+
+/// Gives servers without `listen` the default address, and fragments the one asked for.
+fn listens(b: &mut Builder<'_>, shape: Shape) -> Outcome {
+    if shape == Shape::Whole && !b.options.listen.is_empty() {
+        let error = "an address to listen on can be given for a fragment only: this file has servers of its own";
+        b.settle(Err(Diagnostic::emerg(error)))?;
+    }
+    let default = if b.options.is_root { "*:80" } else { "*:8000" };
+    let asked: Vec<&str> = b.options.listen.iter().map(String::as_str).collect();
+    let addresses = if asked.is_empty() { vec![default] } else { asked };
+    let mut drafts: Vec<ListenDraft> = Vec::new();
+    for address in addresses {
+        let words: Vec<&[u8]> = address.split_ascii_whitespace().map(str::as_bytes).collect();
+        drafts.push(listen::parse(&words, |warning| b.diagnostics.push(Diagnostic::warn(warning)))?);
+    }
+    let without = b.http.servers.iter_mut().filter(|server| server.listens.is_empty());
+    without.for_each(|server| server.listens.clone_from(&drafts));
+    Ok(())
+}
+
+/// Whether a server answers anything but 404.
+fn serves(server: &Server) -> bool {
+    let locations = &server.locations;
+    let has_role = server.conf.push.publisher || server.conf.push.subscriber.is_some();
+    let empty = locations.exact.is_empty() && locations.prefix.is_empty() && locations.regex.is_empty();
+    has_role || !empty || returns(&server.rewrite)
+}
+
+fn returns(program: &[Instruction]) -> bool {
+    program.iter().any(|instruction| match instruction {
+        Instruction::Return(_) | Instruction::Rewrite(_) => true,
+        Instruction::If { body, .. } => returns(body),
+        _ => false,
+    })
+}
+
+fn main(b: &mut Builder<'_>) -> MainConf {
+    let mut main = std::mem::take(&mut b.main);
+    if let Some(path) = b.options.error_log.as_ref().filter(|_| main.error_log.is_empty()) {
+        let target = b.log_target(path.as_os_str().as_encoded_bytes());
+        main.error_log.push(ErrorLog { target, level: Severity::Error });
+    }
+    MainConf {
+        worker_processes: main.worker_processes.unwrap_or(1),
+        worker_connections: main.worker_connections.unwrap_or(512),
+        user: main.user,
+        pid: main.pid,
+        daemon: main.daemon.unwrap_or(true),
+        error_log: main.error_log,
+    }
+}

@@ -27,6 +27,7 @@ impl Template {
     pub fn compile(text: &[u8], variables: &mut Variables) -> Result<Self, interpolate::InvalidVariable> {
         let parts = interpolate::split(text)?.into_iter().map(|piece| match piece {
             Piece::Literal(bytes) => Part::Literal(bytes.into()),
+            Piece::Capture(group) => Part::Variable(Variable::Capture(group)),
             Piece::Variable(name) => Part::Variable(variables.resolve(&String::from_utf8_lossy(name))),
         });
         Ok(Self { parts: parts.collect() })

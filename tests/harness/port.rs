@@ -1,8 +1,11 @@
 //! Ports for servers that must be told a number before they start.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use socket2::{Domain, Socket, Type};
 
 /// Below the range from which the kernel takes ports for outgoing connections: a port found free there
 /// can be taken by any client, of this test or of another, before the server binds it.
@@ -17,8 +20,16 @@ pub(super) fn free() -> u16 {
     loop {
         let turn = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let port = FIRST + (start.wrapping_mul(61) % COUNT + turn) % COUNT;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if bind(port).is_ok() {
             return port;
         }
     }
+}
+
+/// Binds without listening. A process that another thread is just starting holds a copy of this socket for a
+/// moment: it must neither accept the first connection in the server's place nor keep the server from binding.
+fn bind(port: u16) -> io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())
 }

@@ -43,7 +43,7 @@ impl Backend {
         matches!(self, Backend::Nginx { .. })
     }
 
-    fn command(self, conf: &Path) -> Command {
+    fn command(self, conf: &Path, dir: &Path) -> Command {
         match self {
             Backend::Encke => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_encke"));
@@ -52,7 +52,9 @@ impl Backend {
             }
             Backend::Nginx { nchan } => {
                 let mut command = Command::new(NGINX);
-                command.args(["-e", "stderr", "-c"]).arg(conf).arg("-g").arg(nginx_globals(nchan));
+                // The prefix keeps the distribution's welcome page away.
+                command.arg("-p").arg(dir).args(["-e", "stderr", "-c"]).arg(conf);
+                command.arg("-g").arg(nginx_globals(nchan));
                 command
             }
         }
@@ -120,7 +122,7 @@ impl Builder {
         let stderr = File::create(&stderr_path).expect("the log can be made");
         let child = self
             .backend
-            .command(&conf_path)
+            .command(&conf_path, dir.path())
             .args(self.args.iter().map(|arg| OsString::from(fill_in(arg, port, dir.path()))))
             .envs(self.envs.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -1,0 +1,215 @@
+//! Blocks while they are being read: what was written, with everything else unset.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use encke_parser::Span;
+
+use super::context::Contexts;
+use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, User};
+use super::modules::access::AccessDraft;
+use super::modules::charset::CharsetDraft;
+use super::modules::gzip::GzipDraft;
+use super::modules::headers::HeadersDraft;
+use super::modules::http_core::CoreDraft;
+use super::modules::listen::ListenDraft;
+use super::modules::log::LogDraft;
+use super::modules::push::PushDraft;
+use super::modules::server_name::ServerName;
+
+/// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
+macro_rules! draft {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default)]
+        #[allow(missing_docs)]
+        pub struct $name { $(pub $field: Option<$type>,)* }
+
+        impl $name {
+            /// Takes what is unset from the enclosing block.
+            pub fn inherit(&mut self, parent: &Self) {
+                $(if self.$field.is_none() { self.$field.clone_from(&parent.$field); })*
+            }
+        }
+    };
+}
+pub(super) use draft;
+
+/// What the main and `events` contexts set.
+#[derive(Debug, Default)]
+#[allow(missing_docs)]
+pub struct MainDraft {
+    pub worker_processes: Option<usize>,
+    pub worker_connections: Option<usize>,
+    pub user: Option<User>,
+    pub pid: Option<PathBuf>,
+    pub daemon: Option<bool>,
+    pub error_log: Vec<ErrorLog>,
+    /// `events { }` was there.
+    pub events: bool,
+}
+
+/// What all servers share.
+#[derive(Debug, Default)]
+pub struct HttpDraft {
+    /// Where the `http` block is, once there was one.
+    pub span: Option<Span>,
+    /// It was read to its end.
+    pub closed: bool,
+    /// Its settings.
+    pub conf: ConfDraft,
+    /// Its settings for servers.
+    pub server: ServerDraft,
+    /// Its servers.
+    pub servers: Vec<Block>,
+    /// `log_format`s by name.
+    pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
+    /// `push_max_reserved_memory`.
+    pub max_reserved_memory: Option<u64>,
+    /// Every `listen` so far, by address, to notice repetitions.
+    pub listens: Vec<SeenListen>,
+}
+
+/// A `listen` address some server has.
+#[derive(Debug)]
+pub struct SeenListen {
+    /// The address as nginx prints it.
+    pub address: String,
+    /// The last server that has it, by its place in the file.
+    pub server: usize,
+    /// A server is the default one.
+    pub default: bool,
+    /// Options of the socket were given.
+    pub options: bool,
+}
+
+draft! {
+    /// Settings of a server that locations do not have.
+    ServerDraft {
+        client_header_timeout: Duration,
+        large_client_header_buffers: (usize, usize),
+        merge_slashes: bool,
+        underscores_in_headers: bool,
+        ignore_invalid_headers: bool,
+    }
+}
+
+/// Settings that a block takes from the one around it when they are unset.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct ConfDraft {
+    pub core: CoreDraft,
+    pub access: AccessDraft,
+    pub headers: HeadersDraft,
+    pub log: LogDraft,
+    pub charset: CharsetDraft,
+    pub gzip: GzipDraft,
+    pub push: PushDraft,
+}
+
+/// Settings of one block only.
+#[derive(Debug, Default)]
+pub struct OwnDraft {
+    /// `push_publisher`.
+    pub publisher: bool,
+    /// `push_subscriber`.
+    pub subscriber: Option<Mechanism>,
+    /// `limit_except`: methods and the block.
+    pub limit_except: Option<(Vec<String>, Box<Block>)>,
+}
+
+/// What a `location` block is, besides its content.
+#[derive(Debug)]
+pub struct LocationHead {
+    /// As written, for reports.
+    pub name: String,
+    /// How it is chosen.
+    pub matcher: Matcher,
+    /// Where it is.
+    pub span: Span,
+}
+
+/// A rewrite directive.
+#[derive(Debug)]
+pub enum Op {
+    /// Complete.
+    Do(Instruction),
+    /// An `if` whose settings wait for those around it.
+    If {
+        /// Its condition.
+        condition: Condition,
+        /// Its content.
+        block: Box<Block>,
+    },
+}
+
+/// A block of any kind, open or read.
+#[derive(Debug)]
+pub struct Block {
+    /// Which kind.
+    pub context: Contexts,
+    /// Where it is.
+    pub span: Option<Span>,
+    /// Settings, inherited when unset.
+    pub conf: ConfDraft,
+    /// Settings that are not inherited.
+    pub own: OwnDraft,
+    /// Settings of a server.
+    pub server: ServerDraft,
+    /// `server_name`s.
+    pub names: Vec<ServerName>,
+    /// `listen`s.
+    pub listens: Vec<ListenDraft>,
+    /// Of a location: what it is.
+    pub location: Option<LocationHead>,
+    /// Rewrite directives.
+    pub ops: Vec<Op>,
+    /// Locations.
+    pub locations: Vec<Block>,
+    /// Directives that may stand only once and did.
+    pub seen: HashSet<&'static str>,
+}
+
+// === impl ConfDraft ===
+
+impl ConfDraft {
+    /// Takes what is unset from the enclosing block.
+    pub fn inherit(&mut self, parent: &Self) {
+        self.core.inherit(&parent.core);
+        self.access.inherit(&parent.access);
+        self.headers.inherit(&parent.headers);
+        self.log.inherit(&parent.log);
+        self.charset.inherit(&parent.charset);
+        self.gzip.inherit(&parent.gzip);
+        self.push.inherit(&parent.push);
+    }
+}
+
+// === impl Block ===
+
+impl Block {
+    /// An empty block.
+    pub fn new(context: Contexts) -> Self {
+        Self {
+            context,
+            span: None,
+            conf: ConfDraft::default(),
+            own: OwnDraft::default(),
+            server: ServerDraft::default(),
+            names: Vec::new(),
+            listens: Vec::new(),
+            location: None,
+            ops: Vec::new(),
+            locations: Vec::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// The same at a place.
+    #[must_use]
+    pub fn at(self, span: Span) -> Self {
+        Self { span: Some(span), ..self }
+    }
+}

@@ -1,0 +1,184 @@
+//! The rest of nginx's core, events and http core modules; what concerns files is in `files`.
+
+use super::{
+    BLOCK, Directive, E, H, HS, HSL, HSLI, HTTP_REWRITE, M, Module, ONE, ONE_OR_TWO, ONE_TO_FOUR, SOME,
+    TWO_OR_THREE, U, rows,
+};
+
+const SCHEDULING: &str =
+    "it tunes how nginx's workers are scheduled; Encke's threads serve the same requests without it";
+const EVENT_LOOP: &str =
+    "it tunes nginx's event loop; Encke has its own, and connections are accepted all the same";
+const NO_DISK_THREADS: &str =
+    "Encke reads and writes no files that would need threads or asynchronous disk access";
+const DEBUGGING: &str = "it only helps to debug nginx's own code; no request is answered differently";
+const SAME_MATCHES: &str = "it makes nginx's regular expressions faster; they match the same without it";
+const ACCELERATOR: &str = "it names a hardware accelerator for TLS; keys and ciphers are the same without it";
+const PROCESS: &str = "it belongs to nginx's own process model; no request is answered differently";
+const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
+const POOLS: &str = "it sizes a memory pool of nginx; Encke allocates what a request needs";
+const BODY_IN_MEMORY: &str =
+    "Encke keeps a request's body in memory, up to client_max_body_size; nothing is written to a file";
+const WRITING: &str = "it tunes when bytes are handed to the kernel; the same bytes are sent without it";
+const OLD_BROWSERS: &str =
+    "it works around bugs of browsers that are long gone; the answer means the same without it";
+const ONLY_LOGGING: &str = "it only adds lines to the error log; no request is answered differently";
+const PROTOCOL_BLOCK: &str = "Encke serves HTTP only: ports that nginx would have opened in this block, \
+     with its limits, would be missing";
+const NOT_DONE: &str =
+    "Encke does not do this yet: connections would be treated otherwise than the file says";
+const NO_LIMIT: &str = "Encke does not do this yet: a limit that nginx would have kept would not hold";
+const NO_RESOLVER: &str = "Encke does not look up names while serving yet: requests that nginx would have \
+     sent to a named host would fail";
+const POST_ACTION: &str = "Encke does not do this yet: the request that nginx would have made after each \
+     answer would never be made";
+
+/// `main`, `events`, `stream`, `mail` and the http core.
+pub(super) const MODULES: &[Module] = &[
+    Module { name: "ngx_core_module", directives: MAIN },
+    Module { name: "ngx_event_core_module", directives: EVENTS },
+    Module { name: "ngx_http_core_module", directives: HTTP_CORE },
+    Module { name: "ngx_http_rewrite_module", directives: REWRITE_LOGGING },
+    Module { name: "ngx_google_perftools_module", directives: PERFTOOLS },
+    Module { name: "blocks of other protocols", directives: PROTOCOLS },
+];
+
+const MAIN: &[Directive] = &rows![
+    Accepted(debug_points) "debug_points", M, ONE, "", DEBUGGING,
+        "Stops or aborts nginx when it finds an error in itself.";
+    Accepted(once) "lock_file", M, ONE, "logs/nginx.lock", PROCESS,
+        "Names the file for accept_mutex on systems that need one.";
+    Accepted(flag) "pcre_jit", M, ONE, "off", SAME_MATCHES,
+        "Compiles regular expressions to machine code when the file is read.";
+    Accepted(once) "ssl_engine", M, ONE, "", ACCELERATOR,
+        "Names the hardware accelerator that TLS uses.";
+    Accepted "thread_pool", M, TWO_OR_THREE, "default threads=32 max_queue=65536", NO_DISK_THREADS,
+        "Names a pool of threads for reading and sending files.";
+    Accepted(millis) "timer_resolution", M, ONE, "", EVENT_LOOP,
+        "Looks at the clock only this often.";
+    Accepted(once) "worker_cpu_affinity", M, SOME, "", SCHEDULING,
+        "Binds workers to processors.";
+    Accepted(priority) "worker_priority", M, ONE, "0", SCHEDULING,
+        "Sets the workers' scheduling priority, as nice does.";
+    Accepted(offset) "worker_rlimit_core", M, ONE, "", PROCESS,
+        "Limits the size of a worker's core file.";
+    Refused "worker_rlimit_nofile", M, ONE, "",
+        "Encke does not do this yet: the limit of open files stays the one it was started with (ulimit -n)",
+        "Sets the limit of open files of the workers.";
+    Refused "worker_shutdown_timeout", M, ONE, "",
+        "Encke does not do this yet: connections that nginx would have closed by then would delay a shutdown",
+        "Closes the connections that are still open this long after a graceful shutdown has begun.";
+    Accepted(once) "working_directory", M, ONE, "", PROCESS,
+        "Sets the workers' directory, where core files are put.";
+];
+
+const EVENTS: &[Directive] = &rows![
+    Accepted(millis) "accept_mutex_delay", E, ONE, "500ms", EVENT_LOOP,
+        "How long a worker waits before it tries to accept again.";
+    Accepted "debug_connection", E, ONE, "", DEBUGGING,
+        "Writes debugging lines for these clients.";
+    Accepted(number) "epoll_events", E, ONE, "512", EVENT_LOOP,
+        "How many events are taken from the kernel at once.";
+    Accepted(number) "worker_aio_requests", E, ONE, "32", NO_DISK_THREADS,
+        "How many asynchronous disk operations a worker may have under way.";
+];
+
+const HTTP_CORE: &[Directive] = &rows![
+    Refused "auth_delay", HSL, ONE, "0s",
+        "Encke does not do this yet: a wrong password that nginx would have answered late could be tried fast",
+        "Delays answers to requests with wrong credentials, against timing attacks.";
+    Refused "chunked_transfer_encoding", HSL, ONE, "on", NOT_DONE,
+        "Whether answers of unknown length may be sent in chunks.";
+    Refused "client_body_buffer_size", HSL, ONE, "8k|16k",
+        "Encke does not do this yet: a request's body is always kept in memory, up to client_max_body_size",
+        "How much of a request's body is kept in memory before it goes to a file.";
+    Accepted(in_file_only) "client_body_in_file_only", HSL, ONE, "off", BODY_IN_MEMORY,
+        "Writes every request's body to a file.";
+    Accepted(flag) "client_body_in_single_buffer", HSL, ONE, "off", BODY_IN_MEMORY,
+        "Keeps a request's body in one piece.";
+    Accepted(once) "client_body_temp_path", HSL, ONE_TO_FOUR, "client_body_temp", BODY_IN_MEMORY,
+        "Where bodies of requests are written.";
+    Accepted(size) "connection_pool_size", HS, ONE, "256|512", POOLS,
+        "First size of a connection's memory pool.";
+    Refused "keepalive_disable", HSL, ONE_OR_TWO, "msie6", NOT_DONE,
+        "Browsers whose connections are closed after each answer.";
+    Refused "keepalive_time", HSL.or(U), ONE, "1h", NO_LIMIT,
+        "How long requests are taken from one connection.";
+    Refused "keepalive_requests", U, ONE, "1000", super::upstream::NO_UPSTREAM,
+        "How many requests are sent over one kept connection to the server behind.";
+    Refused "keepalive_timeout", U, ONE, "60s", super::upstream::NO_UPSTREAM,
+        "How long an unused connection to the server behind is kept.";
+    Refused "limit_rate", HSLI, ONE, "0", NO_LIMIT,
+        "How many bytes per second an answer is sent with.";
+    Refused "limit_rate_after", HSLI, ONE, "0", NO_LIMIT,
+        "How many bytes are sent before limit_rate begins.";
+    Refused "lingering_close", HSL, ONE, "on", NOT_DONE,
+        "Whether to read on for a while from a client that still sends when its connection is closed.";
+    Refused "lingering_time", HSL, ONE, "30s", NOT_DONE,
+        "How long a client may go on sending while its connection is closed.";
+    Refused "lingering_timeout", HSL, ONE, "5s", NOT_DONE,
+        "How long to wait for more from a client while its connection is closed.";
+    Refused "log_subrequest", HSL, ONE, "off",
+        "Encke does not do this yet: lines that nginx would have written to the access log would be missing",
+        "Writes a line to the access log for requests made inside, too.";
+    Refused "max_headers", HS, ONE, "1000", NO_LIMIT,
+        "How many headers a request may have.";
+    Accepted(flag) "msie_padding", HSL, ONE, "on", OLD_BROWSERS,
+        "Fills short error pages with comments for old versions of MSIE.";
+    Accepted(flag) "msie_refresh", HSL, ONE, "off", OLD_BROWSERS,
+        "Redirects MSIE by a page instead of a Location header.";
+    Refused "post_action", HSLI, ONE, "", POST_ACTION,
+        "Makes a request inside after each answer.";
+    Accepted(size) "postpone_output", HSL, ONE, "1460", WRITING,
+        "Holds bytes back until there are this many.";
+    Accepted(size) "request_pool_size", HS, ONE, "4k", POOLS,
+        "First size of a request's memory pool.";
+    Refused "reset_timedout_connection", HSL, ONE, "off", NOT_DONE,
+        "Resets connections that timed out instead of closing them.";
+    Refused "resolver", HSL, SOME, "", NO_RESOLVER,
+        "Name servers for names that are looked up while serving.";
+    Refused "resolver_timeout", HSL, ONE, "30s", NO_RESOLVER,
+        "How long to wait for a name server.";
+    Accepted(size) "send_lowat", HSL, ONE, "0", WRITING,
+        "Least number of bytes to send at once, on systems that can.";
+    Accepted(number) "server_names_hash_bucket_size", H, ONE, "32|64|128", HASHES,
+        "Bucket size of the table of server names.";
+    Accepted(number) "server_names_hash_max_size", H, ONE, "512", HASHES,
+        "Size of the table of server names.";
+    Accepted(size) "subrequest_output_buffer_size", HSL, ONE, "4k|8k",
+        "it sizes a buffer for requests made inside; Encke's answers are not bounded by it",
+        "Buffer for the answer of a request made inside.";
+    Accepted(flag) "tcp_nodelay", HSL, ONE, "on", WRITING,
+        "Sends small packets at once.";
+    Accepted(flag) "tcp_nopush", HSL, ONE, "off", WRITING,
+        "Sends headers and the beginning of a file in one packet.";
+    Accepted(number) "types_hash_bucket_size", HSL, ONE, "64", HASHES,
+        "Bucket size of the table of types.";
+    Accepted(number) "types_hash_max_size", HSL, ONE, "1024", HASHES,
+        "Size of the table of types.";
+    Accepted(number) "variables_hash_bucket_size", H, ONE, "64", HASHES,
+        "Bucket size of the table of variables.";
+    Accepted(number) "variables_hash_max_size", H, ONE, "1024", HASHES,
+        "Size of the table of variables.";
+];
+
+const REWRITE_LOGGING: &[Directive] = &rows![
+    Accepted(flag) "rewrite_log", HTTP_REWRITE, ONE, "off", ONLY_LOGGING,
+        "Logs what the rewrite directives do.";
+    Accepted(flag) "uninitialized_variable_warn", HTTP_REWRITE, ONE, "on", ONLY_LOGGING,
+        "Logs the use of variables that were never set.";
+];
+
+const PERFTOOLS: &[Directive] = &rows![
+    Accepted(once) "google_perftools_profiles", M, ONE, "", DEBUGGING,
+        "Where profiles of the workers are written.";
+];
+
+const PROTOCOLS: &[Directive] = &rows![
+    Refused "mail", M, BLOCK, "", PROTOCOL_BLOCK,
+        "Mail servers: IMAP, POP3 and SMTP.";
+    Refused "rtmp", M, BLOCK, "", PROTOCOL_BLOCK,
+        "Video streaming servers (nginx-rtmp-module).";
+    Refused "stream", M, BLOCK, "", PROTOCOL_BLOCK,
+        "TCP and UDP proxies.";
+];

@@ -1,0 +1,144 @@
+//! Variables made from others, status pages, and what is left.
+
+use super::{
+    ANY, Directive, H, HSL, HSLI, L, Module, NONE, ONE, ONE_BLOCK, ONE_OR_TWO, SL, SOME, THREE, TWO_BLOCK,
+    TWO_UP, UP_TO_ONE, rows,
+};
+
+const NO_VARIABLES: &str =
+    "Encke does not do this yet: what is decided by its variables would be decided otherwise than by nginx";
+const NO_MIRROR: &str =
+    "Encke does not do this yet: the copies of requests that nginx would have sent would be missing";
+const NO_STATUS: &str = "Encke does not do this yet: whoever watches the counters would not get them";
+const NO_GIF: &str =
+    "Encke does not do this yet: the image that nginx would have answered with would be missing";
+const NO_LOG: &str = "Encke does not do this yet: lines that nginx would have written would be missing";
+const NO_REDIRECT: &str = "Encke does not do this yet: a request that nginx would have sent to another \
+     location would stay where it is";
+const NO_OIDC: &str =
+    "Encke does not log users in by OpenID yet: a request that nginx would have turned away would get in";
+const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
+
+/// The remaining modules.
+pub(super) const MODULES: &[Module] = &[
+    Module { name: "ngx_http_map_module", directives: MAP },
+    Module { name: "ngx_http_geo_module", directives: GEO },
+    Module { name: "ngx_http_geoip_module", directives: GEOIP },
+    Module { name: "ngx_http_split_clients_module", directives: SPLIT_CLIENTS },
+    Module { name: "ngx_http_browser_module", directives: BROWSER },
+    Module { name: "ngx_http_keyval_module", directives: KEYVAL },
+    Module { name: "ngx_http_mirror_module", directives: MIRROR },
+    Module { name: "ngx_http_empty_gif_module", directives: EMPTY_GIF },
+    Module { name: "ngx_http_stub_status_module", directives: STUB_STATUS },
+    Module { name: "ngx_http_api_module", directives: API },
+    Module { name: "ngx_http_session_log_module", directives: SESSION_LOG },
+    Module { name: "ngx_http_internal_redirect_module", directives: INTERNAL_REDIRECT },
+    Module { name: "ngx_http_oidc_module", directives: OIDC },
+];
+
+const MAP: &[Directive] = &rows![
+    Refused "map", H, TWO_BLOCK, "", NO_VARIABLES,
+        "A variable whose value depends on another's.";
+    Accepted(number) "map_hash_bucket_size", H, ONE, "32|64|128", HASHES,
+        "Bucket size of tables of map.";
+    Accepted(number) "map_hash_max_size", H, ONE, "2048", HASHES,
+        "Size of tables of map.";
+];
+
+const GEO: &[Directive] = &rows![
+    Refused "geo", H, ONE_OR_TWO.block(), "", NO_VARIABLES,
+        "A variable whose value depends on an address.";
+];
+
+const GEOIP: &[Directive] = &rows![
+    Refused "geoip_city", H, ONE_OR_TWO, "", NO_VARIABLES,
+        "Database for variables about the client's city.";
+    Refused "geoip_country", H, ONE_OR_TWO, "", NO_VARIABLES,
+        "Database for variables about the client's country.";
+    Refused "geoip_org", H, ONE_OR_TWO, "", NO_VARIABLES,
+        "Database for variables about the client's provider.";
+    Refused "geoip_proxy", H, ONE, "", NO_VARIABLES,
+        "Proxies whose X-Forwarded-For is trusted.";
+    Refused "geoip_proxy_recursive", H, ONE, "off", NO_VARIABLES,
+        "Skips all trusted addresses of the header.";
+    Refused "geoip2", H, ONE_BLOCK, "", NO_VARIABLES,
+        "Database for variables about the client (ngx_http_geoip2_module).";
+    Refused "geoip2_proxy", H, ONE, "", NO_VARIABLES,
+        "Proxies whose X-Forwarded-For is trusted (ngx_http_geoip2_module).";
+    Refused "geoip2_proxy_recursive", H, ONE, "off", NO_VARIABLES,
+        "Skips all trusted addresses of the header (ngx_http_geoip2_module).";
+];
+
+const SPLIT_CLIENTS: &[Directive] = &rows![
+    Refused "split_clients", H, TWO_BLOCK, "", NO_VARIABLES,
+        "A variable that splits clients into groups, for A/B tests.";
+];
+
+const BROWSER: &[Directive] = &rows![
+    Refused "ancient_browser", HSL, SOME, "", NO_VARIABLES,
+        "Browsers for which $ancient_browser is set.";
+    Refused "ancient_browser_value", HSL, ONE, "1", NO_VARIABLES,
+        "Value of $ancient_browser.";
+    Refused "modern_browser", HSL, ONE_OR_TWO, "", NO_VARIABLES,
+        "Browsers for which $modern_browser is set.";
+    Refused "modern_browser_value", HSL, ONE, "1", NO_VARIABLES,
+        "Value of $modern_browser.";
+];
+
+const KEYVAL: &[Directive] = &rows![
+    Refused "keyval", H, THREE, "", NO_VARIABLES,
+        "A variable whose value is looked up in a zone (commercial subscription).";
+    Refused "keyval_zone", H, SOME, "", NO_VARIABLES,
+        "A zone of keys and values (commercial subscription).";
+];
+
+const MIRROR: &[Directive] = &rows![
+    Refused "mirror", HSL, ONE, "off", NO_MIRROR,
+        "Sends a copy of each request to another location.";
+    Refused "mirror_request_body", HSL, ONE, "on", NO_MIRROR,
+        "Whether the copy has the request's body.";
+];
+
+const EMPTY_GIF: &[Directive] = &rows![
+    Refused "empty_gif", L, NONE, "", NO_GIF,
+        "Answers with a transparent image of one dot.";
+];
+
+const STUB_STATUS: &[Directive] = &rows![
+    Refused "stub_status", SL, UP_TO_ONE, "", NO_STATUS,
+        "Answers with counters of connections and requests.";
+];
+
+const API: &[Directive] = &rows![
+    Refused "api", L, ANY, "", NO_STATUS,
+        "Answers with state and counters, and changes them (commercial subscription).";
+    Refused "status", L, NONE, "", NO_STATUS,
+        "Answers with counters (commercial subscription).";
+    Refused "status_format", HSL, ONE_OR_TWO, "json", NO_STATUS,
+        "Format of the counters (commercial subscription).";
+    Refused "status_zone", HSLI, ONE, "", NO_STATUS,
+        "Counts requests of this place (commercial subscription).";
+    Refused "upstream_conf", L, NONE, "", NO_STATUS,
+        "Changes groups of servers behind (commercial subscription).";
+];
+
+const SESSION_LOG: &[Directive] = &rows![
+    Refused "session_log", HSL, ONE, "off", NO_LOG,
+        "Writes a line per session (commercial subscription).";
+    Refused "session_log_format", H, TWO_UP, "", NO_LOG,
+        "Format of those lines (commercial subscription).";
+    Refused "session_log_zone", H, SOME, "", NO_LOG,
+        "File and zone of those lines (commercial subscription).";
+];
+
+const INTERNAL_REDIRECT: &[Directive] = &rows![
+    Refused "internal_redirect", SL, ONE, "", NO_REDIRECT,
+        "Sends requests to another location (commercial subscription).";
+];
+
+const OIDC: &[Directive] = &rows![
+    Refused "auth_oidc", HSL, ONE, "off", NO_OIDC,
+        "Lets users in who are logged in by OpenID Connect (commercial subscription).";
+    Refused "oidc_provider", H, ONE_BLOCK, "", NO_OIDC,
+        "Who logs users in (commercial subscription).";
+];

@@ -1,0 +1,89 @@
+//! Checks of values: those of [`accept`](super::super::accept), and those that only one or two rows here need.
+
+pub(super) use super::super::accept::*;
+
+use super::super::super::builder::{Builder, Outcome};
+use super::super::super::call::Call;
+use super::super::super::diag::Diagnostic;
+use super::super::super::value;
+
+/// `on`, `off`, `threads`, `threads=POOL`.
+pub(super) fn aio(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    let known = matches!(call.arg(0), b"on" | b"off" | b"threads") || call.arg(0).starts_with(b"threads=");
+    valid(call, known)
+}
+
+/// `NUMBER SIZE`, neither of them zero.
+pub(super) fn buffers(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    let (number, size) = (value::number(call.arg(0)), value::size(call.arg(1)));
+    valid(call, number.is_some_and(|number| number > 0) && size.is_some_and(|size| size > 0))
+}
+
+/// `off`, `on` or `clean`.
+pub(super) fn in_file_only(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    call.one_of(&[("off", ()), ("on", ()), ("clean", ())])
+}
+
+/// `stop` or `abort`.
+pub(super) fn debug_points(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    call.one_of(&[("stop", ()), ("abort", ())])
+}
+
+/// `off` or the size of a file.
+pub(super) fn off_or_offset(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    valid(call, call.arg(0) == b"off" || value::offset(call.arg(0)).is_some())
+}
+
+/// `off`, or `max=N` with `inactive=`, and for logs `min_uses=` and `valid=`.
+pub(super) fn file_cache(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    let name = call.row.name;
+    let log = name == "open_log_file_cache";
+    for argument in call.args() {
+        let text = String::from_utf8_lossy(argument);
+        let known = match text.split_once('=') {
+            None => text == "off",
+            Some(("max", given)) => value::number(given.as_bytes()).is_some(),
+            Some(("inactive", given)) => value::seconds(given.as_bytes()).is_some(),
+            Some(("min_uses", given)) if log => value::number(given.as_bytes()).is_some(),
+            Some(("valid", given)) if log => value::seconds(given.as_bytes()).is_some(),
+            Some(_) => false,
+        };
+        if !known {
+            return Err(Diagnostic::emerg(format!("invalid \"{name}\" parameter \"{text}\"")));
+        }
+    }
+    if call.args().any(|argument| argument == b"off" || argument.starts_with(b"max=")) {
+        return Ok(());
+    }
+    let parameter = if log { "\"max\"" } else { "the \"max\"" };
+    Err(Diagnostic::emerg(format!("\"{name}\" must have {parameter} parameter")))
+}
+
+/// `off`, `log`, `v1` or `on`.
+pub(super) fn userid(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    call.one_of(&[("off", ()), ("log", ()), ("v1", ()), ("on", ())])
+}
+
+/// `off`, `max` or a time.
+pub(super) fn userid_expires(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    valid(call, matches!(call.arg(0), b"off" | b"max") || value::seconds(call.arg(0)).is_some())
+}
+
+/// A number that may be negative.
+pub(super) fn priority(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    let digits = call.arg(0).strip_prefix(b"-").unwrap_or(call.arg(0));
+    value::number(digits).map(drop).ok_or_else(|| call.invalid_number())
+}
+
+fn valid(call: &Call<'_>, is_valid: bool) -> Outcome {
+    if is_valid { Ok(()) } else { Err(call.invalid_value()) }
+}

@@ -1,0 +1,91 @@
+//! `charset`: named in `Content-Type`.
+
+use std::sync::Arc;
+
+use super::super::builder::{Builder, Outcome};
+use super::super::call::Call;
+use super::super::diag::Diagnostic;
+use super::super::directive::{Arity, Directive};
+use super::super::draft::draft;
+use super::super::model::CharsetConf;
+use super::{HSL, HSLI, Module, ONE, done};
+
+draft! {
+    /// `charset` of a block.
+    CharsetDraft {
+        charset: Option<Box<str>>,
+        types: Arc<Vec<Box<str>>>,
+    }
+}
+
+/// The module.
+pub const MODULE: Module = Module { name: "charset", directives: DIRECTIVES };
+
+const DIRECTIVES: &[Directive] = &[
+    done("charset", HSLI, ONE, "off", "The charset added to text types, or `off`. Texts are not converted.", charset),
+    done(
+        "charset_types",
+        HSL,
+        Arity::at_least(1),
+        "text/html text/xml text/plain text/vnd.wap.wml application/javascript application/rss+xml",
+        "Types `charset` is added to, besides text/html.",
+        |b, call| {
+            let types = mime_types(b, call);
+            add(&mut b.block().conf.charset.types, types);
+            Ok(())
+        },
+    ),
+];
+
+const DEFAULT_TYPES: [&str; 6] = [
+    "text/html",
+    "text/xml",
+    "text/plain",
+    "text/vnd.wap.wml",
+    "application/javascript",
+    "application/rss+xml",
+];
+
+fn charset(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    if call.arg(0).contains(&b'$') {
+        return Err(Diagnostic::emerg("a variable in \"charset\" directive is not supported yet"));
+    }
+    call.fill(&mut b.block().conf.charset.charset, |call| {
+        Ok(Some(call.text(0)).filter(|name| name != "off").map(Into::into))
+    })
+}
+
+/// Arguments as MIME types; text/html is always one of them. Repetitions are warned of.
+pub(super) fn mime_types(b: &mut Builder<'_>, call: &Call<'_>) -> Vec<Box<str>> {
+    let mut types: Vec<Box<str>> = Vec::new();
+    for given in call.args() {
+        let name: Box<str> = String::from_utf8_lossy(given).to_ascii_lowercase().into();
+        if types.contains(&name) || &*name == "text/html" {
+            b.warn(call, format!("duplicate MIME type \"{name}\""));
+        } else {
+            types.push(name);
+        }
+    }
+    types
+}
+
+/// A list of types may be written in several directives of a block.
+pub(super) fn add(list: &mut Option<Arc<Vec<Box<str>>>>, types: Vec<Box<str>>) {
+    let list = Arc::make_mut(list.get_or_insert_default());
+    for name in types {
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    }
+}
+
+impl CharsetDraft {
+    /// The charset in force.
+    pub fn finish(&self) -> CharsetConf {
+        let types = self.types.as_ref().map_or_else(
+            || DEFAULT_TYPES.map(Into::into).to_vec(),
+            |types| std::iter::once("text/html".into()).chain(types.iter().cloned()).collect(),
+        );
+        CharsetConf { charset: self.charset.clone().flatten(), types: Arc::new(types) }
+    }
+}

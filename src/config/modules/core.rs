@@ -1,0 +1,208 @@
+//! The main and `events` contexts.
+
+use std::thread;
+
+use encke_parser::Body;
+use nix::unistd;
+
+use super::super::builder::{Builder, Outcome};
+use super::super::call::Call;
+use super::super::context::Contexts;
+use super::super::diag::Diagnostic;
+use super::super::directive::{Arity, Directive};
+use super::super::draft::Block;
+use super::super::model::{ErrorLog, Severity, User};
+use super::super::value;
+use super::{HSL, Module, NONE, ONE, accept, accepted, done};
+
+const MAIN: Contexts = Contexts::MAIN;
+const EVENTS: Contexts = Contexts::EVENTS;
+const ANY: Contexts = MAIN
+    .or(EVENTS)
+    .or(HSL)
+    .or(Contexts::SERVER_IF)
+    .or(Contexts::LOCATION_IF)
+    .or(Contexts::LIMIT_EXCEPT)
+    .or(Contexts::UPSTREAM);
+
+/// The module.
+pub const MODULE: Module = Module { name: "core", directives: DIRECTIVES };
+
+const DIRECTIVES: &[Directive] = &[
+    done(
+        "include",
+        ANY,
+        ONE,
+        "",
+        "Reads other files in its place. The path is relative to the directory of the main file and may be a pattern.",
+        include,
+    ),
+    done("events", MAIN, NONE.block(), "", "Holds what is about connections. A whole configuration needs it.", events),
+    done(
+        "worker_processes",
+        MAIN,
+        ONE,
+        "1",
+        "How many worker threads there are; `auto` is one per processor.",
+        worker_processes,
+    ),
+    done("worker_connections", EVENTS, ONE, "512", "How many connections each worker may hold.", worker_connections),
+    done(
+        "user",
+        MAIN,
+        Arity::between(1, 2),
+        "",
+        "Whom to become when started as root. The group, if not given, has the user's name.",
+        user,
+    ),
+    done("pid", MAIN, ONE, "", "The file that holds the number of the process.", pid),
+    done("daemon", MAIN, ONE, "on", "Whether to go to the background.", |b, call| {
+        call.fill(&mut b.main.daemon, Call::flag)
+    }),
+    done(
+        "error_log",
+        MAIN.or(HSL),
+        Arity::at_least(1),
+        "",
+        "Where errors are logged, and from which level on: a file or `stderr`.",
+        error_log,
+    ),
+    done("load_module", MAIN, ONE, "", "Modules whose directives are built in need no loading.", load_module),
+    accepted("master_process", MAIN, ONE, "there is one process with several threads", accept::flag),
+];
+
+fn include(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    let Body::Include(files) = &call.node.body else { return Ok(()) };
+    files.iter().try_for_each(|file| b.walk(&file.directives))
+}
+
+fn events(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    b.once(call)?;
+    b.main.events = true;
+    b.descend(call, Block::new(EVENTS).at(call.span())).map(drop)
+}
+
+fn worker_processes(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    call.fill(&mut b.main.worker_processes, |call| {
+        if call.arg(0) == b"auto" {
+            return Ok(thread::available_parallelism().map_or(1, usize::from));
+        }
+        let number = value::number(call.arg(0)).ok_or_else(|| call.invalid_value())?;
+        Ok(usize::try_from(number).unwrap_or(usize::MAX).max(1))
+    })
+}
+
+fn worker_connections(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    call.fill(&mut b.main.worker_connections, |call| {
+        let number = value::number(call.arg(0))
+            .ok_or_else(|| Diagnostic::emerg(format!("invalid number \"{}\"", call.text(0))))?;
+        Ok(usize::try_from(number).unwrap_or(usize::MAX))
+    })
+}
+
+fn user(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    call.fill(&mut b.main.user, |call| {
+        let name = call.text(0);
+        let group = if call.count() > 1 { call.text(1) } else { name.clone() };
+        let found = unistd::User::from_name(&name).ok().flatten();
+        let uid = found.ok_or_else(|| Diagnostic::emerg(format!("getpwnam(\"{name}\") failed")))?.uid;
+        let found = unistd::Group::from_name(&group).ok().flatten();
+        let gid = found.ok_or_else(|| Diagnostic::emerg(format!("getgrnam(\"{group}\") failed")))?.gid;
+        Ok(User { name: name.into_owned(), uid: uid.as_raw(), gid: gid.as_raw() })
+    })
+}
+
+fn pid(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    let path = b.path(call.arg(0));
+    call.fill(&mut b.main.pid, |_| Ok(path))
+}
+
+fn error_log(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    let path = call.arg(0);
+    for later in ["syslog:", "memory:"] {
+        if path.starts_with(later.as_bytes()) {
+            return Err(Diagnostic::emerg(format!("\"error_log {later}\" is not supported yet: use a file or stderr")));
+        }
+    }
+    let mut levels = call.args().skip(1).map(log_level);
+    let level = levels.next().transpose()?.unwrap_or(Severity::Error);
+    if let Some(second) = levels.next() {
+        second?;
+        return Err(Diagnostic::emerg(format!("duplicate log level \"{}\"", call.text(2))));
+    }
+    let log = ErrorLog { target: b.log_target(path), level };
+    if b.context() == MAIN {
+        b.main.error_log.push(log);
+    } else {
+        b.block().conf.log.error.get_or_insert_default().push(log);
+    }
+    Ok(())
+}
+
+/// Parts of nginx that can be debugged one by one.
+const DEBUG_PARTS: [&[u8]; 7] = [b"core", b"alloc", b"mutex", b"event", b"http", b"mail", b"stream"];
+
+fn log_level(word: &[u8]) -> Outcome<Severity> {
+    let debug = word.strip_prefix(b"debug_").is_some_and(|part| DEBUG_PARTS.contains(&part));
+    let known = if debug { Some(Severity::Debug) } else { Severity::from_name(word) };
+    known.ok_or_else(|| Diagnostic::emerg(format!("invalid log level \"{}\"", String::from_utf8_lossy(word))))
+}
+
+/// Modules whose directives are all built in: loading them changes nothing.
+const BUILT_IN: [&str; 3] = ["ngx_http_push_module", "ngx_nchan_module", "ngx_http_push_stream_module"];
+
+/// Modules Debian's and nginx.org's packages load; their directives have rows of their own.
+const KNOWN: [&str; 31] = [
+    "ndk_http_module",
+    "ngx_http_auth_pam_module",
+    "ngx_http_brotli_filter_module",
+    "ngx_http_brotli_static_module",
+    "ngx_http_cache_purge_module",
+    "ngx_http_dav_ext_module",
+    "ngx_http_echo_module",
+    "ngx_http_fancyindex_module",
+    "ngx_http_geoip2_module",
+    "ngx_http_geoip_module",
+    "ngx_http_headers_more_filter_module",
+    "ngx_http_image_filter_module",
+    "ngx_http_js_module",
+    "ngx_http_lua_module",
+    "ngx_http_modsecurity_module",
+    "ngx_http_perl_module",
+    "ngx_http_subs_filter_module",
+    "ngx_http_uploadprogress_module",
+    "ngx_http_upstream_fair_module",
+    "ngx_http_xslt_filter_module",
+    "ngx_mail_module",
+    "ngx_rtmp_module",
+    "ngx_ssl_ct_module",
+    "ngx_http_ssl_ct_module",
+    "ngx_stream_geoip2_module",
+    "ngx_stream_geoip_module",
+    "ngx_stream_js_module",
+    "ngx_stream_module",
+    "ngx_stream_ssl_ct_module",
+    "ngx_otel_module",
+    "ngx_http_acme_module",
+];
+
+fn load_module(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    if b.main.events || b.http.span.is_some() {
+        return Err(Diagnostic::emerg("\"load_module\" directive is specified too late"));
+    }
+    let given = call.text(0);
+    let file = given.rsplit('/').next().unwrap_or_default();
+    let name = file.strip_suffix(".so").unwrap_or(file);
+    if BUILT_IN.contains(&name) {
+        b.notice(call, format!("module \"{name}\" is built in, there is nothing to load"));
+    } else if KNOWN.contains(&name) {
+        b.warn(call, format!("module \"{name}\" is not loaded; what its directives come to is said where they stand"));
+    } else {
+        let path = b.path(call.arg(0));
+        let path = path.display();
+        return Err(Diagnostic::emerg(format!(
+            "dlopen() \"{path}\" failed ({path}: cannot open shared object file: No such file or directory)"
+        )));
+    }
+    Ok(())
+}

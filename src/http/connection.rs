@@ -1,0 +1,346 @@
+//! A connection's http phase: hyper reads requests, the service answers them, and a subscriber that has to wait
+//! takes the connection out of hyper and into the worker's parking.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::config::model::{ListenAddress, Server};
+use crate::push::waiting::ParkSlot;
+use crate::request::Connection;
+use crate::request::answer::{Answer, Responder};
+use crate::store::WorkerId;
+
+use super::gate::{Gate, GateState, Phase};
+use super::parking::Parking;
+use super::screen;
+use super::service::{self, Exchange};
+use super::site::Site;
+use super::stream::Stream;
+
+/// How long a connection is read and dropped after an answer that closes it, and how long between two reads:
+/// nginx's `lingering_time` and `lingering_timeout`.
+const LINGERING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
+
+/// How a connection came to be, and what it is judged by.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The generation of the configuration of its last request.
+    pub site: Arc<Site>,
+    /// The listening socket it came in by: an index into the generation's.
+    pub listen: usize,
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// Requests made on it so far.
+    pub requests: u64,
+    /// Held for as long as the connection lives: counts towards `worker_connections`.
+    pub place: Rc<Place>,
+}
+
+impl Origin {
+    /// Moves on to a newer generation, unless that no longer listens where this connection came in.
+    pub fn renew(&mut self, site: &Arc<Site>) {
+        if !Arc::ptr_eq(site, &self.site)
+            && let Some(listen) = site.listen(&self.address())
+        {
+            self.site = Arc::clone(site);
+            self.listen = listen;
+        }
+    }
+
+    fn address(&self) -> ListenAddress {
+        self.site.config.listens[self.listen].address.clone()
+    }
+
+    /// The server that answers for broken requests.
+    fn default_server(&self) -> &Server {
+        let hosts = self.site.hosts(self.listen, &self.connection.local);
+        &self.site.config.servers[hosts.default]
+    }
+}
+
+/// A connection's place among those its worker may hold.
+#[derive(Debug)]
+pub struct Place(Rc<std::cell::Cell<usize>>);
+
+impl Place {
+    /// Takes a place; `None` when all `limit` are taken.
+    pub fn take(count: &Rc<std::cell::Cell<usize>>, limit: usize) -> Option<Rc<Self>> {
+        if count.get() >= limit {
+            return None;
+        }
+        count.set(count.get() + 1);
+        Some(Rc::new(Self(Rc::clone(count))))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+/// What the connections of a worker share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The current generation of the configuration.
+    pub site: RefCell<Arc<Site>>,
+    /// Where waiting connections go.
+    pub parking: Rc<RefCell<Parking>>,
+    /// Told to every connection when the worker drains.
+    pub draining: tokio::sync::watch::Receiver<bool>,
+}
+
+/// How an http phase ended.
+enum End {
+    Closed(Result<(), hyper::Error>),
+    TimedOut,
+    Parked(usize),
+}
+
+type HyperConnection<S> = http1::Connection<TokioIo<Gate>, S>;
+
+/// Serves a connection until it closes or is parked.
+pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin: Origin) {
+    let state = GateState::new();
+    let slot = Arc::new(ParkSlot::new(shared.worker));
+    let origin = Rc::new(RefCell::new(origin));
+    let service = service_fn(|request| {
+        let (shared, origin) = (Rc::clone(&shared), Rc::clone(&origin));
+        let (state, slot) = (Rc::clone(&state), Arc::clone(&slot));
+        Box::pin(async move { answer(&shared, &origin, &state, &slot, request).await })
+    });
+    let gate = Gate::new(stream, readahead, Rc::clone(&state));
+    let mut connection = http1::Builder::new()
+        .auto_date_header(false)
+        .half_close(true)
+        .ignore_invalid_headers(true)
+        .max_headers(1000)
+        .max_buf_size(most_head(origin.borrow().default_server()))
+        .serve_connection(TokioIo::new(gate), service);
+    let end = Drive {
+        connection: &mut connection,
+        state: &state,
+        slot: &slot,
+        shared: &shared,
+        origin: &origin,
+        draining: pin!(draining(&shared)),
+        timer: pin!(tokio::time::sleep(Duration::ZERO)),
+        expected: None,
+    }
+    .await;
+    let parts = connection.into_parts();
+    let (mut stream, unread) = parts.io.into_inner().into_inner();
+    let readahead = if unread.is_empty() { parts.read_buf } else { [&parts.read_buf[..], &unread].concat().into() };
+    match end {
+        End::Parked(id) => match stream.into_idle() {
+            Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &readahead),
+            Err(_) => shared.parking.borrow_mut().abandon(id),
+        },
+        End::TimedOut => {}
+        End::Closed(result) => {
+            let mut linger = state.borrow().linger;
+            if let Err(error) = result
+                && error.is_parse()
+            {
+                linger = true;
+                let refused = refuse(&origin.borrow(), &readahead, error.is_parse_too_large());
+                if stream.write_all(&refused).await.is_err() {
+                    return;
+                }
+            }
+            close(stream, linger).await;
+        }
+    }
+}
+
+/// Room for the longest head that `large_client_header_buffers` allows; hyper needs at least 8 KiB.
+fn most_head(server: &Server) -> usize {
+    let (count, size) = server.large_client_header_buffers;
+    count.saturating_mul(size).saturating_add(size).clamp(8192, 1 << 24)
+}
+
+/// Answers one request: the bytes go to the gate, and hyper gets what its own bookkeeping needs.
+async fn answer(
+    shared: &Shared,
+    origin: &RefCell<Origin>,
+    state: &RefCell<GateState>,
+    slot: &Arc<ParkSlot>,
+    request: Request<Incoming>,
+) -> Result<Response<Empty<Bytes>>, Silence> {
+    state.borrow_mut().phase = Phase::Handling;
+    let exchange = {
+        let mut origin = origin.borrow_mut();
+        origin.requests += 1;
+        origin.renew(&shared.site.borrow());
+        Exchange {
+            site: Arc::clone(&origin.site),
+            listen: origin.listen,
+            connection: Arc::clone(&origin.connection),
+            number: origin.requests,
+            slot: Arc::clone(slot),
+        }
+    };
+    let reply = service::handle(&exchange, request).await;
+    let rendered = reply.rendered.ok_or(Silence)?;
+    let mut state = state.borrow_mut();
+    state.phase = Phase::Idle(Instant::now());
+    state.linger = reply.linger;
+    state.keepalive_timeout = reply.conf.core.keepalive_timeout;
+    state.send_timeout = reply.conf.core.send_timeout;
+    state.push(rendered.head);
+    state.push(rendered.body);
+    let connection = if rendered.keep_alive && !*shared.draining.borrow() { "keep-alive" } else { "close" };
+    let mut response = Response::new(Empty::new());
+    response.headers_mut().insert("connection", http::HeaderValue::from_static(connection));
+    Ok(response)
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug)]
+struct Silence;
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("closed without an answer")
+    }
+}
+
+impl std::error::Error for Silence {}
+
+/// Polls hyper's connection, and steps in when a subscriber waits or a timeout passed.
+struct Drive<'a, S, D, T>
+where
+    S: hyper::service::HttpService<Incoming>,
+{
+    connection: &'a mut HyperConnection<S>,
+    state: &'a RefCell<GateState>,
+    slot: &'a ParkSlot,
+    shared: &'a Shared,
+    origin: &'a RefCell<Origin>,
+    draining: Pin<&'a mut D>,
+    timer: Pin<&'a mut T>,
+    /// The subscriber that waits, once there is one: its place in the parking.
+    expected: Option<usize>,
+}
+
+impl<S, B, D> Future for Drive<'_, S, D, tokio::time::Sleep>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B> + Unpin,
+    S::Future: Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: hyper::body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    D: Future<Output = ()>,
+{
+    type Output = End;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
+        let drive = self.get_mut();
+        let polled = drive.connection.poll_without_shutdown(cx);
+        // A subscriber counts as waiting from the moment its handler says so: an event may come before its socket
+        // is free, and finds it in the parking.
+        if let Some(waiting) = drive.slot.take() {
+            let origin = drive.origin.borrow().clone();
+            drive.expected = Some(drive.shared.parking.borrow_mut().expect(waiting, origin));
+        }
+        if let Some(id) = drive.expected {
+            // Only once earlier answers have left: what hyper and the gate still hold would be lost.
+            if drive.state.borrow().is_flushed() {
+                return Poll::Ready(End::Parked(id));
+            }
+        }
+        if let Poll::Ready(result) = polled {
+            return Poll::Ready(drive.closed(result));
+        }
+        if drive.draining.as_mut().poll(cx).is_ready() {
+            if matches!(drive.state.borrow().phase, Phase::Handling) {
+                Pin::new(&mut *drive.connection).graceful_shutdown();
+            } else if drive.state.borrow().is_flushed() {
+                return Poll::Ready(drive.closed(Ok(())));
+            }
+        }
+        drive.poll_timer(cx)
+    }
+}
+
+impl<S, D> Drive<'_, S, D, tokio::time::Sleep>
+where
+    S: hyper::service::HttpService<Incoming>,
+{
+    fn closed(&self, result: Result<(), hyper::Error>) -> End {
+        if let Some(id) = self.expected {
+            self.shared.parking.borrow_mut().abandon(id);
+        }
+        End::Closed(result)
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let Some(deadline) = self.deadline() else { return Poll::Pending };
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        if self.timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if let Some(id) = self.expected {
+            self.shared.parking.borrow_mut().abandon(id);
+        }
+        Poll::Ready(End::TimedOut)
+    }
+
+    /// When the connection has taken too long over what it is doing.
+    fn deadline(&self) -> Option<tokio::time::Instant> {
+        let state = self.state.borrow();
+        let (since, timeout) = match (state.blocked, state.phase) {
+            (Some(since), _) => (since, state.send_timeout),
+            (None, Phase::Head(since)) => (since, self.origin.borrow().default_server().client_header_timeout),
+            (None, Phase::Idle(since)) => (since, state.keepalive_timeout),
+            (None, Phase::Handling) => return None,
+        };
+        since.checked_add(timeout).map(Into::into)
+    }
+}
+
+async fn draining(shared: &Shared) {
+    let mut draining = shared.draining.clone();
+    if draining.wait_for(|draining| *draining).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// nginx's answer to bytes that hyper could not read as a request.
+fn refuse(origin: &Origin, bytes: &[u8], too_large: bool) -> Vec<u8> {
+    let server = origin.default_server();
+    let Some(refusal) = screen::unparsable(bytes, too_large, server) else { return Vec::new() };
+    let answer = Answer::error(refusal.status).with_error_page(server.conf.core.server_tokens);
+    let rendered = Responder::closing(&server.conf).render(answer);
+    [&rendered.head[..], &rendered.body].concat()
+}
+
+/// Closes a connection. With `linger`, what the client still sends is read and dropped for a while: closing a
+/// socket with unread bytes resets it, and the reset may overtake the answer.
+async fn close(mut stream: Stream, linger: bool) {
+    if stream.shutdown().await.is_err() || !linger {
+        return;
+    }
+    let (time, timeout) = LINGERING;
+    let mut sink = [0; 4096];
+    let drain = async { while let Ok(Ok(1..)) = tokio::time::timeout(timeout, stream.read(&mut sink)).await {} };
+    let _ = tokio::time::timeout(time, drain).await;
+}

@@ -1,0 +1,165 @@
+//! What stands between hyper and the socket. hyper reads requests through it; answers are written by us.
+//!
+//! hyper parses requests, decodes bodies, keeps order in pipelines and decides when a connection may go on. Its way
+//! of writing answers is not nginx's: HTTP/1.0 in the status line for old clients, its own spelling and order of
+//! headers, its own bare errors. So each answer is put into the gate as finished bytes (the same bytes a parked
+//! connection would get), and of what hyper itself writes only `100 Continue` passes: whatever comes while a request
+//! is being handled and not yet answered.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::stream::Stream;
+
+/// What a connection is doing, and since when: what its timeouts go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Waiting for, or in the middle of, a request's head: `client_header_timeout`.
+    Head(Instant),
+    /// A request is being handled.
+    Handling,
+    /// Between requests: `keepalive_timeout`.
+    Idle(Instant),
+}
+
+/// State of a gate that the connection's driver and its service share with it.
+#[derive(Debug)]
+pub struct GateState {
+    /// What the connection is doing.
+    pub phase: Phase,
+    /// Bytes to be written to the client.
+    output: VecDeque<Bytes>,
+    /// Since when the client takes no bytes though there are some: `send_timeout`.
+    pub blocked: Option<Instant>,
+    /// `keepalive_timeout` of the last answer's location.
+    pub keepalive_timeout: Duration,
+    /// `send_timeout` of the last answer's location.
+    pub send_timeout: Duration,
+    /// The answer wants the rest of the request read and dropped before the connection closes, lest a reset
+    /// destroys the answer.
+    pub linger: bool,
+}
+
+impl GateState {
+    /// For a connection on which a head is awaited.
+    pub fn new() -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self {
+            phase: Phase::Head(Instant::now()),
+            output: VecDeque::new(),
+            blocked: None,
+            keepalive_timeout: Duration::from_secs(75),
+            send_timeout: Duration::from_secs(60),
+            linger: false,
+        }))
+    }
+
+    /// Queues bytes for the client.
+    pub fn push(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.output.push_back(bytes);
+        }
+    }
+
+    /// Whether everything was handed to the system.
+    pub fn is_flushed(&self) -> bool {
+        self.output.is_empty()
+    }
+}
+
+/// The IO that hyper is given.
+#[derive(Debug)]
+pub struct Gate {
+    stream: Stream,
+    readahead: Bytes,
+    state: Rc<RefCell<GateState>>,
+}
+
+impl Gate {
+    /// `readahead` was read before and comes first.
+    pub fn new(stream: Stream, readahead: Bytes, state: Rc<RefCell<GateState>>) -> Self {
+        Self { stream, readahead, state }
+    }
+
+    /// The socket, and what hyper has not read of the bytes that came before.
+    pub fn into_inner(self) -> (Stream, Bytes) {
+        (self.stream, self.readahead)
+    }
+
+    /// Writes what is queued.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        const BATCH: usize = 8;
+        let mut state = self.state.borrow_mut();
+        while !state.output.is_empty() {
+            let slices: Vec<io::IoSlice<'_>> =
+                state.output.iter().take(BATCH).map(|bytes| io::IoSlice::new(bytes)).collect();
+            let written = Pin::new(&mut self.stream).poll_write_vectored(cx, &slices);
+            drop(slices);
+            let Poll::Ready(written) = written else {
+                state.blocked.get_or_insert_with(Instant::now);
+                return Poll::Pending;
+            };
+            let mut written = written?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            state.blocked = None;
+            while written > 0
+                && let Some(front) = state.output.front_mut()
+            {
+                let step = written.min(front.len());
+                front.advance(step);
+                written -= step;
+                if front.is_empty() {
+                    state.output.pop_front();
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Gate {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let gate = self.get_mut();
+        let before = buf.filled().len();
+        if gate.readahead.is_empty() {
+            ready!(Pin::new(&mut gate.stream).poll_read(cx, buf))?;
+        } else {
+            let step = gate.readahead.len().min(buf.remaining());
+            buf.put_slice(&gate.readahead.split_to(step));
+        }
+        let mut state = gate.state.borrow_mut();
+        if buf.filled().len() > before && matches!(state.phase, Phase::Idle(_)) {
+            state.phase = Phase::Head(Instant::now());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Gate {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let mut state = self.state.borrow_mut();
+        if state.phase == Phase::Handling {
+            state.push(Bytes::copy_from_slice(buf));
+        }
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_output(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let gate = self.get_mut();
+        ready!(gate.poll_output(cx))?;
+        Pin::new(&mut gate.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,14 @@
+//! The web server around the push locations.
+
+pub mod access;
+pub mod connection;
+pub mod gate;
+pub mod htpasswd;
+pub mod location;
+pub mod parking;
+pub mod router;
+pub mod screen;
+pub mod service;
+pub mod site;
+pub mod stream;
+pub mod vhost;

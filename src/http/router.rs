@@ -1,0 +1,70 @@
+//! Settings in, axum routers out: the only place that builds them.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use axum::{Extension, Router};
+use http::Method;
+
+use crate::config::model::{Config, Instruction, Location, LocationConf, Locations};
+use crate::push::{self, PushState, body};
+use crate::request::RequestCtx;
+use crate::request::answer::Answer;
+
+use super::access::AccessLayer;
+
+/// What answers requests under these settings: one handler for every path and method (the location was chosen
+/// before, and methods are the handler's business), behind the location's access rules.
+pub fn build(conf: &LocationConf, state: &PushState) -> Router {
+    let handler = match (conf.push.publisher, conf.push.subscriber.is_some()) {
+        (true, true) => any(push::publish_or_subscribe),
+        (true, false) => any(push::publish),
+        (false, true) => any(push::subscribe),
+        (false, false) => any(nothing_here),
+    };
+    let router = Router::new().fallback_service(handler.with_state(state.clone()));
+    match AccessLayer::of(conf) {
+        Some(layer) => router.layer(layer),
+        None => router,
+    }
+}
+
+/// Visits the settings of every server, location and `if`.
+pub fn each_conf(config: &Config, visit: &mut dyn FnMut(&Arc<LocationConf>)) {
+    for server in &config.servers {
+        visit(&server.conf);
+        each_if(&server.rewrite, visit);
+        each_location(&server.locations, visit);
+    }
+}
+
+fn each_location(locations: &Locations, visit: &mut dyn FnMut(&Arc<LocationConf>)) {
+    let Locations { exact, prefix, regex, named } = locations;
+    let all = exact.values().chain(prefix).chain(regex).chain(named.values());
+    for location in all {
+        let Location { conf, rewrite, nested, .. } = &**location;
+        visit(conf);
+        each_if(rewrite, visit);
+        each_location(nested, visit);
+    }
+}
+
+fn each_if(program: &[Instruction], visit: &mut dyn FnMut(&Arc<LocationConf>)) {
+    for instruction in program {
+        if let Instruction::If { body, conf, .. } = instruction {
+            if let Some(conf) = conf {
+                visit(conf);
+            }
+            each_if(body, visit);
+        }
+    }
+}
+
+/// A location without a handler. nginx would look for a file there; there are none.
+async fn nothing_here(Extension(ctx): Extension<Arc<RequestCtx>>, request_body: Body) -> Response {
+    let readable = matches!(ctx.method, Method::GET | Method::HEAD | Method::POST);
+    let answer = Answer::error(if readable { 404 } else { 405 });
+    body::discard(&ctx, request_body).await.map_or_else(|failed| failed, |()| answer).into_response()
+}

@@ -1,0 +1,104 @@
+//! What nginx checks of a request before it looks at anything else.
+
+use http::{HeaderMap, Method, Version};
+
+use crate::config::model::Server;
+use crate::request::uri::{self, Target};
+
+/// Why a request is refused before it has a location.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status.
+    pub status: u16,
+    /// The line for the error log.
+    pub message: &'static str,
+}
+
+/// Headers of which nginx 1.22 accepts only one.
+const UNIQUE: [&str; 8] = [
+    "authorization",
+    "content-length",
+    "expect",
+    "host",
+    "if-modified-since",
+    "if-none-match",
+    "if-match",
+    "if-unmodified-since",
+];
+
+const fn refuse(status: u16, message: &'static str) -> Result<(), Refusal> {
+    Err(Refusal { status, message })
+}
+
+/// Checks the request line: method, length, version.
+pub fn request_line(method: &Method, raw_target: &[u8], server: &Server) -> Result<(), Refusal> {
+    let letters = |byte: u8| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-');
+    if !method.as_str().bytes().all(letters) {
+        return refuse(400, "client sent invalid method while reading client request line");
+    }
+    let (_, size) = server.large_client_header_buffers;
+    if method.as_str().len() + raw_target.len() + " HTTP/1.1 \r\n".len() > size {
+        return refuse(414, "client sent too long URI while reading client request line");
+    }
+    if matches!(*method, Method::TRACE | Method::CONNECT) {
+        return refuse(405, "client sent a method that is not allowed while reading client request headers");
+    }
+    Ok(())
+}
+
+/// Checks the headers: lengths, those that may come once, `Host`, and how the body is framed.
+pub fn headers(version: Version, headers: &HeaderMap, target: &Target, server: &Server) -> Result<(), Refusal> {
+    let (count, size) = server.large_client_header_buffers;
+    let lengths = || headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    if lengths().any(|length| length > size) || lengths().sum::<usize>() > count * size {
+        return refuse(494, "client sent too large request header while reading client request headers");
+    }
+    if UNIQUE.iter().any(|name| headers.get_all(*name).iter().nth(1).is_some()) {
+        return refuse(400, "client sent duplicate header line while reading client request headers");
+    }
+    let host = headers.get("host").map(http::HeaderValue::as_bytes);
+    if host.is_some_and(|host| uri::validate_host(host).is_none()) {
+        return refuse(400, "client sent invalid host header while reading client request headers");
+    }
+    if host.is_none() && target.host.is_none() && version != Version::HTTP_10 {
+        return refuse(400, "client sent HTTP/1.1 request without \"Host\" header while reading client request headers");
+    }
+    if let Some(coding) = headers.get("transfer-encoding") {
+        if headers.contains_key("content-length") || version == Version::HTTP_10 {
+            return refuse(400, "client sent \"Transfer-Encoding\" header that does not fit the request");
+        }
+        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return refuse(501, "client sent unknown \"Transfer-Encoding\"");
+        }
+    }
+    Ok(())
+}
+
+/// What nginx answers to bytes that are no request at all; `None` to close without a word, as for HTTP/0.9.
+pub fn unparsable(bytes: &[u8], too_large: bool, server: &Server) -> Option<Refusal> {
+    let refusal = |status, message| Some(Refusal { status, message });
+    let bytes = bytes.trim_ascii_start();
+    let line_end = bytes.iter().position(|byte| *byte == b'\n');
+    let line = &bytes[..line_end.unwrap_or(bytes.len())];
+    let (_, size) = server.large_client_header_buffers;
+    if line.len() > size || (too_large && line_end.is_none()) {
+        return refusal(414, "client sent too long URI while reading client request line");
+    }
+    if too_large {
+        return refusal(494, "client sent too large request header while reading client request headers");
+    }
+    let words = line.trim_ascii_end().split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let words: Vec<&[u8]> = words.collect();
+    if let [b"GET", target] = words[..]
+        && target.starts_with(b"/")
+    {
+        return None;
+    }
+    if let Some(version) = words.last().and_then(|word| word.strip_prefix(b"HTTP/"))
+        && words.len() == 3
+        && matches!(version, [b'2'..=b'9', b'.', ..])
+    {
+        return refusal(505, "client sent invalid version while reading client request line");
+    }
+    refusal(400, "client sent invalid request while reading client request line")
+}

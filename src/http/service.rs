@@ -1,0 +1,326 @@
+//! A request's way through nginx's phases: server, location, access, content, error page, log.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Version};
+use tower::ServiceExt as _;
+
+use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
+use crate::log;
+use crate::push::body;
+use crate::push::waiting::ParkSlot;
+use crate::request::answer::{Answer, Rendered, Responder};
+use crate::request::log_line::PendingLog;
+use crate::request::rewrite::Outcome;
+use crate::request::{Connection, RequestCtx, uri};
+
+use super::screen::{self, Refusal};
+use super::site::Site;
+use super::{location, vhost};
+
+/// How often a request may be sent to another location, as in nginx.
+const MOST_REDIRECTS: usize = 10;
+
+/// What a request needs of its connection.
+pub struct Exchange {
+    /// The generation of the configuration.
+    pub site: Arc<Site>,
+    /// The listening socket: an index into its configuration's.
+    pub listen: usize,
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// Which request of the connection this is, from 1.
+    pub number: u64,
+    /// Where a subscriber that has to wait is left.
+    pub slot: Arc<ParkSlot>,
+}
+
+/// A finished answer.
+pub struct Reply {
+    /// Its bytes; `None` to close without any.
+    pub rendered: Option<Rendered>,
+    /// Settings of the location it came from.
+    pub conf: Arc<LocationConf>,
+    /// There may be more of the request to come: read it before closing.
+    pub linger: bool,
+}
+
+/// Where the phases before content have led.
+enum Routed {
+    Content,
+    Answer(Answer),
+    Close,
+}
+
+/// Answers a request. Does not return if its subscriber is left in the slot.
+pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>) -> Reply {
+    let (parts, incoming) = request.into_parts();
+    let (mut ctx, refusal) = context(exchange, parts);
+    let mut body = Some(Body::new(incoming));
+    let mut routed = match refusal {
+        Some(Refusal { status, message }) => {
+            log::request(&ctx, Severity::Info, message);
+            Routed::Answer(Answer { close: true, ..Answer::error(status) })
+        }
+        None => route(&mut ctx),
+    };
+    let mut overriding = None;
+    let answer = loop {
+        let mut answer = match routed {
+            Routed::Content => {
+                let (back, answer) = content(exchange, ctx, body.take().unwrap_or_default()).await;
+                ctx = back;
+                answer
+            }
+            Routed::Answer(answer) => answer,
+            Routed::Close => break Answer { silent: true, ..Answer::empty(444) },
+        };
+        if answer.special && refusal.is_none() {
+            if let Some(page) = error_page(&ctx, answer.status, overriding.is_some()) {
+                let (next, status) = follow(&mut ctx, page, answer.status);
+                overriding = Some(status);
+                routed = next;
+                continue;
+            }
+            if answer.location.is_none() {
+                overriding = None;
+            }
+        }
+        if let Some(Some(status)) = overriding {
+            answer.status = status;
+        }
+        break answer;
+    };
+    finish(ctx, answer, body).await
+}
+
+/// The request as directives see it, and why it is refused, if it is.
+fn context(exchange: &Exchange, parts: Parts) -> (RequestCtx, Option<Refusal>) {
+    let config = Arc::clone(&exchange.site.config);
+    let hosts = exchange.site.hosts(exchange.listen, &exchange.connection.local);
+    let default = &config.servers[hosts.default];
+    let raw_target = Bytes::from(parts.uri.to_string());
+    let target = uri::parse_target(&raw_target, default.merge_slashes);
+    let version = if parts.version == Version::HTTP_10 { Version::HTTP_10 } else { Version::HTTP_11 };
+    let head_length = head_length(&parts, raw_target.len());
+    let mut ctx = RequestCtx {
+        server: hosts.default,
+        conf: Arc::clone(&default.conf),
+        connection: Arc::clone(&exchange.connection),
+        number: exchange.number,
+        keep_alive: keep_alive(version, &parts.headers),
+        method: parts.method,
+        version,
+        headers: parts.headers,
+        target: Bytes::new(),
+        raw_target,
+        host: Box::default(),
+        uri: Box::default(),
+        args: Box::default(),
+        captures: Vec::new(),
+        user: vec![None; config.variables.names().len()],
+        internal: false,
+        head_length,
+        body_length: 0,
+        credentials: OnceLock::new(),
+        id: OnceLock::new(),
+        started: Instant::now(),
+        started_wall: SystemTime::now(),
+        config: Arc::clone(&config),
+    };
+    if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
+        return (ctx, Some(refusal));
+    }
+    let Some(target) = target else {
+        let message = "client sent invalid request while reading client request line";
+        return (ctx, Some(Refusal { status: 400, message }));
+    };
+    if let Err(refusal) = screen::headers(version, &ctx.headers, &target, default) {
+        return (ctx, Some(refusal));
+    }
+    let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
+    let Some(host) = host.unwrap_or_else(|| Some(String::new())) else {
+        let message = "client sent invalid host in request line";
+        return (ctx, Some(Refusal { status: 400, message }));
+    };
+    ctx.server = vhost::find(hosts, host.as_bytes(), &mut ctx);
+    ctx.conf = Arc::clone(&ctx.server().conf);
+    ctx.host = host.into();
+    ctx.target = target.unparsed.into();
+    ctx.uri = target.path;
+    ctx.args = target.args;
+    (ctx, None)
+}
+
+/// Bytes of the request line and the headers, as they were unless the client spent blanks.
+fn head_length(parts: &Parts, target: usize) -> u64 {
+    let line = parts.method.as_str().len() + target + "  HTTP/1.1\r\n".len();
+    let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    u64::try_from(line + headers.sum::<usize>() + "\r\n".len()).unwrap_or(u64::MAX)
+}
+
+/// HTTP/1.1 keeps the connection unless told to close, HTTP/1.0 only when asked to keep it.
+fn keep_alive(version: Version, headers: &http::HeaderMap) -> bool {
+    let value = headers.get("connection").map(|value| value.as_bytes().to_ascii_lowercase()).unwrap_or_default();
+    let says = |word: &[u8]| value.windows(word.len()).any(|window| window == word);
+    if version == Version::HTTP_10 { says(b"keep-alive") && !says(b"close") } else { !says(b"close") }
+}
+
+/// Server rewrite, location, location rewrite, until a location is settled.
+fn route(ctx: &mut RequestCtx) -> Routed {
+    let program = Arc::clone(&ctx.server().rewrite);
+    ctx.conf = Arc::clone(&ctx.server().conf);
+    if let Some(settled) = settled(ctx.run(&program)) {
+        return settled;
+    }
+    let config = Arc::clone(&ctx.config);
+    for _ in 0..=MOST_REDIRECTS {
+        ctx.conf = Arc::clone(&ctx.server().conf);
+        let Some(found) = location::find(&config.servers[ctx.server].locations, ctx) else {
+            return Routed::Content;
+        };
+        if let Some(routed) = enter(ctx, &found) {
+            return routed;
+        }
+    }
+    log::request(ctx, Severity::Error, "rewrite or internal redirection cycle while processing the request");
+    Routed::Answer(Answer::error(500))
+}
+
+/// Runs a location's rewrite directives; `None` when they ask for another location.
+fn enter(ctx: &mut RequestCtx, location: &Location) -> Option<Routed> {
+    ctx.conf = Arc::clone(&location.conf);
+    if ctx.conf.core.internal && !ctx.internal {
+        return Some(Routed::Answer(Answer::error(404)));
+    }
+    if let Some(refused) = body::refuse_announced(ctx) {
+        return Some(Routed::Answer(refused));
+    }
+    match ctx.run(&location.rewrite) {
+        Outcome::Search => None,
+        Outcome::Continue => Some(Routed::Content),
+        other => settled(other),
+    }
+}
+
+fn settled(outcome: Outcome) -> Option<Routed> {
+    match outcome {
+        Outcome::Answer(answer) => Some(Routed::Answer(*answer)),
+        Outcome::Close => Some(Routed::Close),
+        Outcome::Continue | Outcome::Search => None,
+    }
+}
+
+/// Hands the request to its location's router, and takes it back.
+async fn content(exchange: &Exchange, ctx: RequestCtx, body: Body) -> (RequestCtx, Answer) {
+    let Some(router) = exchange.site.router(&ctx.conf).cloned() else { return (ctx, Answer::error(500)) };
+    let ctx = Arc::new(ctx);
+    let mut request = Request::new(body);
+    *request.method_mut() = ctx.method.clone();
+    request.extensions_mut().insert(Arc::clone(&ctx));
+    request.extensions_mut().insert(Arc::clone(&exchange.slot));
+    let answer = match router.oneshot(request).await {
+        Ok(mut response) => response.extensions_mut().remove::<Answer>(),
+        Err(never) => match never {},
+    };
+    (Arc::unwrap_or_clone(ctx), answer.unwrap_or_else(|| Answer::error(500)))
+}
+
+/// The `error_page` for a status. Only the first error of a request has one, unless `recursive_error_pages`.
+fn error_page(ctx: &RequestCtx, status: u16, again: bool) -> Option<ErrorPage> {
+    let core = &ctx.conf.core;
+    if status < 300 || (again && !core.recursive_error_pages) {
+        return None;
+    }
+    core.error_pages.iter().find(|page| page.status == status).cloned()
+}
+
+/// Goes where an `error_page` leads; the second value is the status the answer will have instead of its own.
+fn follow(ctx: &mut RequestCtx, page: ErrorPage, status: u16) -> (Routed, Option<u16>) {
+    let overriding = match page.replacement {
+        Replacement::Keep => Some(status),
+        Replacement::FromTarget => None,
+        Replacement::Code(code) => Some(code),
+    };
+    ctx.internal = true;
+    match page.target {
+        ErrorTarget::Redirect(url) => {
+            let status = overriding.filter(|code| matches!(code, 301..=303 | 307 | 308)).unwrap_or(302);
+            (Routed::Answer(Answer::redirect(status, ctx.render(&url))), Some(status))
+        }
+        ErrorTarget::Named(name) => {
+            let config = Arc::clone(&ctx.config);
+            let Some(found) = config.servers[ctx.server].locations.named.get(&name) else {
+                return (Routed::Answer(Answer::error(500)), overriding);
+            };
+            let routed = enter(ctx, found).unwrap_or_else(|| route(ctx));
+            (routed, overriding)
+        }
+        ErrorTarget::Uri(target) => {
+            let target = ctx.render(&target);
+            let (path, args) = uri::split_args(&target);
+            ctx.uri = path.into();
+            ctx.args = args.into();
+            if ctx.method != Method::HEAD {
+                ctx.method = Method::GET;
+            }
+            (route(ctx), overriding)
+        }
+    }
+}
+
+/// Reads what is left of the body, completes the answer, writes it down and logs it.
+async fn finish(mut ctx: RequestCtx, mut answer: Answer, body: Option<Body>) -> Reply {
+    let conf = Arc::clone(&ctx.conf);
+    if answer.special {
+        answer = answer.with_error_page(conf.core.server_tokens);
+    }
+    let closing = answer.close || answer.silent;
+    if let Some(body) = body.filter(|_| !closing)
+        && let Err(failed) = body::discard(&ctx, body).await
+    {
+        answer.close = true;
+        answer.silent = failed.silent;
+    }
+    complete_location(&ctx, &mut answer);
+    let linger = answer.close;
+    if answer.silent {
+        write_log(&ctx, &crate::request::answer::Sent { status: answer.status, ..Default::default() });
+        return Reply { rendered: None, conf, linger: false };
+    }
+    ctx.keep_alive &= !answer.close;
+    let rendered = Responder::new(&ctx).render(answer);
+    write_log(&ctx, &rendered.sent());
+    Reply { rendered: Some(rendered), conf, linger }
+}
+
+fn write_log(ctx: &RequestCtx, sent: &crate::request::answer::Sent) {
+    if let Some(log) = PendingLog::new(ctx) {
+        log.write(sent);
+    }
+}
+
+/// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`.
+fn complete_location(ctx: &RequestCtx, answer: &mut Answer) {
+    let core = &ctx.conf.core;
+    let Some(location) = &mut answer.location else { return };
+    if !core.absolute_redirect || !location.starts_with(b"/") {
+        return;
+    }
+    let mut host: &str = &ctx.host;
+    if core.server_name_in_redirect || host.is_empty() {
+        host = &ctx.server().name;
+    }
+    let address = ctx.connection.local.ip().map(|ip| ip.to_string()).unwrap_or_default();
+    let host = if host.is_empty() { &address } else { host };
+    let port = ctx.connection.local.port().filter(|port| core.port_in_redirect && *port != 80);
+    let port = port.map_or_else(String::new, |port| format!(":{port}"));
+    let mut url = format!("http://{host}{port}").into_bytes();
+    url.append(location);
+    *location = url;
+}

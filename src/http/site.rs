@@ -1,0 +1,54 @@
+//! A configuration built into something that can serve: one generation, replaced as a whole by a reload.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
+use crate::push::PushState;
+use crate::request::Endpoint;
+
+use super::router;
+
+/// A generation of the configuration, ready to serve.
+#[derive(Debug)]
+pub struct Site {
+    /// What it was built from.
+    pub config: Arc<Config>,
+    /// One router per location, server and `if`, by the address of its settings.
+    routers: HashMap<usize, Router>,
+}
+
+impl Site {
+    /// Builds every location's router.
+    pub fn build(config: Arc<Config>, state: &PushState) -> Self {
+        let mut routers = HashMap::new();
+        router::each_conf(&config, &mut |conf| {
+            routers.insert(key(conf), router::build(conf, state));
+        });
+        Self { config, routers }
+    }
+
+    /// What answers requests under these settings.
+    pub fn router(&self, conf: &Arc<LocationConf>) -> Option<&Router> {
+        self.routers.get(&key(conf))
+    }
+
+    /// The place of a listening socket among [`Config::listens`].
+    pub fn listen(&self, address: &ListenAddress) -> Option<usize> {
+        self.config.listens.iter().position(|listen| listen.address == *address)
+    }
+
+    /// The virtual hosts for a connection that came in at `local` on that socket.
+    pub fn hosts(&self, listen: usize, local: &Endpoint) -> &VirtualHosts {
+        let listen = &self.config.listens[listen];
+        let own = local.ip().and_then(|ip| listen.by_local_address.iter().find(|(address, _)| *address == ip));
+        own.map_or(&listen.hosts, |(_, hosts)| hosts)
+    }
+}
+
+/// The settings stay where they are for as long as the site holds its configuration.
+fn key(conf: &Arc<LocationConf>) -> usize {
+    Arc::as_ptr(conf).addr()
+}

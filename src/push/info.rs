@@ -1,0 +1,94 @@
+//! The body that tells a publisher about its channel, in the four formats of the old module.
+
+use crate::request::RequestCtx;
+use crate::request::answer::Answer;
+use crate::store::ChannelInfo;
+
+/// A format of the info body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Plain,
+    Json,
+    Yaml,
+    Xml,
+}
+
+/// Subtypes that are understood, as beginnings (the old module compares no further), behind `text/` or
+/// `application/`.
+const SUBTYPES: [(&str, Format); 6] = [
+    ("plain", Format::Plain),
+    ("json", Format::Json),
+    ("x-json", Format::Json),
+    ("yaml", Format::Yaml),
+    ("x-yaml", Format::Yaml),
+    ("xml", Format::Xml),
+];
+
+/// An answer that tells of a channel, in the format the request accepts.
+pub fn answer(ctx: &RequestCtx, status: u16, info: &ChannelInfo) -> Answer {
+    let accept = ctx.header("accept").map(String::from_utf8_lossy).unwrap_or_default();
+    let (format, content_type) = negotiate(&accept);
+    Answer::text(status, content_type.as_bytes(), write(format, info))
+}
+
+/// The first type in `Accept` that is understood, and its name as asked for; weights count for nothing.
+fn negotiate(accept: &str) -> (Format, &str) {
+    let asked = accept.split(',').map(|item| item.split(';').next().unwrap_or_default().trim());
+    asked.into_iter().find_map(|name| Some((understood(name)?, name))).unwrap_or((Format::Plain, "text/plain"))
+}
+
+fn understood(name: &str) -> Option<Format> {
+    let (kind, subtype) = name.split_once('/')?;
+    let (_, format) = SUBTYPES.iter().find(|(known, _)| subtype.starts_with(known))?;
+    match kind {
+        "text" => Some(*format),
+        "application" if *format != Format::Plain => Some(*format),
+        _ => None,
+    }
+}
+
+fn write(format: Format, info: &ChannelInfo) -> String {
+    let ChannelInfo { messages, subscribers, .. } = info;
+    let requested = info.requested.map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
+    match format {
+        Format::Plain => format!(
+            "queued messages: {messages}\r\nlast requested: {requested} sec. ago (-1=never)\r\n\
+             active subscribers: {subscribers}"
+        ),
+        Format::Json => {
+            format!("{{\"messages\": {messages}, \"requested\": {requested}, \"subscribers\": {subscribers} }}")
+        }
+        Format::Yaml => format!(
+            "---\r\nmessages: {messages}\r\nrequested: {requested}\r\nsubscribers: {subscribers}\r\n\r\n"
+        ),
+        Format::Xml => format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\r\n<channel>\r\n  <messages>{messages}</messages>\r\n  \
+             <requested>{requested}</requested>\r\n  <subscribers>{subscribers}</subscribers>\r\n</channel>"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_understood_type_wins_and_is_named_as_asked() {
+        let cases = [
+            ("", Format::Plain, "text/plain"),
+            ("*/*", Format::Plain, "text/plain"),
+            ("text/json", Format::Json, "text/json"),
+            ("application/x-json;q=0.1", Format::Json, "application/x-json"),
+            ("text/plain;q=0.1, application/json;q=0.9", Format::Plain, "text/plain"),
+            ("text/json, text/plain", Format::Json, "text/json"),
+            ("application/jsonp", Format::Json, "application/jsonp"),
+            ("application/ld+json", Format::Plain, "text/plain"),
+            ("application/plain, text/yaml", Format::Yaml, "text/yaml"),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9", Format::Xml, "application/xml"),
+            ("TEXT/JSON", Format::Plain, "text/plain"),
+        ];
+        for (accept, format, content_type) in cases {
+            assert_eq!(negotiate(accept), (format, content_type), "{accept}");
+        }
+    }
+}

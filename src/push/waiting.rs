@@ -1,0 +1,49 @@
+//! A subscriber that has to wait, on its way from the handler to the worker that parks its connection.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::request::answer::Responder;
+use crate::request::log_line::PendingLog;
+use crate::store::{Subscription, WorkerId};
+
+/// All that is kept of a request while its subscriber waits.
+pub struct Waiting {
+    /// Its place in the channel; dropping it leaves the channel.
+    pub subscription: Subscription,
+    /// How its answer will be written.
+    pub responder: Responder,
+    /// Its lines in access logs.
+    pub log: Option<Box<PendingLog>>,
+    /// `push_subscriber_timeout`.
+    pub timeout: Option<Duration>,
+}
+
+/// Where a handler leaves a subscriber that has to wait. The connection's driver looks into it after every step,
+/// takes the socket back from hyper, and parks it; the handler never returns.
+pub struct ParkSlot {
+    worker: WorkerId,
+    waiting: Mutex<Option<Waiting>>,
+}
+
+impl ParkSlot {
+    /// An empty slot of a connection that `worker` serves.
+    pub fn new(worker: WorkerId) -> Self {
+        Self { worker, waiting: Mutex::default() }
+    }
+
+    /// The worker that serves the connection.
+    pub fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    /// Leaves a subscriber.
+    pub fn fill(&self, waiting: Waiting) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiting);
+    }
+
+    /// Takes the subscriber that was left, if there is one.
+    pub fn take(&self) -> Option<Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

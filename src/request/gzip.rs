@@ -1,0 +1,60 @@
+//! `gzip` for answers that are whole: never for streams.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::config::model::GzipConf;
+
+use super::RequestCtx;
+use super::answer::{Answer, has_type};
+
+/// Whether the client takes gzip and the location may send it: `Accept-Encoding`, `gzip_http_version`, and no
+/// `Via` (nginx's `gzip_proxied off`).
+pub fn accepted(ctx: &RequestCtx) -> bool {
+    let old = ctx.is_http10() && !ctx.conf.gzip.http10;
+    !old && ctx.header("via").is_none() && ctx.header("accept-encoding").is_some_and(names_gzip)
+}
+
+/// Whether an `Accept-Encoding` lists gzip with a weight above zero.
+fn names_gzip(header: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(header).to_ascii_lowercase();
+    text.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let gzip = parts.next() == Some("gzip");
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
+        gzip && weight.is_ok_and(|weight| weight > 0.0)
+    })
+}
+
+/// Whether an answer is of a kind that is compressed for those who take it.
+pub fn compressible(conf: &GzipConf, answer: &Answer) -> bool {
+    let long_enough = u64::try_from(answer.body.len()).is_ok_and(|length| length >= conf.min_length);
+    let fitting = |kind: &[u8]| has_type(&conf.types, kind) || has_type(&["text/html".into()], kind);
+    matches!(answer.status, 200 | 403 | 404)
+        && long_enough
+        && answer.content_type.as_deref().is_some_and(fitting)
+}
+
+/// Whether this answer is to be compressed.
+pub fn wanted(conf: &GzipConf, answer: &Answer) -> bool {
+    !answer.body.is_empty() && compressible(conf, answer)
+}
+
+/// Compresses a body.
+pub fn compress(body: &[u8], level: u32) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2 + 32), Compression::new(level));
+    // Writing into memory cannot fail.
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default().into()
+}
+
+/// A whole body as one chunk and the last chunk.
+pub fn chunk(body: &[u8]) -> Bytes {
+    let mut framed = format!("{:x}\r\n", body.len()).into_bytes();
+    framed.extend_from_slice(body);
+    framed.extend_from_slice(b"\r\n0\r\n\r\n");
+    framed.into()
+}

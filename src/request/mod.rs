@@ -1,0 +1,165 @@
+//! One request as directives see it: its parts, its variables, the rewrite program, the head of its answer.
+
+pub mod answer;
+pub mod date;
+pub mod gzip;
+pub mod log_line;
+pub mod rewrite;
+pub mod uri;
+pub mod vars;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Version};
+
+use crate::config::model::{Config, LocationConf, Server};
+
+/// An end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Over IP.
+    Inet(SocketAddr),
+    /// A unix socket.
+    Unix,
+}
+
+impl Endpoint {
+    /// The IP address, if there is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Inet(address) => Some(address.ip()),
+            Self::Unix => None,
+        }
+    }
+
+    /// The port, if there is one.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Inet(address) => Some(address.port()),
+            Self::Unix => None,
+        }
+    }
+}
+
+/// What is known of a connection for as long as it lives.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Serial number within the process: `$connection`.
+    pub serial: u64,
+    /// The client.
+    pub remote: Endpoint,
+    /// Where the connection came in.
+    pub local: Endpoint,
+    /// When it was accepted.
+    pub accepted: Instant,
+}
+
+/// A request on its way through the phases.
+#[derive(Clone, Debug)]
+pub struct RequestCtx {
+    /// The configuration it is judged by.
+    pub config: Arc<Config>,
+    /// The server it is for: an index into [`Config::servers`].
+    pub server: usize,
+    /// Settings in force: of the server, then of the location, then of an `if` in it.
+    pub conf: Arc<LocationConf>,
+    /// Its connection.
+    pub connection: Arc<Connection>,
+    /// Which request of its connection it is, from 1.
+    pub number: u64,
+    /// Its method.
+    pub method: Method,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The target as it came, without scheme and host: `$request_uri`.
+    pub target: Bytes,
+    /// The whole target of the request line.
+    pub raw_target: Bytes,
+    /// Host from the request line or the header, lower case, without port; empty when there was none.
+    pub host: Box<str>,
+    /// Decoded and normalized path, as rewritten so far: `$uri`.
+    pub uri: Box<[u8]>,
+    /// Arguments, as rewritten so far: `$args`.
+    pub args: Box<[u8]>,
+    /// Groups of the last regular expression that matched, the whole match first.
+    pub captures: Vec<Box<[u8]>>,
+    /// Values of user variables, by index.
+    pub user: Vec<Option<Box<[u8]>>>,
+    /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
+    pub internal: bool,
+    /// Bytes of the request line and the headers.
+    pub head_length: u64,
+    /// Bytes of the body, once read.
+    pub body_length: u64,
+    /// Whether the connection may serve another request after this one.
+    pub keep_alive: bool,
+    /// User and password of Basic authentication, decoded on first use.
+    pub credentials: OnceLock<Option<(String, String)>>,
+    /// `$request_id`, made on first use.
+    pub id: OnceLock<String>,
+    /// When its first bytes were seen.
+    pub started: Instant,
+    /// The same on the wall clock.
+    pub started_wall: SystemTime,
+}
+
+impl RequestCtx {
+    /// The server in force.
+    pub fn server(&self) -> &Server {
+        &self.config.servers[self.server]
+    }
+
+    /// The first header of that name (lower case).
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.get(name).map(http::HeaderValue::as_bytes)
+    }
+
+    /// Whether the request is HTTP/1.0.
+    pub fn is_http10(&self) -> bool {
+        self.version == Version::HTTP_10
+    }
+
+    /// The request line as it came.
+    pub fn request_line(&self) -> Vec<u8> {
+        let version: &[u8] = if self.is_http10() { b"HTTP/1.0" } else { b"HTTP/1.1" };
+        [self.method.as_str().as_bytes(), &self.raw_target, version].join(&b' ')
+    }
+
+    /// What nginx appends to an error line about a request.
+    pub fn error_context(&self) -> String {
+        let client = match &self.connection.remote {
+            Endpoint::Inet(address) => address.ip().to_string(),
+            Endpoint::Unix => "unix:".to_owned(),
+        };
+        let line = String::from_utf8_lossy(&self.request_line()).into_owned();
+        let mut text = format!(", client: {client}, server: {}, request: \"{line}\"", self.server().name);
+        if let Some(host) = self.header("host") {
+            text.push_str(&format!(", host: \"{}\"", String::from_utf8_lossy(host)));
+        }
+        text
+    }
+
+    /// User name and password of a `Basic` authorization, if the request has one.
+    pub fn credentials(&self) -> Option<&(String, String)> {
+        self.credentials.get_or_init(|| basic_credentials(self.header("authorization")?)).as_ref()
+    }
+}
+
+/// Decodes `Basic BASE64(user:password)`.
+fn basic_credentials(header: &[u8]) -> Option<(String, String)> {
+    let text = std::str::from_utf8(header).ok()?;
+    let (scheme, encoded) = text.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded.trim()).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    (!user.is_empty()).then(|| (user.to_owned(), password.to_owned()))
+}

@@ -1,0 +1,207 @@
+//! Runs the rewrite module's directives for a request.
+
+use std::sync::Arc;
+
+use crate::config::model::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag};
+use crate::config::regex::Regex;
+use crate::config::template::{Part, Template};
+use crate::config::variable::Variable;
+
+use super::answer::Answer;
+use super::{RequestCtx, uri};
+
+/// What a program came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It ran through, or met `break`: on with the same location.
+    Continue,
+    /// A `rewrite` changed the URI: look for a location again.
+    Search,
+    /// `return`, or a redirect.
+    Answer(Box<Answer>),
+    /// `return 444`: close without an answer.
+    Close,
+}
+
+/// How one instruction ended.
+enum Step {
+    Next,
+    Leave(Outcome),
+}
+
+impl RequestCtx {
+    /// Runs the rewrite directives of a server or a location.
+    pub fn run(&mut self, program: &[Instruction]) -> Outcome {
+        let mut changed = false;
+        match self.run_block(program, &mut changed) {
+            Step::Leave(outcome) => outcome,
+            Step::Next if changed => Outcome::Search,
+            Step::Next => Outcome::Continue,
+        }
+    }
+
+    fn run_block(&mut self, program: &[Instruction], changed: &mut bool) -> Step {
+        for instruction in program {
+            let step = match instruction {
+                Instruction::Set { variable, value } => {
+                    let value = self.render(value);
+                    self.set_user(*variable, value);
+                    Step::Next
+                }
+                Instruction::SetArgs(value) => {
+                    self.args = self.render(value).into();
+                    Step::Next
+                }
+                Instruction::If { condition, body, conf } => {
+                    if self.holds(condition) {
+                        if let Some(conf) = conf {
+                            self.conf = Arc::clone(conf);
+                        }
+                        self.run_block(body, changed)
+                    } else {
+                        Step::Next
+                    }
+                }
+                Instruction::Return(directive) => Step::Leave(self.answer_return(directive)),
+                Instruction::Rewrite(rewrite) => self.rewrite(rewrite, changed),
+                Instruction::Break => Step::Leave(Outcome::Continue),
+            };
+            if matches!(step, Step::Leave(_)) {
+                return step;
+            }
+        }
+        Step::Next
+    }
+
+    /// Sets a user variable.
+    pub fn set_user(&mut self, index: usize, value: Vec<u8>) {
+        if let Some(slot) = self.user.get_mut(index) {
+            *slot = Some(value.into());
+        }
+    }
+
+    /// Whether `regex` matches; its groups become `$1`... and its named variables.
+    pub fn match_regex(&mut self, regex: &Regex, subject: &[u8]) -> bool {
+        let Some(captures) = regex.captures(subject) else { return false };
+        for &(group, user) in regex.named_groups() {
+            let value = captures.get(group).map(|bytes| bytes.to_vec()).unwrap_or_default();
+            self.set_user(user, value);
+        }
+        self.captures = captures;
+        true
+    }
+
+    fn holds(&mut self, condition: &Condition) -> bool {
+        match condition {
+            Condition::Truthy(value) => !matches!(&*self.render(value), b"" | b"0"),
+            Condition::Equals { left, right, negate } => (self.render(left) == self.render(right)) != *negate,
+            Condition::Matches { subject, regex, negate } => {
+                let subject = self.render(subject);
+                self.match_regex(regex, &subject) != *negate
+            }
+            Condition::File { test, path, negate } => file_test(*test, &self.render(path)) != *negate,
+        }
+    }
+
+    fn rewrite(&mut self, rewrite: &Rewrite, changed: &mut bool) -> Step {
+        let subject = self.uri.clone();
+        if !self.match_regex(&rewrite.regex, &subject) {
+            return Step::Next;
+        }
+        let redirect = match rewrite.flag {
+            RewriteFlag::Redirect => Some(302),
+            RewriteFlag::Permanent => Some(301),
+            _ => None,
+        };
+        let path = self.render_escaped(&rewrite.replacement, redirect.map(|_| uri::escape as Escape));
+        let mut args = rewrite.args.as_ref().map(|args| self.render_escaped(args, Some(uri::escape_args)));
+        if !rewrite.drop_args && !self.args.is_empty() {
+            let args = args.get_or_insert_default();
+            if !args.is_empty() {
+                args.push(b'&');
+            }
+            args.extend_from_slice(&self.args);
+        }
+        if let Some(status) = redirect {
+            let mut location = path;
+            if let Some(args) = args.filter(|args| !args.is_empty()) {
+                location.push(b'?');
+                location.extend_from_slice(&args);
+            }
+            return Step::Leave(Outcome::Answer(Box::new(Answer::redirect(status, location))));
+        }
+        if path.is_empty() {
+            return Step::Leave(Outcome::Answer(Box::new(Answer::error(500))));
+        }
+        self.uri = path.into();
+        self.args = args.unwrap_or_default().into();
+        match rewrite.flag {
+            RewriteFlag::Last => Step::Leave(Outcome::Search),
+            RewriteFlag::Break => Step::Leave(Outcome::Continue),
+            _ => {
+                *changed = true;
+                Step::Next
+            }
+        }
+    }
+
+    /// Renders a replacement; nginx escapes what captures bring into arguments and redirects.
+    fn render_escaped(&self, template: &Template, escape: Option<Escape>) -> Vec<u8> {
+        let Some(escape) = escape else { return self.render(template) };
+        let mut out = Vec::new();
+        for part in template.parts() {
+            match part {
+                Part::Literal(bytes) => out.extend_from_slice(bytes),
+                Part::Variable(variable) => {
+                    let value = self.value(variable).unwrap_or_default();
+                    if matches!(variable, Variable::Capture(_)) {
+                        escape(&value, &mut out);
+                    } else {
+                        out.extend_from_slice(&value);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn answer_return(&self, directive: &Return) -> Outcome {
+        let text = directive.text.as_ref().map(|text| self.render(text));
+        match (directive.status, text) {
+            (444, _) => Outcome::Close,
+            (status @ (301 | 302 | 303 | 307 | 308), location) => {
+                Outcome::Answer(Box::new(Answer::redirect(status, location.unwrap_or_default())))
+            }
+            (status, Some(text)) => {
+                let content_type = self.content_type_of_uri();
+                Outcome::Answer(Box::new(Answer::text(status, content_type, text)))
+            }
+            (status @ ..400, None) => {
+                Outcome::Answer(Box::new(Answer::text(status, self.content_type_of_uri(), Vec::new())))
+            }
+            (status, None) => Outcome::Answer(Box::new(Answer::error(status))),
+        }
+    }
+
+    /// The type of the URI's extension by `types`, else `default_type`.
+    pub fn content_type_of_uri(&self) -> Box<[u8]> {
+        let name = self.uri.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let extension = name.iter().rposition(|byte| *byte == b'.').map(|dot| name[dot + 1..].to_ascii_lowercase());
+        let known = extension.and_then(|extension| self.conf.core.types.get(&*extension));
+        known.unwrap_or(&self.conf.core.default_type).clone()
+    }
+}
+
+type Escape = fn(&[u8], &mut Vec<u8>);
+
+fn file_test(test: FileTest, path: &[u8]) -> bool {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(metadata) = std::fs::metadata(std::ffi::OsStr::from_bytes(path)) else { return false };
+    match test {
+        FileTest::File => metadata.is_file(),
+        FileTest::Directory => metadata.is_dir(),
+        FileTest::Exists => true,
+        FileTest::Executable => metadata.permissions().mode() & 0o111 != 0,
+    }
+}

@@ -1,0 +1,178 @@
+//! Listening sockets.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+
+use crate::config::model::{KeepAlive, ListenAddress, ListenOptions};
+
+/// nginx's `backlog` on Linux.
+const BACKLOG: i32 = 511;
+
+/// How often, and how long after the last time, an address that is taken is tried again: as nginx does.
+const TRIES: (usize, Duration) = (5, Duration::from_millis(500));
+
+/// One bound and listening socket per worker.
+#[derive(Debug)]
+pub struct Bound {
+    /// What it listens on.
+    pub address: ListenAddress,
+    /// The sockets, one per worker.
+    pub sockets: Vec<Socket>,
+}
+
+/// What went wrong with a socket.
+#[derive(Debug)]
+pub struct BindError {
+    /// nginx's words.
+    pub message: String,
+    /// Somebody else listens there.
+    pub in_use: bool,
+}
+
+/// Binds `address` for each of `workers` workers, trying again while somebody else holds it.
+///
+/// # Errors
+/// When it stays taken (each try was told to `report`), or cannot be bound at all.
+pub fn bind(
+    address: &ListenAddress,
+    options: &ListenOptions,
+    workers: usize,
+    report: &mut dyn FnMut(&str),
+) -> Result<Bound, BindError> {
+    let (tries, pause) = TRIES;
+    for _ in 0..tries {
+        match bind_once(address, options, workers) {
+            Ok(sockets) => return Ok(Bound { address: address.clone(), sockets }),
+            Err(error) if error.in_use => {
+                report(&error.message);
+                std::thread::sleep(pause);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(BindError { message: "still could not bind()".to_owned(), in_use: true })
+}
+
+/// Whether `address` could be bound: what `-t` asks. One that is taken could.
+///
+/// # Errors
+/// When it could not.
+pub fn try_bind(address: &ListenAddress, options: &ListenOptions) -> Result<(), BindError> {
+    match bind_once(address, options, 1) {
+        Err(error) if !error.in_use => Err(error),
+        Ok(_) => {
+            unlink(address);
+            Ok(())
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+/// Removes what a unix socket leaves in the file system.
+pub fn unlink(address: &ListenAddress) {
+    if let ListenAddress::Unix(path) = address {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// The address as nginx writes it.
+pub fn text(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Inet(address) => address.to_string(),
+        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
+fn bind_once(address: &ListenAddress, options: &ListenOptions, workers: usize) -> Result<Vec<Socket>, BindError> {
+    let failed = |what: &str, error: &io::Error| BindError {
+        message: format!("{what} to {} failed ({})", text(address), crate::log::os_error(error)),
+        in_use: error.raw_os_error() == Some(Errno::EADDRINUSE as i32),
+    };
+    match address {
+        ListenAddress::Unix(path) => {
+            remove_stale(path);
+            let first = open_unix(path, options).map_err(|error| failed("bind()", &error))?;
+            let more = (1..workers).map(|_| first.try_clone());
+            let more: io::Result<Vec<_>> = more.collect();
+            let more = more.map_err(|error| failed("dup()", &error))?;
+            Ok(std::iter::once(first).chain(more).collect())
+        }
+        ListenAddress::Inet(inet) => {
+            let address = SockAddr::from(*inet);
+            // Each worker's socket shares the port with the others', and would with a stranger's of the same user.
+            // A socket that does not share is refused when there is one: that is how a second server is noticed.
+            drop(open_inet(&address, options, false).map_err(|error| failed("bind()", &error))?);
+            let sockets = (0..workers).map(|_| open_inet(&address, options, true));
+            sockets.collect::<io::Result<_>>().map_err(|error| failed("bind()", &error))
+        }
+    }
+}
+
+fn open_inet(address: &SockAddr, options: &ListenOptions, shared: bool) -> io::Result<Socket> {
+    let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(options.ipv6only.unwrap_or(true))?;
+    }
+    apply(&socket, options)?;
+    socket.bind(address)?;
+    socket.listen(options.backlog.unwrap_or(BACKLOG))?;
+    Ok(socket)
+}
+
+fn open_unix(path: &Path, options: &ListenOptions) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    if let Some(size) = options.rcvbuf {
+        socket.set_recv_buffer_size(size)?;
+    }
+    if let Some(size) = options.sndbuf {
+        socket.set_send_buffer_size(size)?;
+    }
+    socket.bind(&SockAddr::unix(path)?)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+    socket.listen(options.backlog.unwrap_or(BACKLOG))?;
+    Ok(socket)
+}
+
+fn apply(socket: &Socket, options: &ListenOptions) -> io::Result<()> {
+    if let Some(size) = options.rcvbuf {
+        socket.set_recv_buffer_size(size)?;
+    }
+    if let Some(size) = options.sndbuf {
+        socket.set_send_buffer_size(size)?;
+    }
+    match &options.keepalive {
+        None => {}
+        Some(KeepAlive::Off) => socket.set_keepalive(false)?,
+        Some(KeepAlive::On { idle, interval, count }) => {
+            let mut keepalive = TcpKeepalive::new();
+            if let Some(idle) = idle {
+                keepalive = keepalive.with_time(*idle);
+            }
+            if let Some(interval) = interval {
+                keepalive = keepalive.with_interval(*interval);
+            }
+            if let Some(count) = count {
+                keepalive = keepalive.with_retries(*count);
+            }
+            socket.set_tcp_keepalive(&keepalive)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a socket file nobody answers at: a server that was killed leaves it behind.
+fn remove_stale(path: &Path) {
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if UnixStream::connect(path).is_err_and(refused) {
+        let _ = std::fs::remove_file(path);
+    }
+}

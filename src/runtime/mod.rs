@@ -1,0 +1,267 @@
+//! The process: sockets, worker threads, signals, reload.
+
+pub mod daemon;
+pub mod listen;
+pub mod pid;
+pub mod privileges;
+pub mod worker;
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::Socket;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::config::model::{Config, ListenAddress, LogTarget, Severity};
+use crate::http::router;
+use crate::http::site::Site;
+use crate::log;
+use crate::push::PushState;
+use crate::store::{Mailbox, Store, SystemClock, WorkerId};
+
+use listen::Bound;
+use worker::{Mail, Start};
+
+/// How often messages and channels that ran out of time are freed.
+const REAP_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the server did not start: nginx's words, for one `[emerg]` line.
+pub type StartError = String;
+
+/// A server with its sockets bound and its workers running.
+#[derive(Debug)]
+pub struct App {
+    config: Arc<Config>,
+    store: Arc<Store>,
+    state: PushState,
+    workers: Vec<RunningWorker>,
+}
+
+#[derive(Debug)]
+struct RunningWorker {
+    mail: mpsc::UnboundedSender<Mail>,
+    thread: JoinHandle<()>,
+}
+
+/// Reads the configuration again: what `HUP` asks for. `None` when it is broken, which was said already.
+pub type Reread = Box<dyn FnMut() -> Option<Config>>;
+
+/// Opens every log of a configuration.
+///
+/// # Errors
+/// nginx's words for the first that cannot be opened.
+pub fn open_logs(config: &Config) -> Result<(), StartError> {
+    let mut targets: HashSet<LogTarget> = config.main.error_log.iter().map(|log| log.target.clone()).collect();
+    router::each_conf(config, &mut |conf| {
+        targets.extend(conf.log.error.iter().map(|log| log.target.clone()));
+        targets.extend(conf.log.access.iter().map(|log| log.target.clone()));
+    });
+    for target in targets {
+        if let (Err(error), LogTarget::File(path)) = (log::open(&target), &target) {
+            return Err(format!("open() \"{}\" failed ({})", path.display(), log::os_error(&error)));
+        }
+    }
+    log::set_main(config.main.error_log.clone());
+    Ok(())
+}
+
+/// What `-t` tries beyond reading: logs, the pid file, sockets.
+///
+/// # Errors
+/// nginx's words for what would keep the server from starting.
+pub fn test(config: &Config) -> Result<(), StartError> {
+    open_logs(config)?;
+    if let Some(path) = &config.main.pid {
+        pid::try_open(path)?;
+    }
+    for listen in &config.listens {
+        listen::try_bind(&listen.address, &listen.options).map_err(|error| error.message)?;
+    }
+    Ok(())
+}
+
+impl App {
+    /// Opens logs, binds sockets, writes the pid file, drops privileges, and starts the workers.
+    ///
+    /// # Errors
+    /// nginx's words for what went wrong.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        open_logs(&config)?;
+        let config = Arc::new(config);
+        let count = config.main.worker_processes;
+        privileges::raise_open_files(config.main.worker_connections, count);
+        let mut bound = bind_all(&config, &HashSet::new(), count)?;
+        if let Some(path) = &config.main.pid {
+            pid::write(path)?;
+        }
+        privileges::drop(config.main.user.as_ref())?;
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+        let mailboxes = senders.iter().map(mailbox).collect();
+        let budget = usize::try_from(config.max_reserved_memory).unwrap_or(usize::MAX);
+        let store = Arc::new(Store::new(budget, Arc::new(SystemClock::new()), mailboxes));
+        let state = PushState { store: Arc::clone(&store) };
+        let site = Arc::new(Site::build(Arc::clone(&config), &state));
+        let mut workers = Vec::with_capacity(count);
+        for (number, (mail, inbox)) in senders.into_iter().zip(receivers).enumerate() {
+            let id = WorkerId(u16::try_from(number).map_err(|_| "too many worker processes".to_owned())?);
+            let start = Start { id, site: Arc::clone(&site), sockets: take_one(&mut bound), mail: inbox };
+            let thread = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || {
+                if let Err(error) = worker::run(start) {
+                    log::event(Severity::Emerg, &format!("worker cannot run ({})", log::os_error(&error)));
+                }
+            });
+            let thread = thread.map_err(|error| format!("cannot start a worker ({})", log::os_error(&error)))?;
+            workers.push(RunningWorker { mail, thread });
+        }
+        Ok(Self { config, store, state, workers })
+    }
+
+    /// Obeys signals until one ends the server.
+    ///
+    /// # Errors
+    /// When the system takes no signal handlers.
+    pub fn run(mut self, reread: Reread) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let quit = runtime.block_on(self.obey(reread))?;
+        let last_word = || if quit { Mail::Quit } else { Mail::Stop };
+        self.tell_all(last_word);
+        runtime.block_on(async {
+            let mut stop = Stop::new()?;
+            while self.workers.iter().any(|worker| !worker.thread.is_finished()) {
+                tokio::select! {
+                    () = stop.recv() => self.tell_all(|| Mail::Stop),
+                    () = tokio::time::sleep(Duration::from_millis(5)) => {}
+                }
+            }
+            io::Result::Ok(())
+        })?;
+        for worker in self.workers {
+            let _ = worker.thread.join();
+        }
+        for listen in &self.config.listens {
+            listen::unlink(&listen.address);
+        }
+        if let Some(path) = &self.config.main.pid {
+            let _ = std::fs::remove_file(path);
+        }
+        tracing::info!("exit");
+        Ok(())
+    }
+
+    /// Handles signals; true when the server is to end gracefully.
+    async fn obey(&mut self, mut reread: Reread) -> io::Result<bool> {
+        let mut stop = Stop::new()?;
+        let mut quit = signal(SignalKind::quit())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut reopen = signal(SignalKind::user_defined1())?;
+        let mut reap = tokio::time::interval(REAP_EVERY);
+        reap.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        daemon::tell_parent();
+        loop {
+            tokio::select! {
+                () = stop.recv() => return Ok(false),
+                _ = quit.recv() => {
+                    tracing::info!("gracefully shutting down");
+                    return Ok(true);
+                }
+                _ = hangup.recv() => {
+                    tracing::info!("reconfiguring");
+                    if let Some(config) = reread() {
+                        self.reload(config);
+                    }
+                }
+                _ = reopen.recv() => {
+                    tracing::info!("reopening logs");
+                    log::reopen();
+                }
+                _ = reap.tick() => self.store.reap(),
+            }
+        }
+    }
+
+    /// Puts a new configuration in force, or says why not and keeps the old one. Channels, messages and waiting
+    /// subscribers stay.
+    fn reload(&mut self, config: Config) {
+        if let Err(error) = self.try_reload(config) {
+            log::event(Severity::Emerg, &error);
+        }
+    }
+
+    fn try_reload(&mut self, config: Config) -> Result<(), StartError> {
+        open_logs(&config)?;
+        log::reopen();
+        if config.main.worker_processes != self.workers.len() {
+            tracing::warn!("worker_processes changes with the next start only");
+        }
+        if config.max_reserved_memory != self.config.max_reserved_memory {
+            tracing::warn!("push_max_reserved_memory changes with the next start only");
+        }
+        let held: HashSet<ListenAddress> = self.config.listens.iter().map(|listen| listen.address.clone()).collect();
+        let mut bound = bind_all(&config, &held, self.workers.len())?;
+        let config = Arc::new(config);
+        let site = Arc::new(Site::build(Arc::clone(&config), &self.state));
+        for worker in &self.workers {
+            let _ = worker.mail.send(Mail::Reload(Arc::clone(&site), take_one(&mut bound)));
+        }
+        for listen in &self.config.listens {
+            if site.listen(&listen.address).is_none() {
+                listen::unlink(&listen.address);
+            }
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    fn tell_all(&self, mail: impl Fn() -> Mail) {
+        for worker in &self.workers {
+            // A worker that ended already needs no telling.
+            let _ = worker.mail.send(mail());
+        }
+    }
+}
+
+/// TERM and INT.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
+    let sender = sender.clone();
+    Box::new(move |event| {
+        // A worker that ended has no subscribers left to be told.
+        let _ = sender.send(Mail::Event(event));
+    })
+}
+
+/// Binds every address of the configuration that is not held yet.
+fn bind_all(config: &Config, held: &HashSet<ListenAddress>, workers: usize) -> Result<Vec<Bound>, StartError> {
+    let new = config.listens.iter().filter(|listen| !held.contains(&listen.address));
+    new.map(|listen| {
+        let mut report = |message: &str| log::event(Severity::Emerg, message);
+        listen::bind(&listen.address, &listen.options, workers, &mut report).map_err(|error| error.message)
+    })
+    .collect()
+}
+
+/// One socket of each address, for one worker.
+fn take_one(bound: &mut [Bound]) -> Vec<(ListenAddress, Socket)> {
+    bound.iter_mut().filter_map(|bound| Some((bound.address.clone(), bound.sockets.pop()?))).collect()
+}

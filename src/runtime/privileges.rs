@@ -1,0 +1,37 @@
+//! What the process may do: descriptors, and whose rights it has.
+
+use std::ffi::CString;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{Gid, Uid, initgroups, setgid, setuid};
+
+use crate::config::model::User;
+
+/// Raises the limit of open files as far as the connections of all workers need and the system allows.
+pub fn raise_open_files(worker_connections: usize, workers: usize) {
+    const OTHERS: u64 = 64;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let connections = u64::try_from(worker_connections.saturating_mul(workers)).unwrap_or(u64::MAX);
+    let wanted = connections.saturating_add(OTHERS).min(hard);
+    if wanted > soft && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_err() {
+        tracing::warn!("setrlimit(RLIMIT_NOFILE, {wanted}) failed");
+    }
+    let limit = soft.max(wanted);
+    if connections > limit {
+        tracing::warn!("{connections} worker_connections exceed open file resource limit: {limit}");
+    }
+}
+
+/// Becomes another user, if started as root and told to.
+///
+/// # Errors
+/// nginx's words.
+pub fn drop(user: Option<&User>) -> Result<(), String> {
+    let Some(user) = user.filter(|_| Uid::effective().is_root()) else { return Ok(()) };
+    let gid = Gid::from_raw(user.gid);
+    let failed = |call: String| move |errno: nix::Error| format!("{call} failed ({}: {})", errno as i32, errno.desc());
+    setgid(gid).map_err(failed(format!("setgid({})", user.gid)))?;
+    let name = CString::new(user.name.as_str()).map_err(|_| "invalid user name".to_owned())?;
+    initgroups(&name, gid).map_err(failed(format!("initgroups({}, {})", user.name, user.gid)))?;
+    setuid(Uid::from_raw(user.uid)).map_err(failed(format!("setuid({})", user.uid)))
+}

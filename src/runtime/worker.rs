@@ -1,0 +1,228 @@
+//! A worker thread: its own tokio runtime, listening sockets, connections and parked subscribers.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use nix::errno::Errno;
+use socket2::Socket;
+use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, LocalSet};
+
+use crate::config::model::{ListenAddress, Severity};
+use crate::http::connection::{self, Origin, Place, Shared};
+use crate::http::parking::{self, Parking, Resumed};
+use crate::http::site::Site;
+use crate::http::stream::Stream;
+use crate::log;
+use crate::request::{Connection, Endpoint};
+use crate::store::{Event, WorkerId};
+
+/// How long accepting rests when there are no descriptors left: nginx's `accept_mutex_delay`.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// Events handled before connections get their turn.
+const EVENTS_AT_ONCE: usize = 64;
+
+/// `$connection` of the last connection accepted by any worker.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
+/// What a worker is told.
+#[derive(Debug)]
+pub enum Mail {
+    /// Something happened to a channel that subscribers of this worker wait on.
+    Event(Event),
+    /// A new generation of the configuration, and sockets for the addresses that are new in it.
+    Reload(Arc<Site>, Vec<(ListenAddress, Socket)>),
+    /// Close what waits, finish what runs, end.
+    Quit,
+    /// End.
+    Stop,
+}
+
+/// What a worker starts with.
+#[derive(Debug)]
+pub struct Start {
+    /// Its number.
+    pub id: WorkerId,
+    /// The configuration.
+    pub site: Arc<Site>,
+    /// Its listening sockets.
+    pub sockets: Vec<(ListenAddress, Socket)>,
+    /// Where it is told things.
+    pub mail: mpsc::UnboundedReceiver<Mail>,
+}
+
+/// Runs a worker until it is told to end.
+///
+/// # Errors
+/// When the system gives it no runtime, no epoll instance, or none of its sockets.
+pub fn run(start: Start) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, work(start))
+}
+
+struct Worker {
+    shared: Rc<Shared>,
+    connections: Rc<Cell<usize>>,
+    accepting: RefCell<HashMap<ListenAddress, AbortHandle>>,
+}
+
+async fn work(start: Start) -> io::Result<()> {
+    let (parking, poll) = Parking::new()?;
+    let (drain, draining) = watch::channel(false);
+    let shared = Rc::new(Shared {
+        worker: start.id,
+        site: RefCell::new(start.site),
+        parking: Rc::clone(&parking),
+        draining,
+    });
+    let resuming = Rc::clone(&shared);
+    let resume = move |resumed: Resumed| {
+        let Resumed { stream, readahead, origin } = resumed;
+        tokio::task::spawn_local(connection::serve(Rc::clone(&resuming), stream, readahead, origin));
+    };
+    tokio::task::spawn_local(parking::run(parking, watch_epoll(poll)?, resume));
+    let worker = Rc::new(Worker { shared, connections: Rc::default(), accepting: RefCell::default() });
+    worker.listen(start.sockets)?;
+    worker.read_mail(start.mail, &drain).await;
+    Ok(())
+}
+
+/// Has tokio watch an epoll instance for events of its own.
+#[allow(deprecated, reason = "its successor is unsafe code for types that close or exchange their descriptor; mio's does neither")]
+fn watch_epoll(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
+    AsyncFd::with_interest(poll, tokio::io::Interest::READABLE)
+}
+
+impl Worker {
+    /// Handles what it is told until it is told to end.
+    async fn read_mail(&self, mut mail: mpsc::UnboundedReceiver<Mail>, drain: &watch::Sender<bool>) {
+        let mut batch = Vec::with_capacity(EVENTS_AT_ONCE);
+        while mail.recv_many(&mut batch, EVENTS_AT_ONCE).await > 0 {
+            for letter in batch.drain(..) {
+                match letter {
+                    Mail::Event(event) => self.shared.parking.borrow_mut().deliver(&event),
+                    Mail::Reload(site, sockets) => self.reload(site, sockets),
+                    Mail::Stop => return,
+                    Mail::Quit => {
+                        self.stop_accepting(|_| true);
+                        let _ = drain.send(true);
+                        self.shared.parking.borrow_mut().close_all();
+                        return self.drain(&mut mail).await;
+                    }
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until the last connection is gone, or the worker is told to stop.
+    async fn drain(&self, mail: &mut mpsc::UnboundedReceiver<Mail>) {
+        const LOOK: Duration = Duration::from_millis(10);
+        while self.connections.get() > 0 {
+            tokio::select! {
+                letter = mail.recv() => match letter {
+                    Some(Mail::Stop) | None => return,
+                    Some(Mail::Event(event)) => self.shared.parking.borrow_mut().deliver(&event),
+                    Some(_) => {}
+                },
+                () = tokio::time::sleep(LOOK) => self.shared.parking.borrow_mut().close_all(),
+            }
+        }
+    }
+
+    fn reload(&self, site: Arc<Site>, sockets: Vec<(ListenAddress, Socket)>) {
+        self.stop_accepting(|address| site.listen(address).is_none());
+        *self.shared.site.borrow_mut() = site;
+        if let Err(error) = self.listen(sockets) {
+            log::event(Severity::Emerg, &format!("listen() failed ({})", log::os_error(&error)));
+        }
+    }
+
+    fn stop_accepting(&self, which: impl Fn(&ListenAddress) -> bool) {
+        self.accepting.borrow_mut().retain(|address, task| {
+            let stops = which(address);
+            if stops {
+                task.abort();
+            }
+            !stops
+        });
+    }
+
+    fn listen(&self, sockets: Vec<(ListenAddress, Socket)>) -> io::Result<()> {
+        for (address, socket) in sockets {
+            let fd = OwnedFd::from(socket);
+            let listener = match address {
+                ListenAddress::Inet(_) => Listener::Tcp(TcpListener::from_std(fd.into())?),
+                ListenAddress::Unix(_) => Listener::Unix(UnixListener::from_std(fd.into())?),
+            };
+            let (shared, connections) = (Rc::clone(&self.shared), Rc::clone(&self.connections));
+            let task = tokio::task::spawn_local(accept_all(listener, address.clone(), shared, connections));
+            self.accepting.borrow_mut().insert(address, task.abort_handle());
+        }
+        Ok(())
+    }
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(Stream, Endpoint, Endpoint)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, remote) = listener.accept().await?;
+                let local = stream.local_addr()?;
+                // Answers are written whole: waiting for more to send only delays them.
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Tcp(stream), Endpoint::Inet(remote), Endpoint::Inet(local)))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), Endpoint::Unix, Endpoint::Unix))
+            }
+        }
+    }
+}
+
+/// Accepts connections for as long as the task lives.
+async fn accept_all(listener: Listener, address: ListenAddress, shared: Rc<Shared>, connections: Rc<Cell<usize>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote, local)) => {
+                let site = Arc::clone(&shared.site.borrow());
+                let limit = site.config.main.worker_connections;
+                let Some(place) = Place::take(&connections, limit) else {
+                    log::event(Severity::Alert, &format!("{limit} worker_connections are not enough"));
+                    continue;
+                };
+                let Some(listen) = site.listen(&address) else { continue };
+                let serial = SERIAL.fetch_add(1, Ordering::Relaxed) + 1;
+                let connection = Arc::new(Connection { serial, remote, local, accepted: Instant::now() });
+                let origin = Origin { site, listen, connection, requests: 0, place };
+                tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
+            }
+            Err(error) => pause(&error).await,
+        }
+    }
+}
+
+/// A connection that ended before it was accepted costs nothing; without descriptors, accepting rests a while.
+async fn pause(error: &io::Error) {
+    let number = error.raw_os_error().map(Errno::from_raw);
+    if matches!(number, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)) {
+        log::event(Severity::Crit, &format!("accept4() failed ({})", log::os_error(error)));
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}

@@ -1,0 +1,293 @@
+//! One channel: its history, and the count of those who wait.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::budget::{Budget, Claim, allocation};
+use super::message::ARC_HEADER;
+use super::{ChannelId, ChannelInfo, ChannelKey, Message, Position, Ticket, WorkerId};
+
+/// Stands for "never" among monotonic milliseconds, and for "not listed" in [`Listed`].
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// Bytes per channel in the two maps, which are between half and seven eighths full.
+const MAP_ENTRIES: usize =
+    2 * (size_of::<(ChannelKey, ChannelId)>() + size_of::<(ChannelId, Box<Channel>)>() + 2);
+
+/// Bytes per channel in the three indexes, whose nodes are at least half full.
+const INDEX_ENTRIES: usize = 3 * 2 * size_of::<(u64, ChannelId)>();
+
+/// A queue starts with room for four messages.
+const FIRST_QUEUE: usize = allocation(4 * size_of::<Arc<Message>>());
+
+/// Capacity of the queue from which on it is made smaller when it is mostly unused.
+const SHRINK_ABOVE: usize = 16;
+
+/// Where the indexes of the shard list this channel: never later than due, possibly earlier.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) expiry: u64,
+    pub(super) idle: u64,
+    pub(super) surplus: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) key: ChannelKey,
+    pub(super) id: ChannelId,
+    pub(super) listed: Listed,
+    messages: VecDeque<Arc<Message>>,
+    /// How many messages at the old end count as evictable in the budget.
+    surplus: usize,
+    /// The minimum given by the last publish that stored something.
+    keep: u32,
+    /// Publishers that are making room now: how many, and the minimum that the last of them gives.
+    coming: u32,
+    coming_keep: u32,
+    last_stamp: i64,
+    next_offset: u64,
+    /// Waiters that no event has released yet.
+    waiting: u32,
+    /// Bit n: some of them may be with a worker whose number is n modulo 64.
+    workers: u64,
+    /// Waiters with a smaller ticket do not count any more.
+    released: Ticket,
+    /// Monotonic millisecond of the last subscriber request.
+    requested: Option<u64>,
+    /// Monotonic millisecond from which on the channel is gone, if it is idle.
+    idle_at: u64,
+    claim: Claim,
+}
+
+impl Channel {
+    pub(super) fn new(key: &ChannelKey, id: ChannelId, claim: Claim) -> Self {
+        claim.budget.counters.channels.fetch_add(1, Relaxed);
+        Self {
+            key: key.clone(),
+            id,
+            listed: Listed { expiry: NEVER, idle: NEVER, surplus: NEVER },
+            messages: VecDeque::new(),
+            surplus: 0,
+            keep: 0,
+            coming: 0,
+            coming_keep: 0,
+            last_stamp: i64::MIN,
+            next_offset: 0,
+            waiting: 0,
+            workers: 0,
+            released: Ticket(0),
+            requested: None,
+            idle_at: NEVER,
+            claim,
+        }
+    }
+
+    /// Bytes that a channel of this name takes, without its messages.
+    pub(super) fn size_of(key: &ChannelKey) -> usize {
+        allocation(size_of::<Self>())
+            + allocation(ARC_HEADER + key.len())
+            + FIRST_QUEUE
+            + MAP_ENTRIES
+            + INDEX_ENTRIES
+    }
+
+    // === Life ===
+
+    /// Restarts the channel's time, as every request that names it does.
+    pub(super) fn touch(&mut self, now: u64, timeout_secs: u64) {
+        self.idle_at = now.saturating_add(timeout_secs.saturating_mul(1000)).min(NEVER - 1);
+    }
+
+    /// When the channel is gone if nothing happens.
+    pub(super) fn idle_at(&self) -> u64 {
+        let is_idle = self.messages.is_empty() && self.waiting == 0 && self.coming == 0;
+        if is_idle { self.idle_at } else { NEVER }
+    }
+
+    /// Counts the channel as one that went because it was idle.
+    pub(super) fn note_collected(&self) {
+        self.budget().counters.collected.fetch_add(1, Relaxed);
+    }
+
+    // === History ===
+
+    /// Stamp and offset for the next message.
+    pub(super) fn number(&mut self, now_secs: i64) -> (i64, u64) {
+        let offset = self.next_offset;
+        self.last_stamp = now_secs.max(self.last_stamp.saturating_add(1));
+        self.next_offset += 1;
+        (self.last_stamp, offset)
+    }
+
+    /// Adds the newest message and lets the oldest go, until there are `max` or fewer. `keep` of them stay
+    /// when memory is short.
+    pub(super) fn push(&mut self, message: Arc<Message>, max: u32, keep: u32) {
+        self.budget().counters.messages.fetch_add(1, Relaxed);
+        self.keep = keep;
+        self.messages.push_back(message);
+        self.rebalance();
+        self.trim(max);
+    }
+
+    pub(super) fn trim(&mut self, max: u32) {
+        while self.messages.len() > max as usize {
+            self.pop_oldest();
+        }
+    }
+
+    /// Drops expired messages from the old end; one behind a valid message stays.
+    pub(super) fn drop_expired(&mut self, now: u64) {
+        while self.expiry() <= now {
+            self.pop_oldest();
+            self.budget().counters.expired.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// When the oldest message expires.
+    pub(super) fn expiry(&self) -> u64 {
+        self.messages.front().map_or(NEVER, |oldest| oldest.deadline)
+    }
+
+    /// The first stored message after `position`.
+    pub(super) fn next(&self, position: Position) -> Option<&Arc<Message>> {
+        match position {
+            Position::Oldest => self.messages.front(),
+            Position::After(stamp) => {
+                self.messages.get(self.messages.partition_point(|message| message.stamp <= stamp))
+            }
+            Position::Newest => None,
+        }
+    }
+
+    /// `delete_oldest_received`: the message was delivered to somebody.
+    pub(super) fn received(&mut self, message: &Arc<Message>) {
+        let Some(keep) = message.delete_beyond else { return };
+        let is_oldest = self.messages.front().is_some_and(|oldest| Arc::ptr_eq(oldest, message));
+        if is_oldest && self.messages.len() > keep as usize {
+            self.pop_oldest();
+        }
+    }
+
+    fn pop_oldest(&mut self) {
+        let Some(oldest) = self.messages.pop_front() else { return };
+        if self.surplus > 0 {
+            self.surplus -= 1;
+            self.budget().evictable.fetch_sub(oldest.size(), Relaxed);
+        }
+        self.budget().counters.messages.fetch_sub(1, Relaxed);
+        let capacity = self.messages.capacity();
+        if capacity > SHRINK_ABOVE && self.messages.len() < capacity / 4 {
+            self.messages.shrink_to(capacity / 2);
+        }
+    }
+
+    // === Lack of memory ===
+
+    /// A publisher makes room for a message: evictable is what will be beyond the minimum with it, and the
+    /// channel is not idle.
+    pub(super) fn expect(&mut self, keep: u32) {
+        self.coming += 1;
+        self.coming_keep = keep;
+        self.rebalance();
+    }
+
+    /// The end of [`Self::expect`].
+    pub(super) fn unexpect(&mut self) {
+        self.coming = self.coming.saturating_sub(1);
+        self.rebalance();
+    }
+
+    /// Age of the oldest message, if it is evictable.
+    pub(super) fn surplus(&self) -> u64 {
+        match self.messages.front() {
+            Some(oldest) if self.surplus > 0 => oldest.sequence,
+            _ => NEVER,
+        }
+    }
+
+    /// Drops the oldest message to make room.
+    pub(super) fn evict_oldest(&mut self) {
+        self.pop_oldest();
+        self.budget().counters.evicted.fetch_add(1, Relaxed);
+    }
+
+    /// Drops all messages, as the channel is going.
+    pub(super) fn clear(&mut self) {
+        while !self.messages.is_empty() {
+            self.pop_oldest();
+        }
+    }
+
+    /// Keeps the sum of evictable bytes exact after a change of the queue or of the minimum.
+    fn rebalance(&mut self) {
+        let keep = if self.coming > 0 { self.coming_keep } else { self.keep };
+        let len = self.messages.len();
+        let surplus = (len + self.coming as usize).saturating_sub(keep as usize).min(len);
+        let evictable = &self.claim.budget.evictable;
+        for message in self.messages.range(self.surplus.min(surplus)..surplus) {
+            evictable.fetch_add(message.size(), Relaxed);
+        }
+        for message in self.messages.range(surplus..self.surplus.max(surplus)) {
+            evictable.fetch_sub(message.size(), Relaxed);
+        }
+        self.surplus = surplus;
+    }
+
+    fn budget(&self) -> &Budget {
+        &self.claim.budget
+    }
+
+    // === Subscribers ===
+
+    /// Notes a subscriber request.
+    pub(super) fn request(&mut self, now: u64) {
+        self.requested = Some(now);
+    }
+
+    pub(super) fn waiting(&self) -> u32 {
+        self.waiting
+    }
+
+    pub(super) fn wait(&mut self, worker: WorkerId) {
+        self.waiting += 1;
+        self.workers |= 1 << (worker.0 % 64);
+        self.budget().counters.subscribers.fetch_add(1, Relaxed);
+    }
+
+    /// A waiter gives up. One that an event has released was taken off the count already.
+    pub(super) fn leave(&mut self, ticket: Ticket) {
+        if ticket < self.released || self.waiting == 0 {
+            return;
+        }
+        self.waiting -= 1;
+        if self.waiting == 0 {
+            self.workers = 0;
+        }
+        self.budget().counters.subscribers.fetch_sub(1, Relaxed);
+    }
+
+    /// Lets go of all waiters, and returns the set of their workers.
+    pub(super) fn release(&mut self, before: Ticket) -> u64 {
+        self.budget().counters.subscribers.fetch_sub(u64::from(self.waiting), Relaxed);
+        self.released = before;
+        self.waiting = 0;
+        std::mem::take(&mut self.workers)
+    }
+
+    pub(super) fn info(&self, now: u64) -> ChannelInfo {
+        ChannelInfo {
+            messages: self.messages.len() as u64,
+            requested: self.requested.map(|then| now.saturating_sub(then) / 1000),
+            subscribers: u64::from(self.waiting),
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.clear();
+        self.budget().counters.subscribers.fetch_sub(u64::from(self.waiting), Relaxed);
+        self.budget().counters.channels.fetch_sub(1, Relaxed);
+    }
+}

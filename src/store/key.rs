@@ -1,0 +1,49 @@
+//! The name of a channel.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Bytes of the length of the group, in front of group and id.
+const PREFIX: usize = size_of::<u64>();
+
+/// The name of a channel: a group and an id, both any bytes.
+///
+/// The two stay a pair: group `a` with id `b/c` is not group `a/b` with id `c`. Cloning shares the
+/// allocation.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ChannelKey(Arc<[u8]>);
+
+impl ChannelKey {
+    /// The channel `id` of `group`; no group is the empty group.
+    pub fn new(group: &[u8], id: &[u8]) -> Self {
+        let group_len = group.len() as u64;
+        Self([&group_len.to_le_bytes(), group, id].concat().into())
+    }
+
+    /// The group; empty when there is none.
+    pub fn group(&self) -> &[u8] {
+        &self.0[PREFIX..self.group_end()]
+    }
+
+    /// The id within the group.
+    pub fn id(&self) -> &[u8] {
+        &self.0[self.group_end()..]
+    }
+
+    /// Bytes of the allocation behind the key, without the reference counts.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn group_end(&self) -> usize {
+        let group_len = self.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        // Came from a `usize` in `new`.
+        PREFIX + group_len as usize
+    }
+}
+
+impl fmt::Debug for ChannelKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"/\"{}\"", self.group().escape_ascii(), self.id().escape_ascii())
+    }
+}

@@ -1,0 +1,428 @@
+//! The store: all channels in the memory of this process.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::budget::{Budget, Claim};
+use super::channel::{Channel, NEVER};
+use super::shard::{Shard, Tickets};
+use super::{
+    ChannelId, ChannelInfo, ChannelKey, Clock, Concurrency, Event, Mailbox, Message, OutOfMemory, Publish,
+    Subscribe, Subscribed, Subscription, Ticket,
+};
+
+/// A power of two, several times the threads of a large machine, so that two rarely want the same lock.
+const SHARDS: usize = 64;
+
+/// All channels and their messages, shared by all threads.
+///
+/// # When memory runs out
+///
+/// A request that needs more than is left of the budget frees, in this order and no more than it needs:
+/// 1. expired messages, and channels whose time is over;
+/// 2. channels without messages and waiters, the one that would go first coming first;
+/// 3. what publishing would drop from its own channel anyway, being above `max_messages`;
+/// 4. the oldest messages of all channels, as far as each channel holds more than its `min_messages`. The
+///    channel published to counts as if it had the new message already.
+///
+/// Before 3 it makes sure that 3 and 4 can free enough, otherwise it loses nothing and answers
+/// [`OutOfMemory`]. Two things can still spoil that: a message that a client is just reading goes, but does
+/// not free its memory before it has been read; and another thread may take what was freed.
+///
+/// # Locks
+///
+/// Channels are spread over shards, each with one short lock; no thread ever holds two. Mailboxes are called
+/// under it: see [`Mailbox`].
+pub struct Store {
+    shards: Box<[Arc<Shard>]>,
+    /// Random per store: strangers choose the ids, and must not be able to choose the shard.
+    hasher: RandomState,
+    mailboxes: Vec<Mailbox>,
+    clock: Arc<dyn Clock>,
+    budget: Arc<Budget>,
+    last_channel: AtomicU64,
+    last_message: AtomicU64,
+}
+
+/// What a store holds, and what became of the rest. Each number is exact; together they are no snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes charged for channels and messages.
+    pub bytes: usize,
+    /// The limit for `bytes`.
+    pub budget: usize,
+    /// The part of `bytes` that may be evicted.
+    pub evictable: usize,
+    /// Channels in existence.
+    pub channels: u64,
+    /// Messages stored.
+    pub messages: u64,
+    /// Subscribers waiting.
+    pub subscribers: u64,
+    /// Messages evicted for lack of memory, since the start.
+    pub evicted: u64,
+    /// Messages expired, since the start.
+    pub expired: u64,
+    /// Idle channels that are gone, since the start.
+    pub collected: u64,
+    /// Requests answered with [`OutOfMemory`], since the start.
+    pub refused: u64,
+}
+
+impl Store {
+    /// An empty store that may use `budget_bytes`, and tells the waiters of worker n through `mailboxes[n]`:
+    /// there must be one for each [`WorkerId`](super::WorkerId) that subscribes.
+    pub fn new(budget_bytes: usize, clock: Arc<dyn Clock>, mailboxes: Vec<Mailbox>) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Arc::new(Shard::new())).collect(),
+            hasher: RandomState::new(),
+            mailboxes,
+            clock,
+            budget: Budget::new(budget_bytes),
+            last_channel: AtomicU64::new(0),
+            last_message: AtomicU64::new(0),
+        }
+    }
+
+    /// Publishes a message: to all who wait, and into the history if it is to be stored.
+    ///
+    /// The answer counts the message, and the subscribers that waited for it.
+    pub fn publish(&self, publish: &Publish<'_>) -> Result<ChannelInfo, OutOfMemory> {
+        if !publish.is_stored()
+            && let Some(info) = self.publish_to_nobody(publish)?
+        {
+            return Ok(info);
+        }
+        let bytes = Message::size_of(publish);
+        let (mut claim, was_expected) = match self.budget.claim(bytes) {
+            Some(claim) => (claim, false),
+            None if publish.is_stored() => (self.make_room_for(publish, bytes)?, true),
+            None => (self.make_room(publish.key, bytes, None)?, false),
+        };
+        // Copied before the lock is taken: bodies may be large.
+        let message = Message::new(publish, claim.split(bytes));
+        self.visit(publish.key, publish.channel_timeout, claim, |channel, tickets, now| {
+            if was_expected {
+                channel.unexpect();
+            }
+            self.append(channel, tickets, now, publish, message)
+        })
+    }
+
+    /// The state of a channel. Counts as a look-up.
+    pub fn info(&self, key: &ChannelKey, channel_timeout: u64) -> Option<ChannelInfo> {
+        self.visit_existing(key, channel_timeout, |channel, _, now| channel.info(now))
+    }
+
+    /// Creates a channel without a message, if it does not exist.
+    pub fn create(&self, key: &ChannelKey, channel_timeout: u64) -> Result<ChannelInfo, OutOfMemory> {
+        self.visit(key, channel_timeout, self.budget.nothing(), |channel, _, now| channel.info(now))
+    }
+
+    /// Removes a channel with its messages, and tells those who wait. The answer is how it was before.
+    pub fn delete(&self, key: &ChannelKey) -> Option<ChannelInfo> {
+        let now = self.clock.monotonic_millis();
+        let mut state = self.shard(key).lock();
+        let id = state.find(key, now)?;
+        let before = state.tickets.next();
+        let channel = state.channels.get_mut(&id)?;
+        let info = channel.info(now);
+        self.release(channel, before, &Event::Deleted { channel: id, before });
+        state.remove(id);
+        Some(info)
+    }
+
+    /// Answers a subscriber with a stored message, or lets it wait.
+    ///
+    /// In this order: does the channel exist, is it full, does somebody else wait, is a message stored.
+    pub fn subscribe(&self, subscribe: &Subscribe<'_>) -> Subscribed {
+        let (key, timeout) = (subscribe.key, subscribe.channel_timeout);
+        let admit =
+            |channel: &mut Channel, tickets: &mut Tickets, now| self.admit(channel, tickets, now, subscribe);
+        if subscribe.must_exist {
+            self.visit_existing(key, timeout, admit).unwrap_or(Subscribed::NoSuchChannel)
+        } else {
+            self.visit(key, timeout, self.budget.nothing(), admit).unwrap_or(Subscribed::OutOfMemory)
+        }
+    }
+
+    /// Frees expired messages and idle channels. Meant to be called once a second; costs next to nothing when
+    /// nothing is due.
+    pub fn reap(&self) {
+        let now = self.clock.monotonic_millis();
+        for shard in &self.shards {
+            shard.reap(now);
+        }
+    }
+
+    /// What the store holds now. Takes no lock.
+    pub fn usage(&self) -> Usage {
+        let counters = &self.budget.counters;
+        Usage {
+            bytes: self.budget.used(),
+            budget: self.budget.limit,
+            evictable: self.budget.evictable.load(Relaxed),
+            channels: counters.channels.load(Relaxed),
+            messages: counters.messages.load(Relaxed),
+            subscribers: counters.subscribers.load(Relaxed),
+            evicted: counters.evicted.load(Relaxed),
+            expired: counters.expired.load(Relaxed),
+            collected: counters.collected.load(Relaxed),
+            refused: counters.refused.load(Relaxed),
+        }
+    }
+
+    // === Inside a channel ===
+
+    /// Publishes what nobody waits for and nobody will find later: no memory is needed. `None` if somebody
+    /// waits.
+    fn publish_to_nobody(&self, publish: &Publish<'_>) -> Result<Option<ChannelInfo>, OutOfMemory> {
+        self.visit(publish.key, publish.channel_timeout, self.budget.nothing(), |channel, _, now| {
+            (channel.waiting() == 0).then(|| {
+                channel.number(self.clock.wall_millis().div_euclid(1000));
+                channel.info(now)
+            })
+        })
+    }
+
+    fn append(
+        &self,
+        channel: &mut Channel,
+        tickets: &mut Tickets,
+        now: u64,
+        publish: &Publish<'_>,
+        mut message: Message,
+    ) -> ChannelInfo {
+        let wall = self.clock.wall_millis();
+        (message.stamp, message.offset) = channel.number(wall.div_euclid(1000));
+        message.sequence = self.last_message.fetch_add(1, Relaxed) + 1;
+        message.deadline = publish.message_timeout.map_or(NEVER, |timeout| deadline(now, wall, timeout));
+        let message = Arc::new(message);
+        let subscribers = channel.waiting();
+        if publish.is_stored() {
+            channel.push(Arc::clone(&message), publish.max_messages, publish.keep());
+        }
+        if subscribers > 0 {
+            channel.received(&message);
+            let before = tickets.next();
+            self.release(channel, before, &Event::Message { channel: channel.id, before, message });
+        }
+        ChannelInfo { subscribers: u64::from(subscribers), ..channel.info(now) }
+    }
+
+    fn admit(
+        &self,
+        channel: &mut Channel,
+        tickets: &mut Tickets,
+        now: u64,
+        subscribe: &Subscribe<'_>,
+    ) -> Subscribed {
+        let waiting = channel.waiting();
+        if subscribe.max_subscribers > 0 && waiting >= subscribe.max_subscribers {
+            return Subscribed::Full;
+        }
+        channel.request(now);
+        match subscribe.concurrency {
+            Concurrency::First if waiting > 0 => return Subscribed::Conflict,
+            Concurrency::Last if waiting > 0 && subscribe.wait => {
+                let before = tickets.next();
+                self.release(channel, before, &Event::Displaced { channel: channel.id, before });
+            }
+            _ => {}
+        }
+        if let Some(message) = channel.next(subscribe.position).cloned() {
+            channel.received(&message);
+            return Subscribed::Message(message);
+        }
+        if !subscribe.wait {
+            return Subscribed::NothingNew;
+        }
+        channel.wait(subscribe.worker);
+        Subscribed::Wait(Subscription::new(Arc::clone(self.shard(subscribe.key)), channel.id, tickets.next()))
+    }
+
+    /// Lets go of all waiters of a channel and tells each worker that may have some, once.
+    fn release(&self, channel: &mut Channel, before: Ticket, event: &Event) {
+        let workers = channel.release(before);
+        if workers == 0 {
+            return;
+        }
+        for (worker, mailbox) in self.mailboxes.iter().enumerate() {
+            if workers & (1 << (worker % 64)) != 0 {
+                mailbox(event.clone());
+            }
+        }
+    }
+
+    /// Runs `action` in a channel, which is created in `spare` or other free memory if it does not exist.
+    fn visit<R>(
+        &self,
+        key: &ChannelKey,
+        timeout_secs: u64,
+        mut spare: Claim,
+        action: impl FnOnce(&mut Channel, &mut Tickets, u64) -> R,
+    ) -> Result<R, OutOfMemory> {
+        let (shard, size) = (self.shard(key), Channel::size_of(key));
+        loop {
+            let now = self.clock.monotonic_millis();
+            let mut guard = shard.lock();
+            let state = &mut *guard;
+            let id = match state.find(key, now) {
+                Some(id) => id,
+                None if self.fund(&mut spare, size) => {
+                    let id = ChannelId(self.last_channel.fetch_add(1, Relaxed) + 1);
+                    state.create(key, id, spare.split(size));
+                    id
+                }
+                None => {
+                    drop(guard);
+                    spare = self.make_room(key, 0, None)?;
+                    continue;
+                }
+            };
+            // Always there, having just been found or created.
+            let Some(channel) = state.channels.get_mut(&id) else { continue };
+            channel.touch(now, timeout_secs);
+            let result = action(channel, &mut state.tickets, now);
+            state.settle(id);
+            return Ok(result);
+        }
+    }
+
+    /// Runs `action` in a channel, if it exists.
+    fn visit_existing<R>(
+        &self,
+        key: &ChannelKey,
+        timeout_secs: u64,
+        action: impl FnOnce(&mut Channel, &mut Tickets, u64) -> R,
+    ) -> Option<R> {
+        let now = self.clock.monotonic_millis();
+        let mut guard = self.shard(key).lock();
+        let state = &mut *guard;
+        let id = state.find(key, now)?;
+        let channel = state.channels.get_mut(&id)?;
+        channel.touch(now, timeout_secs);
+        let result = action(channel, &mut state.tickets, now);
+        state.settle(id);
+        Some(result)
+    }
+
+    /// Makes sure that `spare` has `bytes`, if that many are free.
+    fn fund(&self, spare: &mut Claim, bytes: usize) -> bool {
+        if spare.bytes() < bytes
+            && let Some(claim) = self.budget.claim(bytes)
+        {
+            *spare = claim;
+        }
+        spare.bytes() >= bytes
+    }
+
+    // === Lack of memory ===
+
+    /// Makes room for a message that will be stored. The channel expects it from here on, so that it neither
+    /// goes when it loses its last message, nor keeps one that the new one replaces.
+    fn make_room_for(&self, publish: &Publish<'_>, bytes: usize) -> Result<Claim, OutOfMemory> {
+        self.at_channel(publish.key, |channel, now| {
+            channel.touch(now, publish.channel_timeout);
+            channel.expect(publish.keep());
+        });
+        self.make_room(publish.key, bytes, Some(publish)).inspect_err(|_| {
+            self.at_channel(publish.key, |channel, _| channel.unexpect());
+        })
+    }
+
+    /// Frees memory until `bytes` can be claimed, and what the channel `key` takes if it does not exist.
+    /// `publish` is the message they are for, if it will be stored.
+    fn make_room(
+        &self,
+        key: &ChannelKey,
+        bytes: usize,
+        publish: Option<&Publish<'_>>,
+    ) -> Result<Claim, OutOfMemory> {
+        let claim = self.collect_for(key, bytes).or_else(|| self.evict_for(key, bytes, publish));
+        claim.ok_or_else(|| {
+            self.budget.counters.refused.fetch_add(1, Relaxed);
+            OutOfMemory
+        })
+    }
+
+    /// Steps 1 and 2 of [`Store`]: nothing that anybody would miss.
+    fn collect_for(&self, key: &ChannelKey, bytes: usize) -> Option<Claim> {
+        if self.with_channel(key, bytes) > self.budget.limit {
+            return None;
+        }
+        self.reap();
+        loop {
+            // Anew each time: the channel may itself be one that goes.
+            let claim = self.budget.claim(self.with_channel(key, bytes));
+            if claim.is_some() {
+                return claim;
+            }
+            let shard = self.shards.iter().min_by_key(|shard| shard.oldest_idle())?;
+            if shard.oldest_idle() == NEVER {
+                return None;
+            }
+            shard.lock().collect_idle();
+        }
+    }
+
+    /// Steps 3 and 4 of [`Store`].
+    fn evict_for(&self, key: &ChannelKey, bytes: usize, publish: Option<&Publish<'_>>) -> Option<Claim> {
+        let bytes = self.with_channel(key, bytes);
+        if let Some(publish) = publish
+            && self.budget.can_free(bytes)
+        {
+            self.at_channel(key, |channel, _| channel.trim(publish.max_messages - 1));
+        }
+        loop {
+            let claim = self.budget.claim(bytes);
+            // Asked again after each eviction: a message that somebody reads has not freed anything.
+            if claim.is_some() || !self.budget.can_free(bytes) {
+                return claim;
+            }
+            let shard = self.shards.iter().min_by_key(|shard| shard.oldest_surplus())?;
+            if shard.oldest_surplus() == NEVER {
+                return None;
+            }
+            shard.lock().evict_oldest();
+        }
+    }
+
+    /// `bytes`, and what the channel takes if it has yet to be created.
+    fn with_channel(&self, key: &ChannelKey, bytes: usize) -> usize {
+        match self.shard(key).lock().contains(key) {
+            true => bytes,
+            false => bytes.saturating_add(Channel::size_of(key)),
+        }
+    }
+
+    /// Changes a channel, if it exists, without counting as a look-up.
+    fn at_channel(&self, key: &ChannelKey, action: impl FnOnce(&mut Channel, u64)) {
+        let now = self.clock.monotonic_millis();
+        let mut state = self.shard(key).lock();
+        let Some(id) = state.find(key, now) else { return };
+        if let Some(channel) = state.channels.get_mut(&id) {
+            action(channel, now);
+        }
+        state.settle(id);
+    }
+
+    fn shard(&self, key: &ChannelKey) -> &Arc<Shard> {
+        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    }
+}
+
+/// The monotonic millisecond at which a message published now expires: when the wall clock, had nobody set
+/// it, is past the second of publication plus `timeout_secs`.
+fn deadline(now: u64, wall: i64, timeout_secs: u64) -> u64 {
+    let into_second = wall.rem_euclid(1000).unsigned_abs();
+    timeout_secs.saturating_add(1).saturating_mul(1000).saturating_sub(into_second).saturating_add(now)
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("usage", &self.usage()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,275 @@
+//! A part of all channels, behind one lock.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::budget::Claim;
+use super::channel::{Channel, NEVER};
+use super::{ChannelId, ChannelKey, Ticket};
+
+/// Channels that [`Shard::reap`] frees before it lets others have the lock.
+const REAP_BATCH: usize = 128;
+
+/// Capacity of a map from which on it is made smaller when it is mostly unused.
+const SHRINK_ABOVE: usize = 1024;
+
+/// A lock, and next to it what others may ask without taking it.
+#[derive(Debug)]
+pub(super) struct Shard {
+    state: Mutex<State>,
+    /// Lower bound of the next monotonic millisecond at which a message expires.
+    expiry: Arc<AtomicU64>,
+    /// The same for idle channels.
+    idle: Arc<AtomicU64>,
+    /// Lower bound of the age of the oldest evictable message.
+    surplus: Arc<AtomicU64>,
+}
+
+impl Shard {
+    pub(super) fn new() -> Self {
+        let state = State::default();
+        let (expiry, idle, surplus) = (
+            Arc::clone(&state.expiry.first),
+            Arc::clone(&state.idle.first),
+            Arc::clone(&state.surplus.first),
+        );
+        Self { state: Mutex::new(state), expiry, idle, surplus }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn oldest_idle(&self) -> u64 {
+        self.idle.load(Relaxed)
+    }
+
+    pub(super) fn oldest_surplus(&self) -> u64 {
+        self.surplus.load(Relaxed)
+    }
+
+    /// Frees what is due.
+    pub(super) fn reap(&self, now: u64) {
+        while self.expiry.load(Relaxed) <= now {
+            self.lock().reap_messages(now);
+        }
+        while self.idle.load(Relaxed) <= now {
+            self.lock().reap_channels(now);
+        }
+    }
+}
+
+/// All channels of a shard.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    ids: HashMap<ChannelKey, ChannelId>,
+    /// Boxed so that a growing map moves pointers only.
+    pub(super) channels: HashMap<ChannelId, Box<Channel>>,
+    pub(super) tickets: Tickets,
+    expiry: Index,
+    idle: Index,
+    surplus: Index,
+}
+
+impl State {
+    /// The channel of this name, without its expired messages; nothing if its time is over.
+    pub(super) fn find(&mut self, key: &ChannelKey, now: u64) -> Option<ChannelId> {
+        let id = *self.ids.get(key)?;
+        let channel = self.channels.get_mut(&id)?;
+        channel.drop_expired(now);
+        if channel.idle_at() > now {
+            return Some(id);
+        }
+        self.collect(id);
+        None
+    }
+
+    pub(super) fn contains(&self, key: &ChannelKey) -> bool {
+        self.ids.contains_key(key)
+    }
+
+    pub(super) fn create(&mut self, key: &ChannelKey, id: ChannelId, claim: Claim) {
+        self.ids.insert(key.clone(), id);
+        self.channels.insert(id, Box::new(Channel::new(key, id, claim)));
+    }
+
+    /// Removes a channel with all that belongs to it.
+    pub(super) fn remove(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.remove(&id) else { return };
+        self.ids.remove(&channel.key);
+        self.expiry.remove(channel.listed.expiry, id);
+        self.idle.remove(channel.listed.idle, id);
+        self.surplus.remove(channel.listed.surplus, id);
+        shrink(&mut self.ids);
+        shrink(&mut self.channels);
+    }
+
+    /// Lists a channel where it belongs, after any change to it.
+    ///
+    /// Entries may be too early, and are put right when their turn comes: so a busy channel, whose times only
+    /// move away, costs nothing here.
+    pub(super) fn settle(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let (expiry, idle, surplus) = (channel.expiry(), channel.idle_at(), channel.surplus());
+        self.expiry.list(&mut channel.listed.expiry, expiry, id);
+        self.idle.list(&mut channel.listed.idle, idle, id);
+        self.surplus.list(&mut channel.listed.surplus, surplus, id);
+    }
+
+    fn reap_messages(&mut self, now: u64) {
+        for _ in 0..REAP_BATCH {
+            let Some(id) = self.expiry.due(now) else { return };
+            if let Some(channel) = self.channels.get_mut(&id) {
+                self.expiry.unlist(&mut channel.listed.expiry, id);
+                channel.drop_expired(now);
+            }
+            self.settle(id);
+        }
+    }
+
+    fn reap_channels(&mut self, now: u64) {
+        for _ in 0..REAP_BATCH {
+            let Some(id) = self.idle.due(now) else { return };
+            let Some(channel) = self.channels.get_mut(&id) else { return };
+            self.idle.unlist(&mut channel.listed.idle, id);
+            if channel.idle_at() <= now {
+                self.collect(id);
+            } else {
+                self.settle(id);
+            }
+        }
+    }
+
+    /// Frees the idle channel whose time is over first, unless the index was wrong about it; then it is put
+    /// right.
+    pub(super) fn collect_idle(&mut self) {
+        let Some(id) = self.idle.due(NEVER) else { return };
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let was_right = channel.listed.idle == channel.idle_at();
+        self.idle.unlist(&mut channel.listed.idle, id);
+        if was_right {
+            self.collect(id);
+        } else {
+            self.settle(id);
+        }
+    }
+
+    /// Evicts the oldest evictable message, unless the index was wrong about its age; then it is put right.
+    pub(super) fn evict_oldest(&mut self) {
+        let Some(id) = self.surplus.due(NEVER) else { return };
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let was_right = channel.listed.surplus == channel.surplus();
+        self.surplus.unlist(&mut channel.listed.surplus, id);
+        if was_right {
+            channel.evict_oldest();
+        }
+        self.settle(id);
+    }
+
+    fn collect(&mut self, id: ChannelId) {
+        if let Some(channel) = self.channels.get(&id) {
+            channel.note_collected();
+        }
+        self.remove(id);
+    }
+}
+
+/// Gives the memory of a map back once it is mostly unused, at a cost that the removals before have paid for.
+fn shrink<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > SHRINK_ABOVE && map.len() < map.capacity() / 8 {
+        map.shrink_to(map.capacity() / 4);
+    }
+}
+
+/// The sequence of waits and events.
+#[derive(Debug, Default)]
+pub(super) struct Tickets(u64);
+
+impl Tickets {
+    pub(super) fn next(&mut self) -> Ticket {
+        self.0 += 1;
+        Ticket(self.0)
+    }
+}
+
+/// Channels in the order of a number that each of them remembers in its [`Listed`](super::channel::Listed).
+#[derive(Debug)]
+struct Index {
+    entries: BTreeSet<(u64, ChannelId)>,
+    /// The smallest number.
+    first: Arc<AtomicU64>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { entries: BTreeSet::new(), first: Arc::new(AtomicU64::new(NEVER)) }
+    }
+}
+
+impl Index {
+    /// Lists a channel at `at`, unless it is listed earlier.
+    fn list(&mut self, listed: &mut u64, at: u64, id: ChannelId) {
+        if at < *listed {
+            self.entries.remove(&(*listed, id));
+            self.entries.insert((at, id));
+            *listed = at;
+            self.publish_first();
+        }
+    }
+
+    fn unlist(&mut self, listed: &mut u64, id: ChannelId) {
+        self.remove(*listed, id);
+        *listed = NEVER;
+    }
+
+    fn remove(&mut self, listed: u64, id: ChannelId) {
+        if listed != NEVER {
+            self.entries.remove(&(listed, id));
+            self.publish_first();
+        }
+    }
+
+    /// The first channel, if its number is not above `now`.
+    fn due(&self, now: u64) -> Option<ChannelId> {
+        self.entries.first().filter(|(at, _)| *at <= now).map(|&(_, id)| id)
+    }
+
+    fn publish_first(&self) {
+        self.first.store(self.entries.first().map_or(NEVER, |&(at, _)| at), Relaxed);
+    }
+}
+
+/// The place of one waiter in its channel. Dropping it ends the wait; after an event that is of no effect.
+#[derive(Debug)]
+pub struct Subscription {
+    shard: Arc<Shard>,
+    channel: ChannelId,
+    ticket: Ticket,
+}
+
+impl Subscription {
+    pub(super) fn new(shard: Arc<Shard>, channel: ChannelId, ticket: Ticket) -> Self {
+        Self { shard, channel, ticket }
+    }
+
+    /// The channel whose events concern this waiter.
+    pub fn channel(&self) -> ChannelId {
+        self.channel
+    }
+
+    /// An event of the channel concerns this waiter when its `before` is larger.
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut state = self.shard.lock();
+        if let Some(channel) = state.channels.get_mut(&self.channel) {
+            channel.leave(self.ticket);
+            state.settle(self.channel);
+        }
+    }
+}
