@@ -65,11 +65,6 @@ impl<'a> Builder<'a> {
         &mut self.blocks[last]
     }
 
-    /// The block around the innermost one.
-    pub fn parent(&self) -> Option<&Block> {
-        self.blocks.iter().rev().nth(1)
-    }
-
     /// Where we are.
     pub fn context(&self) -> Contexts {
         self.blocks.last().map_or(Contexts::MAIN, |block| block.context)
@@ -141,7 +136,9 @@ impl<'a> Builder<'a> {
         if rows.is_empty() {
             let error = Diagnostic::emerg(format!("unknown directive \"{name}\""));
             let near = diag::nearest(&name, directive::all().map(|row| row.name));
-            return Err(near.into_iter().fold(error, |error, near| error.with_help(format!("did you mean \"{near}\"?"))));
+            return Err(near
+                .into_iter()
+                .fold(error, |error, near| error.with_help(format!("did you mean \"{near}\"?"))));
         }
         let here = self.context();
         let row = rows

@@ -76,11 +76,15 @@ pub fn text(loaded: &Loaded) -> String {
             section(&mut report, title, &found, &loaded.sources);
         }
     }
-    let others: Vec<String> =
-        loaded.diagnostics.iter().filter(|said| !repeats(said, loaded)).map(|said| said.line(&loaded.sources)).collect();
+    let others: Vec<String> = loaded
+        .diagnostics
+        .iter()
+        .filter(|said| !repeats(said, loaded))
+        .map(|said| said.line(&loaded.sources))
+        .collect();
     if !others.is_empty() {
         report.push_str("Notes\n");
-        others.iter().for_each(|line| drop(writeln!(report, "  {line}")));
+        others.iter().for_each(|line| report.push_str(&format!("  {line}\n")));
         report.push('\n');
     }
     let verdict = match loaded.error() {
@@ -106,7 +110,7 @@ fn section(report: &mut String, title: &str, found: &[&Finding], sources: &Sourc
             Some(reason) => writeln!(report, "  {name}: {reason}"),
             None => writeln!(report, "  {name}"),
         };
-        places.iter().for_each(|place| drop(writeln!(report, "      {place}")));
+        places.iter().for_each(|place| report.push_str(&format!("      {place}\n")));
     }
     report.push('\n');
 }

@@ -79,6 +79,11 @@ impl Diagnostic {
         Self::new(Severity::Notice, message)
     }
 
+    /// Whether it stops the start.
+    pub fn is_error(&self) -> bool {
+        self.severity <= Severity::Crit
+    }
+
     /// The same at a place.
     #[must_use]
     pub fn at(mut self, span: Span) -> Self {

@@ -11,7 +11,7 @@ use super::model::Matcher;
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(super) enum Shape {
     /// A whole configuration.
     Whole,
     /// What stands in `http`.
@@ -25,7 +25,7 @@ pub enum Shape {
 impl Shape {
     /// The shape of a file, by where its directives may stand. A file with `http` or `events`, or one whose directives
     /// fit nowhere together, is taken as a whole configuration.
-    pub fn of(directives: &[Node]) -> Self {
+    pub(super) fn of(directives: &[Node]) -> Self {
         let mut names = Vec::new();
         collect(directives, &mut names);
         if names.iter().any(|name| matches!(*name, b"http" | b"events" | b"stream" | b"mail")) {
@@ -70,7 +70,7 @@ fn collect<'n>(directives: &'n [Node], names: &mut Vec<&'n [u8]>) {
 }
 
 /// Reads the directives of a file, with what is missing around them.
-pub fn read(b: &mut Builder<'_>, shape: Shape, directives: &[Node]) -> Outcome {
+pub(super) fn read(b: &mut Builder<'_>, shape: Shape, directives: &[Node]) -> Outcome {
     let Some(place) = directives.first().map(|node| node.span).filter(|_| shape != Shape::Whole) else {
         return b.walk(directives);
     };

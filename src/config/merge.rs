@@ -19,11 +19,11 @@ use super::vhosts;
 ///
 /// # Errors
 /// What nginx notices only at the end of `http`, in its order.
-pub fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
+pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
     let blocks = std::mem::take(&mut b.http.servers);
     let (conf, server) = (std::mem::take(&mut b.http.conf), std::mem::take(&mut b.http.server));
     let listens: Vec<_> = blocks.iter().map(|block| block.listens.clone()).collect();
-    let names: Vec<_> = blocks.iter().map(|block| names(block)).collect();
+    let names: Vec<_> = blocks.iter().map(names).collect();
     let merger = &mut Merger { channel_id: channel_id(b, &blocks), error_log: b.main.error_log.clone(), b };
     let servers: Vec<Server> =
         blocks.into_iter().map(|block| merger.server(block, &conf, &server)).collect::<Outcome<_>>()?;
@@ -66,7 +66,8 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
             name = OLD_CHANNEL_ID;
             b.diagnostics.push(Diagnostic::warn("\"$push_id\" is an old name of \"$push_channel_id\""));
         } else {
-            let problem = "\"$push_channel_id\" is set nowhere: every request of a push location is answered 404";
+            let problem = "unknown \"push_channel_id\" variable: it is set nowhere, so every request of a push location is \
+                           answered 404";
             let help = "write \"set $push_channel_id $arg_id;\" in the location";
             b.diagnostics.push(Diagnostic::warn(problem).with_help(help));
         }
@@ -75,7 +76,8 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
 }
 
 fn is_defined(variables: &Variables, name: &str) -> bool {
-    variables.names().iter().any(|known| known == name) && !variables.undefined().any(|unknown| unknown == name)
+    variables.names().iter().any(|known| known == name)
+        && !variables.undefined().any(|unknown| unknown == name)
 }
 
 /// Variables that nginx has and that are empty here, since what they tell about does not exist: upstreams, TLS.
@@ -92,7 +94,8 @@ const EMPTY: [&str; 8] = [
 ];
 
 fn check_variables(b: &mut Builder<'_>) -> Outcome {
-    let is_empty = |name: &str| EMPTY.contains(&name) || EMPTY_FAMILIES.iter().any(|family| name.starts_with(family));
+    let is_empty =
+        |name: &str| EMPTY.contains(&name) || EMPTY_FAMILIES.iter().any(|family| name.starts_with(family));
     let unknown: Vec<String> = b.variables.undefined().map(str::to_owned).collect();
     for name in unknown {
         if is_empty(&name) {
@@ -214,7 +217,12 @@ impl Merger<'_, '_> {
 
     /// The settings of an `if` in a location. What a location does not hand down to inner ones, it does to its `if`s:
     /// the push role, and the rules of `limit_except`.
-    fn if_conf(&mut self, block: &mut Block, location: &Block, around: &LocationConf) -> Outcome<LocationConf> {
+    fn if_conf(
+        &mut self,
+        block: &mut Block,
+        location: &Block,
+        around: &LocationConf,
+    ) -> Outcome<LocationConf> {
         self.inherit(block, &location.conf)?;
         if !block.own.publisher && block.own.subscriber.is_none() {
             (block.own.publisher, block.own.subscriber) = (location.own.publisher, location.own.subscriber);
@@ -229,7 +237,8 @@ impl Merger<'_, '_> {
         self.b.diagnostics.extend(said.map(|(span, text)| Diagnostic::warn(text).at(span)));
         block.conf.inherit(parent);
         if block.conf.push.contradicts() && !parent.push.contradicts() {
-            let text = "push_max_message_buffer_length cannot be smaller than push_min_message_buffer_length.";
+            let text =
+                "push_max_message_buffer_length cannot be smaller than push_min_message_buffer_length.";
             let place = self.b.http.span.or(block.span);
             let error = Diagnostic { span: place, ..Diagnostic::emerg(text) };
             self.b.settle(Err(error))?;

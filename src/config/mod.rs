@@ -5,29 +5,29 @@
 //! block ([`draft`], [`builder`]). At the end of `http` every block takes what it does not say itself from the one
 //! around it ([`merge`], [`vhosts`]), and the result is a [`model::Config`].
 
-mod builder;
-mod call;
+pub mod builder;
+pub mod call;
 pub mod check;
 pub mod context;
 pub mod diag;
 pub mod directive;
 pub mod docs;
-mod draft;
+pub mod draft;
 mod fragment;
 mod merge;
 pub mod model;
-mod modules;
+pub mod modules;
 pub mod regex;
 pub mod template;
 #[cfg(test)]
 mod tests;
-mod value;
+pub mod value;
 pub mod variable;
 mod vhosts;
 
 use std::path::{Path, PathBuf};
 
-use encke_parser::{Loader, Options, Parsed, SourceMap, parse, parse_bytes};
+use encke_parser::{ErrorKind, Loader, Options, Parsed, SourceMap, parse, parse_bytes};
 
 use self::builder::{Builder, Outcome};
 use self::check::Finding;
@@ -82,7 +82,7 @@ pub struct Loaded {
 impl Loaded {
     /// The first error.
     pub fn error(&self) -> Option<&Diagnostic> {
-        self.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Emerg)
+        self.diagnostics.iter().find(|diagnostic| diagnostic.is_error())
     }
 }
 
@@ -96,7 +96,7 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &LoadOptions) -> Loaded {
     let config = read(&mut builder, &parsed, &mut syntax_ok);
     let (mut diagnostics, findings) = (builder.diagnostics, builder.findings);
     let config = config.map_err(|error| diagnostics.push(error)).ok();
-    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Emerg);
+    let failed = diagnostics.iter().any(Diagnostic::is_error);
     Loaded { config: config.filter(|_| !failed), diagnostics, sources: parsed.sources, findings, syntax_ok }
 }
 
@@ -112,13 +112,16 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
     }
     listens(b, shape)?;
     let (servers, listens) = merge::http(b)?;
-    *syntax_ok = !b.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Emerg);
+    *syntax_ok = !b.diagnostics.iter().any(Diagnostic::is_error);
     if shape == Shape::Whole && !b.main.events {
         b.settle(Err(Diagnostic::emerg("no \"events\" section in configuration")))?;
     }
     if !servers.iter().any(serves) {
-        let error = Diagnostic::emerg("there is nothing to serve: no server has a location, a return or a push role");
-        b.settle(Err(error.with_help("write a server with a location that holds push_publisher or push_subscriber")))?;
+        let error =
+            Diagnostic::emerg("there is nothing to serve: no server has a location, a return or a push role");
+        b.settle(Err(
+            error.with_help("write a server with a location that holds push_publisher or push_subscriber")
+        ))?;
     }
     Ok(Config {
         main: main(b),
@@ -130,7 +133,9 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
 }
 
 fn parse_error(error: &encke_parser::Error) -> Diagnostic {
-    Diagnostic { span: error.span, ..Diagnostic::emerg(error.to_string()) }
+    // nginx is a little less excited about a directory in place of a file.
+    let severity = if matches!(error.kind, ErrorKind::Read { .. }) { Severity::Crit } else { Severity::Emerg };
+    Diagnostic { span: error.span, ..Diagnostic::new(severity, error.to_string()) }
 }
 
 /// Reads the text of `-g`, as if it stood above the file.
@@ -157,7 +162,8 @@ fn globals(b: &mut Builder<'_>) -> Outcome {
 /// Gives servers without `listen` the default address, and fragments the one asked for.
 fn listens(b: &mut Builder<'_>, shape: Shape) -> Outcome {
     if shape == Shape::Whole && !b.options.listen.is_empty() {
-        let error = "an address to listen on can be given for a fragment only: this file has servers of its own";
+        let error =
+            "an address to listen on can be given for a fragment only: this file has servers of its own";
         b.settle(Err(Diagnostic::emerg(error)))?;
     }
     let default = if b.options.is_root { "*:80" } else { "*:8000" };
@@ -200,7 +206,7 @@ fn main(b: &mut Builder<'_>) -> MainConf {
         worker_connections: main.worker_connections.unwrap_or(512),
         user: main.user,
         pid: main.pid,
-        daemon: main.daemon.unwrap_or(true),
+        daemon: main.daemon.unwrap_or(false),
         error_log: main.error_log,
     }
 }

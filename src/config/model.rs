@@ -259,7 +259,7 @@ pub struct CoreConf {
     /// `default_type`; empty when it was set to nothing.
     pub default_type: Box<[u8]>,
     /// `types`: by extension in lower case.
-    pub types: Arc<std::collections::HashMap<Box<[u8]>, Box<[u8]>>>,
+    pub types: Arc<Types>,
     /// `client_max_body_size` in bytes; `None` = no limit (written as 0).
     pub client_max_body_size: Option<u64>,
     /// `client_body_timeout`.
@@ -285,6 +285,9 @@ pub struct CoreConf {
     /// `recursive_error_pages`.
     pub recursive_error_pages: bool,
 }
+
+/// MIME types by extension.
+pub type Types = std::collections::HashMap<Box<[u8]>, Box<[u8]>>;
 
 /// One `error_page`.
 #[derive(Clone, Debug)]

@@ -25,7 +25,8 @@ impl Regex {
             .build(&text)
             .map_err(|error| compile_error(&text, &error))?;
         let groups = compiled.capture_names().iter().enumerate();
-        let named = groups.filter_map(|(group, name)| Some((group, variables.define(name.as_deref()?)))).collect();
+        let named =
+            groups.filter_map(|(group, name)| Some((group, variables.define(name.as_deref()?)))).collect();
         Ok(Self { pattern: text.into(), compiled, named })
     }
 

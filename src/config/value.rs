@@ -102,7 +102,8 @@ fn time(text: &[u8], units: &[Unit], second: u64) -> Option<u64> {
             next_unit = units.len();
             second
         } else {
-            let index = units.iter().position(|(name, _)| *name == unit).filter(|index| *index >= next_unit)?;
+            let index =
+                units.iter().position(|(name, _)| *name == unit).filter(|index| *index >= next_unit)?;
             next_unit = index + 1;
             units[index].1
         };
@@ -242,7 +243,10 @@ mod tests {
     #[test]
     fn networks_are_masked() {
         let loopback = network(b"127.0.0.1/8").unwrap();
-        assert_eq!((loopback.address.to_string().as_str(), loopback.prefix, loopback.low_bits), ("127.0.0.0", 8, true));
+        assert_eq!(
+            (loopback.address.to_string().as_str(), loopback.prefix, loopback.low_bits),
+            ("127.0.0.0", 8, true)
+        );
         assert_eq!(network(b"::1").unwrap().prefix, 128);
         assert_eq!(network(b"0.0.0.0/0").unwrap().prefix, 0);
         for bad in ["1.2.3", "1.2.3.4/33", "1.2.3.4/", "[::1]", "all", "10.0.0.0/255.0.0.0", "::1/129"] {

@@ -127,7 +127,7 @@ impl Variables {
         user
     }
 
-    /// Resolves a name without its `$`. A name that nothing defines yet becomes a user variable that must be
+    /// Resolves a name without its `$` (captures have none: `${1}` is a variable named `1`). A name that nothing defines yet becomes a user variable that must be
     /// defined by the end of the configuration; see [`Variables::undefined`].
     pub fn resolve(&mut self, name: &str) -> Variable {
         let lower = name.to_ascii_lowercase();
@@ -137,9 +137,6 @@ impl Variables {
         let family = |prefix: &str| lower.strip_prefix(prefix).map(|rest| rest.as_bytes().into());
         if self.index.contains_key(&lower) {
             return Variable::User(self.reference(&lower));
-        }
-        if let [digit @ b'1'..=b'9'] = lower.as_bytes() {
-            return Variable::Capture(digit - b'0');
         }
         if let Some(rest) = family("arg_") {
             Variable::Arg(rest)

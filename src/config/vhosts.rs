@@ -24,7 +24,7 @@ struct Address {
 ///
 /// # Errors
 /// A server name that nginx cannot look up.
-pub fn sockets(
+pub(super) fn sockets(
     b: &mut Builder<'_>,
     listens: &[Vec<ListenDraft>],
     names: &[Vec<ServerName>],
@@ -53,7 +53,8 @@ pub fn sockets(
 
 fn addresses(listens: &[Vec<ListenDraft>]) -> Vec<Address> {
     let mut addresses: Vec<Address> = Vec::new();
-    for (server, draft) in listens.iter().enumerate().flat_map(|(n, all)| all.iter().map(move |one| (n, one))) {
+    for (server, draft) in listens.iter().enumerate().flat_map(|(n, all)| all.iter().map(move |one| (n, one)))
+    {
         for address in &draft.addresses {
             let at = addresses.iter().position(|known| known.address == *address).unwrap_or_else(|| {
                 addresses.push(Address {
@@ -75,20 +76,44 @@ fn addresses(listens: &[Vec<ListenDraft>]) -> Vec<Address> {
             }
         }
     }
-    addresses
+    in_order(addresses)
+}
+
+/// nginx goes through a port's addresses with the wildcard last.
+fn in_order(addresses: Vec<Address>) -> Vec<Address> {
+    let mut ports: Vec<Vec<Address>> = Vec::new();
+    for address in addresses {
+        match ports.iter_mut().find(|port| same_port(&port[0].address, &address.address)) {
+            Some(port) => port.push(address),
+            None => ports.push(vec![address]),
+        }
+    }
+    ports.iter_mut().for_each(|port| port.sort_by_key(|address| is_wildcard(&address.address)));
+    ports.into_iter().flatten().collect()
+}
+
+fn same_port(a: &ListenAddress, b: &ListenAddress) -> bool {
+    match (a, b) {
+        (ListenAddress::Inet(a), ListenAddress::Inet(b)) => {
+            a.port() == b.port() && a.is_ipv4() == b.is_ipv4()
+        }
+        _ => a == b,
+    }
+}
+
+fn is_wildcard(address: &ListenAddress) -> bool {
+    matches!(address, ListenAddress::Inet(address) if address.ip().is_unspecified())
 }
 
 /// An address without options is served by the socket of its port's wildcard, if there is one.
 fn folded_address(address: &Address, all: &[Address]) -> Option<(IpAddr, ListenAddress)> {
     let ListenAddress::Inet(own) = &address.address else { return None };
-    if address.bind || own.ip().is_unspecified() {
+    if address.bind || is_wildcard(&address.address) {
         return None;
     }
-    let is_wildcard = |other: &&Address| {
-        matches!(&other.address, ListenAddress::Inet(other) if other.ip().is_unspecified()
-            && other.port() == own.port() && other.is_ipv4() == own.is_ipv4())
-    };
-    all.iter().find(is_wildcard).map(|wildcard| (own.ip(), wildcard.address.clone()))
+    let wildcard =
+        all.iter().find(|all| is_wildcard(&all.address) && same_port(&all.address, &address.address))?;
+    Some((own.ip(), wildcard.address.clone()))
 }
 
 fn hosts(b: &mut Builder<'_>, address: &Address, names: &[Vec<ServerName>]) -> Outcome<VirtualHosts> {
@@ -96,7 +121,9 @@ fn hosts(b: &mut Builder<'_>, address: &Address, names: &[Vec<ServerName>]) -> O
     let mut hosts = VirtualHosts { default: address.default.unwrap_or(first), ..VirtualHosts::default() };
     // nginx looks names up, and at them, only where there is a choice.
     let choice = address.servers.len() > 1;
-    for (server, name) in address.servers.iter().flat_map(|server| names[*server].iter().map(move |name| (*server, name))) {
+    for (server, name) in
+        address.servers.iter().flat_map(|server| names[*server].iter().map(move |name| (*server, name)))
+    {
         let fits = match &name.kind {
             NameKind::Exact(name) => add_exact(&mut hosts, name, server),
             NameKind::Suffix { suffix, bare } => {

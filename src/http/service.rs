@@ -70,6 +70,7 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
         None => route(&mut ctx),
     };
     let mut overriding = None;
+    let mut lingering = false;
     let answer = loop {
         let mut answer = match routed {
             Routed::Content => {
@@ -80,6 +81,11 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             Routed::Answer(answer) => answer,
             Routed::Close => break Answer { silent: true, ..Answer::empty(444) },
         };
+        if answer.special && ends_connection(answer.status) {
+            // Even if an error page turns it into something else: there may be a body that nobody read.
+            ctx.keep_alive = false;
+            lingering = true;
+        }
         if answer.special && refusal.is_none() {
             if let Some(page) = error_page(&ctx, answer.status, overriding.is_some()) {
                 let (next, status) = follow(&mut ctx, page, answer.status);
@@ -96,7 +102,14 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
         }
         break answer;
     };
-    finish(ctx, answer, body).await
+    let body = body.filter(|_| !lingering);
+    let reply = finish(ctx, answer, body).await;
+    Reply { linger: lingering || reply.linger, ..reply }
+}
+
+/// Statuses after which nginx does not trust the connection any more.
+fn ends_connection(status: u16) -> bool {
+    matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501)
 }
 
 /// The request as directives see it, and why it is refused, if it is.

@@ -67,7 +67,6 @@ impl Answer {
     /// Puts nginx's own page into a special answer that no `error_page` replaced.
     #[must_use]
     pub fn with_error_page(mut self, server_tokens: bool) -> Self {
-        self.close |= matches!(self.status, 400 | 413 | 414 | 494..=497 | 500 | 501);
         self.body = error_page(self.status, server_tokens).into();
         self.content_type = (!self.body.is_empty()).then(|| (*b"text/html").into());
         if self.status == 494 {

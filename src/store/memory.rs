@@ -90,6 +90,7 @@ impl Store {
     ///
     /// The answer counts the message, and the subscribers that waited for it.
     pub fn publish(&self, publish: &Publish<'_>) -> Result<ChannelInfo, OutOfMemory> {
+        self.look_up(publish.key);
         if !publish.is_stored()
             && let Some(info) = self.publish_to_nobody(publish)?
         {
@@ -113,16 +114,19 @@ impl Store {
 
     /// The state of a channel. Counts as a look-up.
     pub fn info(&self, key: &ChannelKey, channel_timeout: u64) -> Option<ChannelInfo> {
+        self.look_up(key);
         self.visit_existing(key, channel_timeout, |channel, _, now| channel.info(now))
     }
 
     /// Creates a channel without a message, if it does not exist.
     pub fn create(&self, key: &ChannelKey, channel_timeout: u64) -> Result<ChannelInfo, OutOfMemory> {
+        self.look_up(key);
         self.visit(key, channel_timeout, self.budget.nothing(), |channel, _, now| channel.info(now))
     }
 
     /// Removes a channel with its messages, and tells those who wait. The answer is how it was before.
     pub fn delete(&self, key: &ChannelKey) -> Option<ChannelInfo> {
+        self.look_up(key);
         let now = self.clock.monotonic_millis();
         let mut state = self.shard(key).lock();
         let id = state.find(key, now)?;
@@ -138,6 +142,7 @@ impl Store {
     ///
     /// In this order: does the channel exist, is it full, does somebody else wait, is a message stored.
     pub fn subscribe(&self, subscribe: &Subscribe<'_>) -> Subscribed {
+        self.look_up(subscribe.key);
         let (key, timeout) = (subscribe.key, subscribe.channel_timeout);
         let admit =
             |channel: &mut Channel, tickets: &mut Tickets, now| self.admit(channel, tickets, now, subscribe);
@@ -171,6 +176,14 @@ impl Store {
             expired: counters.expired.load(Relaxed),
             collected: counters.collected.load(Relaxed),
             refused: counters.refused.load(Relaxed),
+        }
+    }
+
+    /// On the way to a channel, idle ones whose time is over are collected: on time for all who ask for others.
+    fn look_up(&self, key: &ChannelKey) {
+        let now = self.clock.monotonic_millis();
+        for shard in &self.shards {
+            shard.pass(now, key);
         }
     }
 

@@ -11,6 +11,10 @@ use super::{ChannelId, ChannelKey, Ticket};
 /// Channels that [`Shard::reap`] frees before it lets others have the lock.
 const REAP_BATCH: usize = 128;
 
+/// How long an idle channel outlives its time, in milliseconds, as long as no other channel is looked up. The old
+/// module and Nchan collect a channel only in passing, so a publisher that comes back late still finds it.
+pub(super) const LINGER: u64 = 5_000;
+
 /// Capacity of a map from which on it is made smaller when it is mostly unused.
 const SHRINK_ABOVE: usize = 1024;
 
@@ -54,8 +58,16 @@ impl Shard {
         while self.expiry.load(Relaxed) <= now {
             self.lock().reap_messages(now);
         }
-        while self.idle.load(Relaxed) <= now {
-            self.lock().reap_channels(now);
+        let lingered = now.saturating_sub(LINGER);
+        while self.idle.load(Relaxed) <= lingered {
+            self.lock().reap_channels(lingered);
+        }
+    }
+
+    /// Collects idle channels whose time is over, in passing on the way to another one.
+    pub(super) fn pass(&self, now: u64, towards: &ChannelKey) {
+        if self.idle.load(Relaxed) <= now {
+            self.lock().collect_due(now, towards);
         }
     }
 }
@@ -73,12 +85,12 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The channel of this name, without its expired messages; nothing if its time is over.
+    /// The channel of this name, without its expired messages; nothing if it outlived its time for too long.
     pub(super) fn find(&mut self, key: &ChannelKey, now: u64) -> Option<ChannelId> {
         let id = *self.ids.get(key)?;
         let channel = self.channels.get_mut(&id)?;
         channel.drop_expired(now);
-        if channel.idle_at() > now {
+        if channel.idle_at().saturating_add(LINGER) > now {
             return Some(id);
         }
         self.collect(id);
@@ -132,6 +144,22 @@ impl State {
         for _ in 0..REAP_BATCH {
             let Some(id) = self.idle.due(now) else { return };
             let Some(channel) = self.channels.get_mut(&id) else { return };
+            self.idle.unlist(&mut channel.listed.idle, id);
+            if channel.idle_at() <= now {
+                self.collect(id);
+            } else {
+                self.settle(id);
+            }
+        }
+    }
+
+    /// Collects every idle channel whose time is over, but for one.
+    fn collect_due(&mut self, now: u64, but: &ChannelKey) {
+        for id in self.idle.all_due(now) {
+            let Some(channel) = self.channels.get_mut(&id) else { continue };
+            if channel.key == *but {
+                continue;
+            }
             self.idle.unlist(&mut channel.listed.idle, id);
             if channel.idle_at() <= now {
                 self.collect(id);
@@ -233,6 +261,11 @@ impl Index {
     /// The first channel, if its number is not above `now`.
     fn due(&self, now: u64) -> Option<ChannelId> {
         self.entries.first().filter(|(at, _)| *at <= now).map(|&(_, id)| id)
+    }
+
+    /// All channels whose number is not above `now`.
+    fn all_due(&self, now: u64) -> Vec<ChannelId> {
+        self.entries.range(..=(now, ChannelId(u64::MAX))).map(|&(_, id)| id).collect()
     }
 
     fn publish_first(&self) {

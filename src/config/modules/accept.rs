@@ -48,8 +48,3 @@ pub fn millis(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
     call.millis().map(drop)
 }
-
-/// A block whose content is not looked at.
-pub fn block(_: &mut Builder<'_>, _: &Call<'_>) -> Outcome {
-    Ok(())
-}

@@ -21,14 +21,19 @@ draft! {
 }
 
 /// The module.
-pub const MODULE: Module = Module { name: "access", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_access_module", directives: DIRECTIVES };
 
 const HSLX: Contexts = HSL.or(Contexts::LIMIT_EXCEPT);
 
 const DIRECTIVES: &[Directive] = &[
-    done("allow", HSLX, ONE, "", "Lets an address, a network, `unix:` or `all` in; the first rule that fits decides.", |b, call| {
-        rule(b, call, true)
-    }),
+    done(
+        "allow",
+        HSLX,
+        ONE,
+        "",
+        "Lets an address, a network, `unix:` or `all` in; the first rule that fits decides.",
+        |b, call| rule(b, call, true),
+    ),
     done("deny", HSLX, ONE, "", "Answers 403 to an address, a network, `unix:` or `all`.", |b, call| {
         rule(b, call, false)
     }),
@@ -39,7 +44,9 @@ const DIRECTIVES: &[Directive] = &[
         "all",
         "Whether all of address rules and password must let a client in, or any of them.",
         |b, call| {
-            call.fill(&mut b.block().conf.access.satisfy_any, |call| call.one_of(&[("all", false), ("any", true)]))
+            call.fill(&mut b.block().conf.access.satisfy_any, |call| {
+                call.one_of(&[("all", false), ("any", true)])
+            })
         },
     ),
 ];

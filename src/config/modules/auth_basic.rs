@@ -7,12 +7,19 @@ use super::super::directive::Directive;
 use super::{HSL, Module, ONE, done};
 
 /// The module.
-pub const MODULE: Module = Module { name: "auth basic", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_auth_basic_module", directives: DIRECTIVES };
 
 const HSLX: Contexts = HSL.or(Contexts::LIMIT_EXCEPT);
 
 const DIRECTIVES: &[Directive] = &[
-    done("auth_basic", HSLX, ONE, "off", "Asks for name and password; the value is the realm shown, or `off`.", realm),
+    done(
+        "auth_basic",
+        HSLX,
+        ONE,
+        "off",
+        "Asks for name and password; the value is the realm shown, or `off`.",
+        realm,
+    ),
     done(
         "auth_basic_user_file",
         HSLX,

@@ -19,10 +19,17 @@ draft! {
 }
 
 /// The module.
-pub const MODULE: Module = Module { name: "charset", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_charset_module", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
-    done("charset", HSLI, ONE, "off", "The charset added to text types, or `off`. Texts are not converted.", charset),
+    done(
+        "charset",
+        HSLI,
+        ONE,
+        "off",
+        "The charset added to text types, or `off`. Texts are not converted.",
+        charset,
+    ),
     done(
         "charset_types",
         HSL,
@@ -30,8 +37,9 @@ const DIRECTIVES: &[Directive] = &[
         "text/html text/xml text/plain text/vnd.wap.wml application/javascript application/rss+xml",
         "Types `charset` is added to, besides text/html.",
         |b, call| {
-            let types = mime_types(b, call);
-            add(&mut b.block().conf.charset.types, types);
+            let mut types = b.block().conf.charset.types.take().unwrap_or_default();
+            add_types(b, call, &mut types);
+            b.block().conf.charset.types = Some(types);
             Ok(())
         },
     ),
@@ -55,25 +63,15 @@ fn charset(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     })
 }
 
-/// Arguments as MIME types; text/html is always one of them. Repetitions are warned of.
-pub(super) fn mime_types(b: &mut Builder<'_>, call: &Call<'_>) -> Vec<Box<str>> {
-    let mut types: Vec<Box<str>> = Vec::new();
+/// Adds the arguments to a list of MIME types, which several directives of a block may share. text/html is always one
+/// of them; repetitions are warned of.
+pub(super) fn add_types(b: &mut Builder<'_>, call: &Call<'_>, list: &mut Arc<Vec<Box<str>>>) {
+    let list = Arc::make_mut(list);
     for given in call.args() {
         let name: Box<str> = String::from_utf8_lossy(given).to_ascii_lowercase().into();
-        if types.contains(&name) || &*name == "text/html" {
+        if list.contains(&name) || &*name == "text/html" {
             b.warn(call, format!("duplicate MIME type \"{name}\""));
         } else {
-            types.push(name);
-        }
-    }
-    types
-}
-
-/// A list of types may be written in several directives of a block.
-pub(super) fn add(list: &mut Option<Arc<Vec<Box<str>>>>, types: Vec<Box<str>>) {
-    let list = Arc::make_mut(list.get_or_insert_default());
-    for name in types {
-        if !list.contains(&name) {
             list.push(name);
         }
     }

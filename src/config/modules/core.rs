@@ -26,7 +26,7 @@ const ANY: Contexts = MAIN
     .or(Contexts::UPSTREAM);
 
 /// The module.
-pub const MODULE: Module = Module { name: "core", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_core_module, ngx_events_module", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
     done(
@@ -37,7 +37,14 @@ const DIRECTIVES: &[Directive] = &[
         "Reads other files in its place. The path is relative to the directory of the main file and may be a pattern.",
         include,
     ),
-    done("events", MAIN, NONE.block(), "", "Holds what is about connections. A whole configuration needs it.", events),
+    done(
+        "events",
+        MAIN,
+        NONE.block(),
+        "",
+        "Holds what is about connections. A whole configuration needs it.",
+        events,
+    ),
     done(
         "worker_processes",
         MAIN,
@@ -46,7 +53,14 @@ const DIRECTIVES: &[Directive] = &[
         "How many worker threads there are; `auto` is one per processor.",
         worker_processes,
     ),
-    done("worker_connections", EVENTS, ONE, "512", "How many connections each worker may hold.", worker_connections),
+    done(
+        "worker_connections",
+        EVENTS,
+        ONE,
+        "512",
+        "How many connections each worker may hold.",
+        worker_connections,
+    ),
     done(
         "user",
         MAIN,
@@ -121,7 +135,9 @@ fn error_log(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let path = call.arg(0);
     for later in ["syslog:", "memory:"] {
         if path.starts_with(later.as_bytes()) {
-            return Err(Diagnostic::emerg(format!("\"error_log {later}\" is not supported yet: use a file or stderr")));
+            return Err(Diagnostic::emerg(format!(
+                "\"error_log {later}\" is not supported yet: use a file or stderr"
+            )));
         }
     }
     let mut levels = call.args().skip(1).map(log_level);
@@ -196,7 +212,10 @@ fn load_module(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     if BUILT_IN.contains(&name) {
         b.notice(call, format!("module \"{name}\" is built in, there is nothing to load"));
     } else if KNOWN.contains(&name) {
-        b.warn(call, format!("module \"{name}\" is not loaded; what its directives come to is said where they stand"));
+        b.warn(
+            call,
+            format!("module \"{name}\" is not loaded; what its directives come to is said where they stand"),
+        );
     } else {
         let path = b.path(call.arg(0));
         let path = path.display();

@@ -8,7 +8,7 @@ use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::draft;
 use super::super::model::GzipConf;
-use super::charset::{add, mime_types};
+use super::charset::add_types;
 use super::{HSL, HSLI, Module, ONE, done};
 
 draft! {
@@ -24,7 +24,7 @@ draft! {
 }
 
 /// The module.
-pub const MODULE: Module = Module { name: "gzip", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_gzip_module", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
     done("gzip", HSLI, ONE, "off", "Compresses answers for clients that ask for it.", |b, call| {
@@ -37,8 +37,9 @@ const DIRECTIVES: &[Directive] = &[
         "text/html",
         "Types that are compressed, besides text/html; `*` is all.",
         |b, call| {
-            let types = mime_types(b, call);
-            add(&mut b.block().conf.gzip.types, types);
+            let mut types = b.block().conf.gzip.types.take().unwrap_or_default();
+            add_types(b, call, &mut types);
+            b.block().conf.gzip.types = Some(types);
             Ok(())
         },
     ),

@@ -18,7 +18,7 @@ draft! {
 }
 
 /// The module.
-pub const MODULE: Module = Module { name: "headers", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_headers_module", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
     done(
@@ -79,7 +79,7 @@ fn modified(call: &Call<'_>) -> Outcome<Expires> {
 
 fn daily(call: &Call<'_>, time: &[u8]) -> Outcome<Expires> {
     let seconds = value::seconds(time).ok_or_else(|| call.invalid_value())?;
-    let of_a_day = u32::try_from(seconds).ok().filter(|seconds| *seconds < 86_400);
+    let of_a_day = u32::try_from(seconds).ok().filter(|seconds| *seconds <= 86_400);
     let problem = "\"expires\" directive daily time value must be less than 24 hours";
     of_a_day.map(Expires::At).ok_or_else(|| Diagnostic::emerg(problem))
 }

@@ -1,6 +1,5 @@
 //! `http`, `server` and the simple settings of nginx's core module.
 
-use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -12,12 +11,9 @@ use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::{Block, draft};
-use super::super::model::{CoreConf, ErrorPage, ErrorTarget, Replacement};
+use super::super::model::{CoreConf, ErrorPage, ErrorTarget, Replacement, Types};
 use super::super::value;
 use super::{HS, HSL, HSLI, Module, NONE, ONE, done};
-
-/// MIME types by extension.
-pub type Types = HashMap<Box<[u8]>, Box<[u8]>>;
 
 draft! {
     /// What nginx's core module knows of a block.
@@ -40,7 +36,7 @@ draft! {
 }
 
 /// The module.
-pub const MODULE: Module = Module { name: "http core", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_core_module", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
     done("http", Contexts::MAIN, NONE.block(), "", "Holds the servers and what they share.", http),
@@ -62,12 +58,22 @@ const DIRECTIVES: &[Directive] = &[
         "The largest request body; a larger one is answered 413. 0 is no limit.",
         |b, call| call.fill(&mut b.block().conf.core.client_max_body_size, Call::offset),
     ),
-    done("client_body_timeout", HSL, ONE, "60s", "How long to wait for the next part of a body.", |b, call| {
-        call.fill(&mut b.block().conf.core.client_body_timeout, Call::millis)
-    }),
-    done("client_header_timeout", HS, ONE, "60s", "How long a client may take to send its header.", |b, call| {
-        call.fill(&mut b.block().server.client_header_timeout, Call::millis)
-    }),
+    done(
+        "client_body_timeout",
+        HSL,
+        ONE,
+        "60s",
+        "How long to wait for the next part of a body.",
+        |b, call| call.fill(&mut b.block().conf.core.client_body_timeout, Call::millis),
+    ),
+    done(
+        "client_header_timeout",
+        HS,
+        ONE,
+        "60s",
+        "How long a client may take to send its header.",
+        |b, call| call.fill(&mut b.block().server.client_header_timeout, Call::millis),
+    ),
     done(
         "send_timeout",
         HSL,
@@ -87,17 +93,29 @@ const DIRECTIVES: &[Directive] = &[
     done("keepalive_requests", HSL, ONE, "1000", "How many requests one connection may make.", |b, call| {
         call.fill(&mut b.block().conf.core.keepalive_requests, Call::number)
     }),
-    done("server_tokens", HSL, ONE, "on", "Whether the version is shown in `Server` and on error pages.", |b, call| {
-        call.fill(&mut b.block().conf.core.server_tokens, |call| {
-            call.one_of(&[("on", true), ("off", false), ("build", true)])
-        })
-    }),
+    done(
+        "server_tokens",
+        HSL,
+        ONE,
+        "on",
+        "Whether the version is shown in `Server` and on error pages.",
+        |b, call| {
+            call.fill(&mut b.block().conf.core.server_tokens, |call| {
+                call.one_of(&[("on", true), ("off", false), ("build", true)])
+            })
+        },
+    ),
     done("absolute_redirect", HSL, ONE, "on", "Whether redirects name scheme, host and port.", |b, call| {
         call.fill(&mut b.block().conf.core.absolute_redirect, Call::flag)
     }),
-    done("server_name_in_redirect", HSL, ONE, "off", "Whether redirects name the first `server_name`.", |b, call| {
-        call.fill(&mut b.block().conf.core.server_name_in_redirect, Call::flag)
-    }),
+    done(
+        "server_name_in_redirect",
+        HSL,
+        ONE,
+        "off",
+        "Whether redirects name the first `server_name`.",
+        |b, call| call.fill(&mut b.block().conf.core.server_name_in_redirect, Call::flag),
+    ),
     done("port_in_redirect", HSL, ONE, "on", "Whether absolute redirects name the port.", |b, call| {
         call.fill(&mut b.block().conf.core.port_in_redirect, Call::flag)
     }),
@@ -112,12 +130,22 @@ const DIRECTIVES: &[Directive] = &[
     done("merge_slashes", HS, ONE, "on", "Whether `//` in a path is the same as `/`.", |b, call| {
         call.fill(&mut b.block().server.merge_slashes, Call::flag)
     }),
-    done("underscores_in_headers", HS, ONE, "off", "Whether header names may have underscores.", |b, call| {
-        call.fill(&mut b.block().server.underscores_in_headers, Call::flag)
-    }),
-    done("ignore_invalid_headers", HS, ONE, "on", "Whether headers with odd names are dropped.", |b, call| {
-        call.fill(&mut b.block().server.ignore_invalid_headers, Call::flag)
-    }),
+    done(
+        "underscores_in_headers",
+        HS,
+        ONE,
+        "off",
+        "Whether header names may have underscores.",
+        |b, call| call.fill(&mut b.block().server.underscores_in_headers, Call::flag),
+    ),
+    done(
+        "ignore_invalid_headers",
+        HS,
+        ONE,
+        "on",
+        "Whether headers with odd names are dropped.",
+        |b, call| call.fill(&mut b.block().server.ignore_invalid_headers, Call::flag),
+    ),
     done(
         "error_page",
         HSLI,
@@ -126,9 +154,14 @@ const DIRECTIVES: &[Directive] = &[
         "What is answered instead of an error: codes, optionally `=` or `=CODE`, then a URI, a URL or `@name`.",
         error_page,
     ),
-    done("recursive_error_pages", HSL, ONE, "off", "Whether an error page may lead to another.", |b, call| {
-        call.fill(&mut b.block().conf.core.recursive_error_pages, Call::flag)
-    }),
+    done(
+        "recursive_error_pages",
+        HSL,
+        ONE,
+        "off",
+        "Whether an error page may lead to another.",
+        |b, call| call.fill(&mut b.block().conf.core.recursive_error_pages, Call::flag),
+    ),
 ];
 
 fn http(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
@@ -176,7 +209,9 @@ fn types(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 fn add_types(b: &mut Builder<'_>, lines: &[Node], types: &mut Types) -> Outcome {
     for line in lines {
         match &line.body {
-            Body::Include(files) => files.iter().try_for_each(|file| add_types(b, &file.directives, types))?,
+            Body::Include(files) => {
+                files.iter().try_for_each(|file| add_types(b, &file.directives, types))?;
+            }
             Body::None => add_type(b, line, types),
             Body::Block(_) | Body::Raw { .. } => {
                 b.settle(Err(Diagnostic::emerg("unexpected \"{\"").at(line.span)))?;
@@ -193,15 +228,17 @@ fn add_type(b: &mut Builder<'_>, line: &Node, types: &mut Types) {
         let Some(previous) = types.insert(extension.clone(), new.clone()) else { continue };
         let text = |bytes| String::from_utf8_lossy(bytes);
         let (extension, new, previous) = (text(&extension), text(&new), text(&previous));
-        let message =
-            format!("duplicate extension \"{extension}\", content type: \"{new}\", previous content type: \"{previous}\"");
+        let message = format!(
+            "duplicate extension \"{extension}\", content type: \"{new}\", previous content type: \"{previous}\""
+        );
         b.diagnostics.push(Diagnostic::warn(message).at(line.span));
     }
 }
 
 /// Types that hold without any `types` block.
 static DEFAULT_TYPES: LazyLock<Arc<Types>> = LazyLock::new(|| {
-    let rows: [(&[u8], &[u8]); 3] = [(b"html", b"text/html"), (b"gif", b"image/gif"), (b"jpg", b"image/jpeg")];
+    let rows: [(&[u8], &[u8]); 3] =
+        [(b"html", b"text/html"), (b"gif", b"image/gif"), (b"jpg", b"image/jpeg")];
     Arc::new(rows.map(|(extension, kind)| (extension.into(), kind.into())).into())
 });
 

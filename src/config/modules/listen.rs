@@ -15,7 +15,7 @@ use super::super::value;
 use super::{Module, done, server_name};
 
 /// The module.
-pub const MODULE: Module = Module { name: "http core, addresses", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_core_module: listen", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
     done(
@@ -137,7 +137,7 @@ fn inet(text: &str) -> Result<(Vec<IpAddr>, Ports), &'static str> {
             let ports = ports(port)?;
             Ok((if host == "*" { any() } else { resolve(host)? }, ports))
         }
-        None if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
+        None if text.split('-').all(|part| value::number(part.as_bytes()).is_some()) => {
             Ok((any(), ports(text)?))
         }
         None if text == "*" => Ok((any(), DEFAULT_PORT..=DEFAULT_PORT)),
@@ -195,7 +195,8 @@ fn option(word: &[u8], draft: &mut ListenDraft, warn: &mut impl FnMut(String)) -
     let Some((name, value)) = text.split_once('=') else { return Err(invalid_parameter(word)) };
     let invalid = || Diagnostic::emerg(format!("invalid {name} \"{text}\""));
     let number = || value::number(value.as_bytes()).ok_or_else(invalid);
-    let size = || value::size(value.as_bytes()).and_then(|size| usize::try_from(size).ok()).ok_or_else(invalid);
+    let size =
+        || value::size(value.as_bytes()).and_then(|size| usize::try_from(size).ok()).ok_or_else(invalid);
     let options = &mut draft.options;
     match name {
         "backlog" => {

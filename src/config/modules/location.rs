@@ -11,7 +11,7 @@ use super::super::regex::Regex;
 use super::{Module, NONE, done};
 
 /// The module.
-pub const MODULE: Module = Module { name: "http core, locations", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_core_module: location", directives: DIRECTIVES };
 
 const SL: Contexts = Contexts::SERVER.or(Contexts::LOCATION);
 
@@ -58,7 +58,10 @@ fn matcher(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Matcher> {
         b"~*" => regex(b, path, true),
         b"" if path.starts_with(b"@") => Ok(Matcher::Named(path[1..].into())),
         b"" => prefix(false),
-        _ => Err(Diagnostic::emerg(format!("invalid location modifier \"{}\"", String::from_utf8_lossy(modifier)))),
+        _ => Err(Diagnostic::emerg(format!(
+            "invalid location modifier \"{}\"",
+            String::from_utf8_lossy(modifier)
+        ))),
     }
 }
 
@@ -76,8 +79,12 @@ fn check_nesting(b: &mut Builder<'_>, matcher: &Matcher) -> Outcome {
     let Some(parent) = b.block().location.as_ref() else { return Ok(()) };
     let (inner, outer) = (shown(matcher), shown(&parent.matcher));
     let problem = match (matcher, &parent.matcher) {
-        (_, Matcher::Exact(_)) => format!("location \"{inner}\" cannot be inside the exact location \"{outer}\""),
-        (_, Matcher::Named(_)) => format!("location \"{inner}\" cannot be inside the named location \"{outer}\""),
+        (_, Matcher::Exact(_)) => {
+            format!("location \"{inner}\" cannot be inside the exact location \"{outer}\"")
+        }
+        (_, Matcher::Named(_)) => {
+            format!("location \"{inner}\" cannot be inside the named location \"{outer}\"")
+        }
         (Matcher::Named(_), _) => format!("named location \"{inner}\" can be on the server level only"),
         (Matcher::Regex(_), _) => return Ok(()),
         _ if inner.starts_with(&outer) => return Ok(()),

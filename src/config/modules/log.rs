@@ -22,7 +22,7 @@ draft! {
 }
 
 /// The module.
-pub const MODULE: Module = Module { name: "log", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_log_module", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
     done(
@@ -74,7 +74,10 @@ fn log_escape(word: &[u8]) -> Outcome<LogEscape> {
         b"default" => Ok(LogEscape::Default),
         b"json" => Ok(LogEscape::Json),
         b"none" => Ok(LogEscape::None),
-        _ => Err(Diagnostic::emerg(format!("unknown log format escaping \"{}\"", String::from_utf8_lossy(word)))),
+        _ => Err(Diagnostic::emerg(format!(
+            "unknown log format escaping \"{}\"",
+            String::from_utf8_lossy(word)
+        ))),
     }
 }
 
@@ -82,7 +85,8 @@ fn log_escape(word: &[u8]) -> Outcome<LogEscape> {
 fn lone_dollar(error: Diagnostic, words: &[&[u8]]) -> Diagnostic {
     let lone = |at: usize, word: &[u8]| {
         let next = word.get(at + 1);
-        word[at] == b'$' && !next.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'{'))
+        word[at] == b'$'
+            && !next.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'{'))
     };
     let rest = words.iter().find_map(|word| (0..word.len()).find(|at| lone(*at, word)).map(|at| &word[at..]));
     match rest {
@@ -143,7 +147,8 @@ fn parameters(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Option<Template>>
     let (mut condition, mut buffered, mut flushed) = (None, false, false);
     for word in call.args().skip(2) {
         let Some((name, given)) = split_parameter(word) else { return Err(invalid_parameter(word)) };
-        let invalid = |what: &str| Diagnostic::emerg(format!("invalid {what} \"{}\"", String::from_utf8_lossy(given)));
+        let invalid =
+            |what: &str| Diagnostic::emerg(format!("invalid {what} \"{}\"", String::from_utf8_lossy(given)));
         match name {
             b"buffer" => {
                 value::size(given).filter(|size| *size > 0).ok_or_else(|| invalid("buffer size"))?;
@@ -154,10 +159,13 @@ fn parameters(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Option<Template>>
                 flushed = true;
             }
             b"gzip" => {
-                let level = if given.is_empty() { Some(1) } else { value::number(given) };
-                level.filter(|level| (1..=9).contains(level)).ok_or_else(|| invalid("compression level"))?;
+                let level = value::number(given).filter(|level| (1..=9).contains(level));
+                level.ok_or_else(|| invalid("compression level"))?;
                 buffered = true;
-                b.warn(call, "\"gzip\" of \"access_log\" has no effect here: lines are written as plain text");
+                b.warn(
+                    call,
+                    "\"gzip\" of \"access_log\" has no effect here: lines are written as plain text",
+                );
             }
             b"if" => condition = Some(b.compile(given)?),
             _ => return Err(invalid_parameter(word)),
@@ -169,10 +177,10 @@ fn parameters(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Option<Template>>
     Ok(condition)
 }
 
-/// `NAME=VALUE`, or `gzip` alone.
+/// `NAME=VALUE`, or `gzip` alone, which is `gzip=1`.
 fn split_parameter(word: &[u8]) -> Option<(&[u8], &[u8])> {
     if word == b"gzip" {
-        return Some((word, b""));
+        return Some((word, b"1"));
     }
     let at = word.iter().position(|byte| *byte == b'=')?;
     Some((&word[..at], &word[at + 1..]))

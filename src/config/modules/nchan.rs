@@ -5,7 +5,7 @@ use super::super::directive::{Arity, Directive};
 use super::{HSL, HSLI, Module, NONE, ONE, refused};
 
 /// The module.
-pub const MODULE: Module = Module { name: "nchan", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_nchan_module", directives: DIRECTIVES };
 
 const H: Contexts = Contexts::HTTP;
 const L: Contexts = Contexts::LOCATION;

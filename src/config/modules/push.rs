@@ -12,7 +12,7 @@ use super::super::directive::{Arity, Directive};
 use super::super::draft::{OwnDraft, draft};
 use super::super::model::{Concurrency, Mechanism, PushConf};
 use super::super::template::Template;
-use super::{HSL, HSLI, Module, NONE, ONE, done};
+use super::{HSL, HSLI, Module, NONE, ONE, accept, accepted, done};
 
 draft! {
     /// `push_*` of a block.
@@ -42,8 +42,14 @@ const LEAST_MEMORY: u64 = 32 << 10;
 /// `push_max_reserved_memory` when it is not set.
 pub const DEFAULT_MEMORY: u64 = 32 << 20;
 
+/// `push_max_message_buffer_length` where nothing is said.
+const DEFAULT_MAX_LENGTH: u32 = 10;
+
+const NO_RECIPIENTS: &str =
+    "messages are kept up to push_max_message_buffer_length, however many subscribers received them";
+
 /// The module.
-pub const MODULE: Module = Module { name: "push", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "nginx_http_push_module", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
     done(
@@ -113,15 +119,11 @@ const DIRECTIVES: &[Directive] = &[
         "Sets `push_min_message_buffer_length` and `push_max_message_buffer_length` at once.",
         message_buffer_length,
     ),
-    done(
-        "push_min_message_recipients",
-        HSL,
-        ONE,
-        "0",
-        "Of releases before 0.691: has no effect. Messages are kept up to `push_max_message_buffer_length`, \
-         however many subscribers received them.",
-        min_message_recipients,
-    ),
+    Directive {
+        default: "0",
+        doc: "Of releases before 0.691: how many subscribers had to receive a message before it made room.",
+        ..accepted("push_min_message_recipients", HSL, ONE, NO_RECIPIENTS, accept::number)
+    },
     done(
         "push_delete_oldest_received_message",
         HSL,
@@ -230,11 +232,18 @@ pub(super) fn subscriber_concurrency(b: &mut Builder<'_>, call: &Call<'_>) -> Ou
 /// empty one, and say so.
 fn word<T: Copy>(b: &mut Builder<'_>, call: &Call<'_>, words: &[(&str, T)]) -> Outcome<T> {
     let given = call.arg(0);
-    let begins = |word: &str| word.as_bytes().get(..given.len()).is_some_and(|start| start.eq_ignore_ascii_case(given));
+    let begins = |word: &str| {
+        word.as_bytes().get(..given.len()).is_some_and(|start| start.eq_ignore_ascii_case(given))
+    };
     let found = words.iter().find(|(word, _)| !given.is_empty() && begins(word));
-    let Some((word, value)) = found else { return Err(no_such_word(call, words.iter().map(|(word, _)| *word))) };
+    let Some((word, value)) = found else {
+        return Err(no_such_word(call, words.iter().map(|(word, _)| *word)));
+    };
     if word.len() > given.len() {
-        b.warn(call, format!("\"{}\" is taken as \"{word}\" in \"{}\" directive", call.text(0), call.row.name));
+        b.warn(
+            call,
+            format!("\"{}\" is taken as \"{word}\" in \"{}\" directive", call.text(0), call.row.name),
+        );
     }
     Ok(*value)
 }
@@ -276,17 +285,6 @@ pub(super) fn message_buffer_length(b: &mut Builder<'_>, call: &Call<'_>) -> Out
     Ok(())
 }
 
-fn min_message_recipients(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    b.once(call)?;
-    let consequence = if call.number()? == 0 {
-        "releases since 0.691 do not have it"
-    } else {
-        "messages are kept up to push_max_message_buffer_length, however many subscribers received them"
-    };
-    b.warn(call, format!("\"push_min_message_recipients\" has no effect here: {consequence}"));
-    Ok(())
-}
-
 fn channel_group(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     if b.block().conf.push.channel_group.is_some() {
         return Err(call.duplicate());
@@ -322,16 +320,17 @@ impl PushDraft {
         }
     }
 
-    /// Whether both lengths were written and contradict each other.
+    /// Whether a minimum was written that is above the maximum, written or not. A maximum below the default minimum is
+    /// none: 0 means to store nothing.
     pub fn contradicts(&self) -> bool {
-        let written = self.min_message_buffer_length.zip(self.max_message_buffer_length);
-        written.is_some_and(|(min, max)| max < min) && self.store_messages != Some(false)
+        let max = self.max_message_buffer_length.unwrap_or(DEFAULT_MAX_LENGTH);
+        self.min_message_buffer_length.is_some_and(|min| max < min) && self.store_messages != Some(false)
     }
 
     /// The settings in force.
     pub fn finish(&self, own: &OwnDraft, channel_id: &Template) -> PushConf {
         let nonzero = |time: &Duration| !time.is_zero();
-        let max = self.max_message_buffer_length.unwrap_or(10);
+        let max = self.max_message_buffer_length.unwrap_or(DEFAULT_MAX_LENGTH);
         PushConf {
             publisher: own.publisher,
             subscriber: own.subscriber,

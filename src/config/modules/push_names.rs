@@ -11,7 +11,7 @@ const SLI: Contexts = Contexts::SERVER.or(Contexts::LOCATION).or(Contexts::LOCAT
 const MAYBE_ONE: Arity = Arity::between(0, 1);
 
 /// The old names. The first five are synonyms; the others no release of the last fifteen years loads.
-pub const MODULE: Module = Module { name: "push (names of 2009)", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "nginx_http_push_module: names of 2009", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
     synonym("push_sender", SLI, NONE, "`push_publisher`, as it was called until October 2009.", |b, call| {
@@ -20,12 +20,20 @@ const DIRECTIVES: &[Directive] = &[
     synonym("push_source", SLI, NONE, "`push_publisher`, as it was called in August 2009.", |b, call| {
         renamed(b, call, "push_publisher", publisher)
     }),
-    synonym("push_listener", SLI, MAYBE_ONE, "`push_subscriber`, as it was called until October 2009.", |b, call| {
-        renamed(b, call, "push_subscriber", subscriber)
-    }),
-    synonym("push_destination", SLI, MAYBE_ONE, "`push_subscriber`, as it was called in August 2009.", |b, call| {
-        renamed(b, call, "push_subscriber", subscriber)
-    }),
+    synonym(
+        "push_listener",
+        SLI,
+        MAYBE_ONE,
+        "`push_subscriber`, as it was called until October 2009.",
+        |b, call| renamed(b, call, "push_subscriber", subscriber),
+    ),
+    synonym(
+        "push_destination",
+        SLI,
+        MAYBE_ONE,
+        "`push_subscriber`, as it was called in August 2009.",
+        |b, call| renamed(b, call, "push_subscriber", subscriber),
+    ),
     synonym(
         "push_listener_concurrency",
         HSLI,
@@ -38,8 +46,18 @@ const DIRECTIVES: &[Directive] = &[
     refused("push_queue_messages", HSL, Arity::at_least(0), "since 2009 its name is push_store_messages"),
     refused("push_buffer_size", HSL, Arity::at_least(0), "since 2009 its name is push_max_reserved_memory"),
     refused("push_shm_size", HSL, Arity::at_least(0), "since 2009 its name is push_max_reserved_memory"),
-    refused("push_max_buffer_size", HSL, Arity::at_least(0), "since 2009 its name is push_max_reserved_memory"),
-    refused("push_channel_buffer_length", HSL, Arity::at_least(0), "since 2009 its name is push_message_buffer_length"),
+    refused(
+        "push_max_buffer_size",
+        HSL,
+        Arity::at_least(0),
+        "since 2009 its name is push_max_reserved_memory",
+    ),
+    refused(
+        "push_channel_buffer_length",
+        HSL,
+        Arity::at_least(0),
+        "since 2009 its name is push_message_buffer_length",
+    ),
     refused("push_buffer_timeout", HSL, Arity::at_least(0), "since 2009 its name is push_message_timeout"),
 ];
 

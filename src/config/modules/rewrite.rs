@@ -15,13 +15,20 @@ use super::super::variable::{self, Builtin, Variable};
 use super::{Module, NONE, done};
 
 /// The module.
-pub const MODULE: Module = Module { name: "rewrite", directives: DIRECTIVES };
+pub const MODULE: Module = Module { name: "ngx_http_rewrite_module", directives: DIRECTIVES };
 
 const SL: Contexts = Contexts::SERVER.or(Contexts::LOCATION);
 const ALL: Contexts = SL.or(Contexts::SERVER_IF).or(Contexts::LOCATION_IF);
 
 const DIRECTIVES: &[Directive] = &[
-    done("set", ALL, Arity::exactly(2), "", "Gives a variable a value. It exists, empty, everywhere else.", set),
+    done(
+        "set",
+        ALL,
+        Arity::exactly(2),
+        "",
+        "Gives a variable a value. It exists, empty, everywhere else.",
+        set,
+    ),
     done(
         "if",
         SL,
@@ -46,7 +53,9 @@ const DIRECTIVES: &[Directive] = &[
         "Changes the URI where the expression matches; then `last`, `break`, `redirect` (302) or `permanent` (301).",
         rewrite,
     ),
-    done("break", ALL, NONE, "", "Ends the rewrite directives of this level.", |b, _| push(b, Instruction::Break)),
+    done("break", ALL, NONE, "", "Ends the rewrite directives of this level.", |b, _| {
+        push(b, Instruction::Break)
+    }),
 ];
 
 fn push(b: &mut Builder<'_>, instruction: Instruction) -> Outcome {
@@ -62,10 +71,15 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let instruction = match variable::builtin(&name).map(|row| row.variable) {
         Some(Builtin::Args) => Instruction::SetArgs(b.template(call, 1)?),
-        Some(Builtin::LimitRate) => return Err(Diagnostic::emerg("setting \"$limit_rate\" is not supported yet")),
+        Some(Builtin::LimitRate) => {
+            return Err(Diagnostic::emerg("setting \"$limit_rate\" is not supported yet"));
+        }
         Some(_) => return Err(Diagnostic::emerg(format!("the duplicate \"{name}\" variable"))),
         None if matches!(name.as_bytes(), [b'1'..=b'9']) => {
-            b.warn(call, format!("\"set ${name}\" has no effect: ${name} is what a regular expression captured"));
+            b.warn(
+                call,
+                format!("\"set ${name}\" has no effect: ${name} is what a regular expression captured"),
+            );
             return b.template(call, 1).map(drop);
         }
         None => {
@@ -85,8 +99,7 @@ fn variable_name(word: &[u8]) -> Option<&[u8]> {
 
 fn if_block(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let condition = condition(b, call)?;
-    let context =
-        if b.context() == Contexts::SERVER { Contexts::SERVER_IF } else { Contexts::LOCATION_IF };
+    let context = if b.context() == Contexts::SERVER { Contexts::SERVER_IF } else { Contexts::LOCATION_IF };
     let block = Box::new(b.descend(call, Block::new(context).at(call.span()))?);
     b.block().ops.push(Op::If { condition, block });
     Ok(())
@@ -222,7 +235,8 @@ mod tests {
     fn parentheses_may_stick_or_stand_alone() {
         let words = |words: &[&'static str]| {
             let words = words.iter().map(|word| word.as_bytes()).collect();
-            bare_words(words).map(|words| words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+            bare_words(words)
+                .map(|words| words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
         };
         let expected: Vec<String> = vec!["$a".into(), "=".into(), "b".into()];
         assert_eq!(words(&["($a", "=", "b)"]).as_ref(), Ok(&expected));

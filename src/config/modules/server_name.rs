@@ -34,7 +34,7 @@ pub enum NameKind {
     Prefix(Box<[u8]>),
     /// All that match.
     Regex(Regex),
-    /// None: stars where none may be. An error once nginx has more than one server to choose from.
+    /// None: stars where none may be, dots in a row. An error once nginx has more than one server to choose from.
     Invalid,
 }
 
@@ -62,7 +62,7 @@ fn parse(b: &mut Builder<'_>, call: &Call<'_>, name: &[u8]) -> Outcome<ServerNam
     if is_invalid(name) {
         return Err(Diagnostic::emerg(format!("server name \"{text}\" is invalid")));
     }
-    if name.contains(&b'/') && !name.starts_with(b"~") {
+    if name.contains(&b'/') {
         b.warn(call, format!("server name \"{text}\" has suspicious symbols"));
     }
     if let [b'~', pattern @ ..] = name {
@@ -97,13 +97,14 @@ fn is_invalid(name: &[u8]) -> bool {
 }
 
 fn kind(name: &[u8]) -> NameKind {
-    let (rest, make): (&[u8], fn(&[u8]) -> NameKind) = match name {
-        [b'*', suffix @ ..] => (suffix, |suffix| NameKind::Suffix { suffix: suffix.into(), bare: false }),
-        [b'.', _, ..] => (name, |suffix| NameKind::Suffix { suffix: suffix.into(), bare: true }),
-        [prefix @ .., b'*'] if prefix.ends_with(b".") => (prefix, |prefix| NameKind::Prefix(prefix.into())),
-        _ => (name, |name| NameKind::Exact(name.into())),
+    let (kind, fixed) = match name {
+        [b'*', suffix @ ..] => (NameKind::Suffix { suffix: suffix.into(), bare: false }, suffix),
+        [b'.', _, ..] => (NameKind::Suffix { suffix: name.into(), bare: true }, name),
+        [prefix @ .., b'*'] if prefix.ends_with(b".") => (NameKind::Prefix(prefix.into()), prefix),
+        _ => (NameKind::Exact(name.into()), name),
     };
-    if rest.contains(&b'*') { NameKind::Invalid } else { make(rest) }
+    let odd = fixed.contains(&b'*') || fixed.windows(2).any(|pair| pair == b"..");
+    if odd { NameKind::Invalid } else { kind }
 }
 
 #[cfg(test)]
@@ -117,7 +118,7 @@ mod tests {
         assert!(matches!(kind(b".a.b"), NameKind::Suffix { suffix, bare: true } if &*suffix == b".a.b"));
         assert!(matches!(kind(b"www.a.*"), NameKind::Prefix(prefix) if &*prefix == b"www.a."));
         assert!(matches!(kind(b""), NameKind::Exact(_)));
-        for odd in ["a*b", "a.*.b", "*.a.*"] {
+        for odd in ["a*b", "a.*.b", "*.a.*", "a..b", "*..a"] {
             assert!(matches!(kind(odd.as_bytes()), NameKind::Invalid), "{odd}");
         }
         for bad in ["*", ".", "*.", "*a.b"] {

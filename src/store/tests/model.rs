@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::channel::Channel;
+use super::super::shard::LINGER;
 use super::*;
 
 struct ModelMessage {
@@ -72,8 +73,14 @@ impl Model {
             while channel.messages.first().is_some_and(|oldest| oldest.deadline <= now) {
                 channel.messages.remove(0);
             }
-            !channel.is_idle() || channel.idle_at > now
+            !channel.is_idle() || channel.idle_at + LINGER > now
         });
+    }
+
+    /// A request on its way to a channel passes the others.
+    fn look_up(&mut self, id: u64) {
+        let now = self.now;
+        self.channels.retain(|&other, channel| other == id || !channel.is_idle() || channel.idle_at > now);
     }
 
     fn used(&self) -> usize {
@@ -150,6 +157,7 @@ impl Model {
     }
 
     fn publish(&mut self, id: u64, publish: &Publish<'_>, wall: i64) -> Result<ChannelInfo, OutOfMemory> {
+        self.look_up(id);
         let stored = publish.store && publish.max_messages > 0;
         let is_short = stored && self.used() + message_size(publish) > self.budget;
         self.expire(Some(id));
@@ -202,6 +210,7 @@ impl Model {
 
     /// The answer as a word, and the body of a message.
     fn subscribe(&mut self, id: u64, subscribe: &Subscribe<'_>, waiter: usize) -> (&'static str, Vec<u8>) {
+        self.look_up(id);
         self.expire(Some(id));
         if subscribe.must_exist && !self.channels.contains_key(&id) {
             return ("missing", Vec::new());
@@ -315,11 +324,13 @@ fn compare_with_model(seed: u64, budget: usize) -> Usage {
                 assert_eq!((word, body), expected, "step {step}: {subscribe:?}");
             }
             12 => {
+                model.look_up(id);
                 model.expire(Some(id));
                 let expected = model.channels.remove(&id).map(|channel| channel.info(model.now));
                 assert_eq!(bench.store.delete(&key), expected, "step {step}");
             }
             13 => {
+                model.look_up(id);
                 model.expire(Some(id));
                 let now = model.now;
                 let expected = model.channels.contains_key(&id).then(|| model.enter(id, 2).info(now));

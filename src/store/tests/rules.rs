@@ -387,23 +387,38 @@ fn a_message_delivered_to_waiters_may_go_at_once() {
 // === Life of a channel ===
 
 #[test]
-fn an_empty_channel_is_gone_on_time() {
+fn an_empty_channel_is_gone_on_time_for_who_asks_for_others() {
+    let bench = bench(PLENTY);
+    let (idle, other) = (key("a"), key("b"));
+    bench.store.create(&idle, 5).expect("room");
+    bench.clock.advance(4999);
+    assert!(bench.store.info(&other, 5).is_none());
+    assert!(bench.store.info(&idle, 7).is_some());
+    bench.clock.advance(7000);
+    assert!(bench.store.info(&other, 5).is_none());
+    assert_eq!(bench.store.usage().bytes, 0);
+    assert!(bench.store.info(&idle, 5).is_none());
+}
+
+#[test]
+fn an_empty_channel_that_nobody_passes_lingers_and_then_goes() {
     for reap in [false, true] {
         let bench = bench(PLENTY);
         let key = key("a");
         bench.store.create(&key, 5).expect("room");
-        bench.clock.advance(4999);
-        if reap {
-            bench.store.reap();
+        for wait in [9_999, 5_000] {
+            bench.clock.advance(wait);
+            if reap {
+                bench.store.reap();
+            }
+            assert!(bench.store.info(&key, 5).is_some(), "found late, and so alive again");
         }
-        assert!(bench.store.info(&key, 7).is_some());
-        bench.clock.advance(6999);
-        assert!(bench.store.info(&key, 0).is_some());
+        bench.clock.advance(10_000);
         if reap {
             bench.store.reap();
+            assert_eq!(bench.store.usage().bytes, 0);
         }
         assert!(bench.store.info(&key, 5).is_none());
-        assert_eq!(bench.store.usage().bytes, 0);
     }
 }
 

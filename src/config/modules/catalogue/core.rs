@@ -46,6 +46,8 @@ pub(super) const MODULES: &[Module] = &[
 const MAIN: &[Directive] = &rows![
     Accepted(debug_points) "debug_points", M, ONE, "", DEBUGGING,
         "Stops or aborts nginx when it finds an error in itself.";
+    Accepted "env", M, ONE, "TZ", "the environment is left as it is, and no directive reads it",
+        "Keeps, changes or sets an environment variable for the workers.";
     Accepted(once) "lock_file", M, ONE, "logs/nginx.lock", PROCESS,
         "Names the file for accept_mutex on systems that need one.";
     Accepted(flag) "pcre_jit", M, ONE, "off", SAME_MATCHES,
@@ -73,12 +75,18 @@ const MAIN: &[Directive] = &rows![
 ];
 
 const EVENTS: &[Directive] = &rows![
+    Accepted(flag) "accept_mutex", E, ONE, "off", EVENT_LOOP,
+        "Lets workers accept connections in turn.";
     Accepted(millis) "accept_mutex_delay", E, ONE, "500ms", EVENT_LOOP,
         "How long a worker waits before it tries to accept again.";
     Accepted "debug_connection", E, ONE, "", DEBUGGING,
         "Writes debugging lines for these clients.";
     Accepted(number) "epoll_events", E, ONE, "512", EVENT_LOOP,
         "How many events are taken from the kernel at once.";
+    Accepted(flag) "multi_accept", E, ONE, "off", EVENT_LOOP,
+        "Accepts all waiting connections at once.";
+    Accepted(event_method) "use", E, ONE, "", EVENT_LOOP,
+        "Names the kernel interface for events.";
     Accepted(number) "worker_aio_requests", E, ONE, "32", NO_DISK_THREADS,
         "How many asynchronous disk operations a worker may have under way.";
 ];
@@ -98,6 +106,9 @@ const HTTP_CORE: &[Directive] = &rows![
         "Keeps a request's body in one piece.";
     Accepted(once) "client_body_temp_path", HSL, ONE_TO_FOUR, "client_body_temp", BODY_IN_MEMORY,
         "Where bodies of requests are written.";
+    Accepted(size) "client_header_buffer_size", HS, ONE, "1k",
+        "it sizes the first buffer for a header; large_client_header_buffers alone says how large one may be",
+        "First size of the buffer for a request's header.";
     Accepted(size) "connection_pool_size", HS, ONE, "256|512", POOLS,
         "First size of a connection's memory pool.";
     Refused "keepalive_disable", HSL, ONE_OR_TWO, "msie6", NOT_DONE,

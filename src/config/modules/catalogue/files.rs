@@ -18,6 +18,8 @@ const NO_DAV: &str =
     "Encke does not do this yet: a file that nginx would have stored, moved or deleted would not be";
 const NO_VIDEO: &str =
     "Encke does not do this yet: a part of a video that nginx would have sent would be missing";
+const NO_PRECOMPRESSED: &str =
+    "Encke serves no files yet: a compressed file that nginx would have sent would not be looked for";
 const FILE_TUNING: &str = "it tunes how nginx reads and sends files; no answer depends on it";
 const LOG_FILES: &str = "Encke keeps its log files open; the same lines are written without it";
 
@@ -31,6 +33,7 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_dav_module", directives: DAV },
     Module { name: "ngx_http_flv_module", directives: FLV },
     Module { name: "ngx_http_mp4_module", directives: MP4 },
+    Module { name: "ngx_http_gzip_static_module", directives: GZIP_STATIC },
 ];
 
 const CORE: &[Directive] = &rows![
@@ -151,4 +154,9 @@ const MP4: &[Directive] = &rows![
         "Serves Adobe HTTP Dynamic Streaming (commercial subscription).";
     Refused "f4f_buffer_size", HSL, ONE, "512k", NO_VIDEO,
         "Buffer for index files of f4f (commercial subscription).";
+];
+
+const GZIP_STATIC: &[Directive] = &rows![
+    Refused "gzip_static", HSL, ONE, "off", NO_PRECOMPRESSED,
+        "Sends FILE.gz in place of FILE to clients that take it.";
 ];

@@ -1,7 +1,13 @@
-//! What changes an answer on its way out: additions, substitutions, SSI, images, XSLT, Perl.
+//! What changes an answer on its way out: the rest of gzip and charset, additions, substitutions, SSI, images, XSLT, Perl.
 
-use super::{Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, TWO_OR_THREE, rows};
+use super::{
+    Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, TWO_BLOCK, TWO_OR_THREE, rows,
+};
 
+const COMPRESSOR: &str = "it tunes the compressor's memory; the answer unpacks to the same bytes without it";
+const CLIENT_DECIDES: &str = "a client gets gzip when it says that it takes it, and never otherwise";
+const NO_RECODING: &str = "Encke does not convert between character sets: a text that nginx would have \
+     converted would be sent as it is";
 const NO_GUNZIP: &str = "Encke does not do this yet: a client without gzip would get compressed bytes \
      where nginx would have unpacked them";
 const NO_ADDITION: &str =
@@ -22,7 +28,9 @@ const NO_PERL: &str = "Encke runs no Perl: a request that nginx would have given
 
 /// Filters, and Perl, which can be one.
 pub(super) const MODULES: &[Module] = &[
+    Module { name: "ngx_http_gzip_module: rest", directives: GZIP },
     Module { name: "ngx_http_gunzip_module", directives: GUNZIP },
+    Module { name: "ngx_http_charset_module: rest", directives: CHARSET },
     Module { name: "ngx_http_headers_module: rest", directives: HEADERS },
     Module { name: "ngx_http_addition_module", directives: ADDITION },
     Module { name: "ngx_http_sub_module", directives: SUB },
@@ -33,7 +41,35 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_perl_module", directives: PERL },
 ];
 
+const GZIP: &[Directive] = &rows![
+    Accepted(buffers) "gzip_buffers", HSL, TWO, "32 4k|16 8k", COMPRESSOR,
+        "Number and size of buffers of the compressor.";
+    Accepted "gzip_disable", HSL, SOME, "", CLIENT_DECIDES,
+        "Browsers that get nothing compressed.";
+    Accepted(size) "gzip_hash", HSL, ONE, "128k", COMPRESSOR,
+        "Memory of the compressor's hash.";
+    Accepted(flag) "gzip_no_buffer", HSL, ONE, "off", COMPRESSOR,
+        "Sends what is compressed at once.";
+    Accepted(gzip_proxied) "gzip_proxied", HSL, SOME, "off", CLIENT_DECIDES,
+        "Which answers to proxies are compressed.";
+    Accepted(size) "gzip_window", HSL, ONE, "32k", COMPRESSOR,
+        "Window of the compressor.";
+    Accepted(size) "postpone_gzipping", HSL, ONE, "0", COMPRESSOR,
+        "Holds bytes back until there are this many to compress.";
+];
+
+const CHARSET: &[Directive] = &rows![
+    Refused "charset_map", H, TWO_BLOCK, "", NO_RECODING,
+        "A table for converting one character set to another.";
+    Refused "override_charset", HSLI, ONE, "off", NO_RECODING,
+        "Converts answers that name a character set already.";
+    Refused "source_charset", HSLI, ONE, "", NO_RECODING,
+        "Character set that answers are written in.";
+];
+
 const GUNZIP: &[Directive] = &rows![
+    Refused "gunzip", HSL, ONE, "off", NO_GUNZIP,
+        "Unpacks answers for clients that cannot.";
     Refused "gunzip_buffers", HSL, TWO, "32 4k|16 8k", NO_GUNZIP,
         "Number and size of buffers for unpacking.";
 ];

@@ -48,7 +48,7 @@ macro_rules! rows {
 use rows;
 
 /// Every module of the catalogue.
-pub const MODULES: &[Module] = &join_modules::<{ count_modules(FILES) }>(FILES);
+pub(super) const MODULES: &[Module] = &join_modules::<{ count_modules(FILES) }>(FILES);
 
 const FILES: &[&[Module]] = &[
     core::MODULES,

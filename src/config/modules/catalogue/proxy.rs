@@ -2,8 +2,8 @@
 //! common is written once, for any prefix.
 
 use super::{
-    Directive, H, HSL, LIX, Module, ONE, ONE_OR_TWO, ONE_TO_FOUR, ONE_TO_THREE, SOME, TWO, TWO_UP, count, join,
-    rows,
+    Directive, H, HSL, LIX, Module, ONE, ONE_OR_TWO, ONE_TO_FOUR, ONE_TO_THREE, SOME, TWO, TWO_UP, count,
+    join, rows,
 };
 
 /// Settings of connections to a server behind; all six families have them.

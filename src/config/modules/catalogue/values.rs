@@ -77,6 +77,28 @@ pub(super) fn userid_expires(builder: &mut Builder<'_>, call: &Call<'_>) -> Outc
     valid(call, matches!(call.arg(0), b"off" | b"max") || value::seconds(call.arg(0)).is_some())
 }
 
+/// A method of any system.
+pub(super) fn event_method(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    builder.once(call)?;
+    match call.arg(0) {
+        b"select" | b"poll" | b"kqueue" | b"epoll" | b"/dev/poll" | b"eventport" => Ok(()),
+        _ => Err(Diagnostic::emerg(format!("invalid event type \"{}\"", call.text(0)))),
+    }
+}
+
+/// Words of `gzip_proxied`.
+pub(super) fn gzip_proxied(_: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    const WORDS: &[&str] =
+        &["off", "expired", "no-cache", "no-store", "private", "no_last_modified", "no_etag", "auth", "any"];
+    let known = |given: &[u8]| WORDS.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(given));
+    match call.args().find(|given| !known(given)) {
+        None => Ok(()),
+        Some(given) => {
+            Err(Diagnostic::emerg(format!("invalid value \"{}\"", String::from_utf8_lossy(given))))
+        }
+    }
+}
+
 /// A number that may be negative.
 pub(super) fn priority(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
