@@ -19,7 +19,12 @@ const DEFAULT_CONFIG: &str = "/etc/encke/encke.conf";
 
 /// A comet (HTTP push) server that reads the nginx configuration you already have.
 #[derive(Debug, Parser)]
-#[command(name = "encke", disable_help_flag = true, disable_version_flag = true, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "encke",
+    disable_help_flag = true,
+    disable_version_flag = true,
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
     /// this help
     #[arg(short = 'h', long = "help", short_alias = '?', action = ArgAction::Help)]
@@ -229,7 +234,8 @@ fn usage_error(error: &clap::Error) -> String {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let argument = context(ContextKind::InvalidArg).or(context(ContextKind::InvalidSubcommand)).unwrap_or_default();
+    let argument =
+        context(ContextKind::InvalidArg).or(context(ContextKind::InvalidSubcommand)).unwrap_or_default();
     let option = argument.split(' ').next().unwrap_or_default();
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
     match error.kind() {

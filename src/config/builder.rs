@@ -134,11 +134,7 @@ impl<'a> Builder<'a> {
         let name = String::from_utf8_lossy(&node.name.value);
         let rows: Vec<&'static Directive> = directive::find(&node.name.value).collect();
         if rows.is_empty() {
-            let error = Diagnostic::emerg(format!("unknown directive \"{name}\""));
-            let near = diag::nearest(&name, directive::all().map(|row| row.name));
-            return Err(near
-                .into_iter()
-                .fold(error, |error, near| error.with_help(format!("did you mean \"{near}\"?"))));
+            return Err(unknown_directive(&name));
         }
         let here = self.context();
         let row = rows
@@ -197,6 +193,18 @@ impl<'a> Builder<'a> {
         if let Some(finding) = self.findings.get_mut(index) {
             finding.verdict = wrong_or_unknown(error);
         }
+    }
+}
+
+/// `unknown directive "x"`; if a name looks like it, preferably one that works, that is the advice.
+fn unknown_directive(name: &str) -> Diagnostic {
+    let works = directive::all().filter(|row| row.status == Status::Done);
+    let near = diag::nearest(name, works.map(|row| row.name))
+        .or_else(|| diag::nearest(name, directive::all().map(|row| row.name)));
+    let error = Diagnostic::emerg(format!("unknown directive \"{name}\""));
+    match near {
+        Some(near) => error.with_help(format!("did you mean \"{near}\"?")),
+        None => error,
     }
 }
 

@@ -44,7 +44,7 @@ pub struct MainDraft {
     pub worker_processes: Option<usize>,
     pub worker_connections: Option<usize>,
     pub user: Option<User>,
-    pub pid: Option<PathBuf>,
+    pub pid: Option<Option<PathBuf>>,
     pub daemon: Option<bool>,
     pub error_log: Vec<ErrorLog>,
     /// `events { }` was there.

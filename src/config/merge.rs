@@ -119,6 +119,9 @@ fn unknown_variable(b: &Builder<'_>, name: &str) -> Diagnostic {
 
 // === blocks ===
 
+/// nginx's `connection_pool_size`, below which it allows no header buffer.
+const CONNECTION_POOL_SIZE: usize = 512;
+
 struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     channel_id: Template,
@@ -130,8 +133,9 @@ impl Merger<'_, '_> {
         self.inherit(&mut block, http)?;
         block.server.inherit(defaults);
         let limits = std::mem::take(&mut block.server);
+        self.check_buffers(&limits)?;
         let conf = Arc::new(self.conf(String::new(), &block.conf, &block.own));
-        let name = names_first(&block);
+        let name = first_name(&block);
         let place = block.span.map_or_else(String::new, |span| diag::place(self.b.sources, span));
         let locations = self.locations(block.locations, &block.conf)?;
         let rewrite = self.program(block.ops, None)?;
@@ -147,6 +151,14 @@ impl Merger<'_, '_> {
             underscores_in_headers: limits.underscores_in_headers.unwrap_or(false),
             ignore_invalid_headers: limits.ignore_invalid_headers.unwrap_or(true),
         })
+    }
+
+    fn check_buffers(&mut self, limits: &ServerDraft) -> Outcome {
+        if limits.large_client_header_buffers.is_none_or(|(_, size)| size >= CONNECTION_POOL_SIZE) {
+            return Ok(());
+        }
+        let text = "the \"large_client_header_buffers\" size must be equal to or greater than \"connection_pool_size\"";
+        self.b.settle(Err(Diagnostic { span: self.b.http.span, ..Diagnostic::emerg(text) }))
     }
 
     fn locations(&mut self, blocks: Vec<Block>, parent: &ConfDraft) -> Outcome<Locations> {
@@ -266,9 +278,10 @@ impl Merger<'_, '_> {
     }
 }
 
-/// `$server_name`: the first name as written, without the dot or the star a wildcard begins with.
-fn names_first(block: &Block) -> String {
-    block.names.first().map(|name| name.text.clone()).unwrap_or_default()
+/// `$server_name`: the first name, without the dot in front of a `.example.com`.
+fn first_name(block: &Block) -> String {
+    let name = block.names.first().map_or("", |name| &name.text);
+    name.strip_prefix('.').unwrap_or(name).to_owned()
 }
 
 fn prefix_path(matcher: &Matcher) -> &[u8] {

@@ -27,13 +27,13 @@ mod vhosts;
 
 use std::path::{Path, PathBuf};
 
-use encke_parser::{ErrorKind, Loader, Options, Parsed, SourceMap, parse, parse_bytes};
+use encke_parser::{Error, ErrorKind, Loader, Options, Parsed, SourceMap, parse, parse_bytes};
 
 use self::builder::{Builder, Outcome};
 use self::check::Finding;
 use self::diag::Diagnostic;
 use self::fragment::Shape;
-use self::model::{Config, ErrorLog, Instruction, MainConf, Server, Severity};
+use self::model::{Config, ErrorLog, Instruction, LogTarget, MainConf, Server, Severity};
 use self::modules::listen::ListenDraft;
 use self::modules::{listen, push};
 
@@ -86,9 +86,13 @@ impl Loaded {
     }
 }
 
+/// Blocks inside one another: far more than configurations have, far less than the stack of a thread holds.
+const MAX_DEPTH: usize = 64;
+
 /// Reads the configuration at `path`.
 pub fn load(path: &Path, loader: &dyn Loader, options: &LoadOptions) -> Loaded {
-    let parser_options = Options { raw_blocks: directive::RAW_BLOCKS, ..Options::default() };
+    let parser_options =
+        Options { raw_blocks: directive::RAW_BLOCKS, max_depth: MAX_DEPTH, ..Options::default() };
     let parsed = parse(path, loader, &parser_options);
     let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut builder = Builder::new(options, &parsed.sources, directory);
@@ -111,10 +115,17 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
         return Err(before.unwrap_or(error));
     }
     listens(b, shape)?;
+    default_error_log(b);
     let (servers, listens) = merge::http(b)?;
     *syntax_ok = !b.diagnostics.iter().any(Diagnostic::is_error);
     if shape == Shape::Whole && !b.main.events {
         b.settle(Err(Diagnostic::emerg("no \"events\" section in configuration")))?;
+    }
+    let (connections, sockets) = (b.main.worker_connections.unwrap_or(512), listens.len());
+    if connections < sockets {
+        let error =
+            format!("{connections} worker_connections are not enough for {sockets} listening sockets");
+        b.settle(Err(Diagnostic::emerg(error)))?;
     }
     if !servers.iter().any(serves) {
         let error =
@@ -132,9 +143,10 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
     })
 }
 
-fn parse_error(error: &encke_parser::Error) -> Diagnostic {
+fn parse_error(error: &Error) -> Diagnostic {
     // nginx is a little less excited about a directory in place of a file.
-    let severity = if matches!(error.kind, ErrorKind::Read { .. }) { Severity::Crit } else { Severity::Emerg };
+    let severity =
+        if matches!(error.kind, ErrorKind::Read { .. }) { Severity::Crit } else { Severity::Emerg };
     Diagnostic { span: error.span, ..Diagnostic::new(severity, error.to_string()) }
 }
 
@@ -142,9 +154,21 @@ fn parse_error(error: &encke_parser::Error) -> Diagnostic {
 fn globals(b: &mut Builder<'_>) -> Outcome {
     let Some(text) = &b.options.globals else { return Ok(()) };
     let parsed = parse_bytes(Path::new("command line"), text.as_bytes(), &Options::default());
-    let walked = b.walk(&parsed.directives).and_then(|()| match &parsed.error {
-        Some(error) => b.settle(Err(parse_error(error))),
-        None => Ok(()),
+    let blocks = parsed.directives.iter().position(|node| node.block().is_some());
+    let walked = b.walk(&parsed.directives[..blocks.unwrap_or(parsed.directives.len())]).and_then(|()| {
+        let error = match (&parsed.error, blocks) {
+            (_, Some(at)) => {
+                let error = Diagnostic::emerg("block directives are not supported in -g option");
+                error.at(parsed.directives[at].span)
+            }
+            (Some(Error { kind: ErrorKind::UnexpectedEnd(_), span }), None) => Diagnostic {
+                span: *span,
+                ..Diagnostic::emerg("unexpected end of parameter, expecting \";\"")
+            },
+            (Some(error), None) => parse_error(error),
+            (None, None) => return Ok(()),
+        };
+        b.settle(Err(error))
     });
     // Its places are in a source of its own: a line number would say nothing.
     let placeless = |mut diagnostic: Diagnostic| {
@@ -195,17 +219,22 @@ fn returns(program: &[Instruction]) -> bool {
     })
 }
 
-fn main(b: &mut Builder<'_>) -> MainConf {
-    let mut main = std::mem::take(&mut b.main);
-    if let Some(path) = b.options.error_log.as_ref().filter(|_| main.error_log.is_empty()) {
-        let target = b.log_target(path.as_os_str().as_encoded_bytes());
-        main.error_log.push(ErrorLog { target, level: Severity::Error });
+/// Without an `error_log`, errors go where `-e` says, or to standard error.
+fn default_error_log(b: &mut Builder<'_>) {
+    if b.main.error_log.is_empty() {
+        let path = b.options.error_log.as_ref().map(|path| b.log_target(path.as_os_str().as_encoded_bytes()));
+        let target = path.unwrap_or(LogTarget::Stderr);
+        b.main.error_log.push(ErrorLog { target, level: Severity::Error });
     }
+}
+
+fn main(b: &mut Builder<'_>) -> MainConf {
+    let main = std::mem::take(&mut b.main);
     MainConf {
         worker_processes: main.worker_processes.unwrap_or(1),
         worker_connections: main.worker_connections.unwrap_or(512),
         user: main.user,
-        pid: main.pid,
+        pid: main.pid.flatten(),
         daemon: main.daemon.unwrap_or(false),
         error_log: main.error_log,
     }

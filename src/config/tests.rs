@@ -123,7 +123,11 @@ fn globals_stand_above_the_file() {
     assert_eq!(with("bogus;"), Some("[emerg] unknown directive \"bogus\" in command line".to_owned()));
     assert_eq!(
         with("daemon off"),
-        Some("[emerg] unexpected end of file, expecting \";\" or \"}\" in command line".to_owned())
+        Some("[emerg] unexpected end of parameter, expecting \";\" in command line".to_owned())
+    );
+    assert_eq!(
+        with("events { bogus; }"),
+        Some("[emerg] block directives are not supported in -g option in command line".to_owned())
     );
 }
 
@@ -166,6 +170,96 @@ fn collecting_goes_on_after_errors() {
     );
     let json: serde_json::Value = serde_json::from_str(&super::check::json(&loaded)).unwrap();
     assert_eq!((json["starts"].as_bool(), json["directives"][5]["line"].as_u64()), (Some(false), Some(1)));
+}
+
+/// The first location of a server with these directives in it.
+fn location(directives: &str) -> std::sync::Arc<super::model::Location> {
+    let config = config(&format!("events {{}} http {{ server {{ location /x {{ {directives} }} }} }}"));
+    config.servers[0].locations.prefix[0].clone()
+}
+
+#[test]
+fn rewrites_are_taken_apart() {
+    use super::model::RewriteFlag as Flag;
+    let cases = [
+        ("rewrite ^/a /b;", "/b", None, false, Flag::Continue),
+        ("rewrite ^/a /b? last;", "/b", None, true, Flag::Last),
+        ("rewrite ^/a /b?c=1 break;", "/b", Some("c=1"), false, Flag::Break),
+        ("rewrite ^/a /b?c=1? permanent;", "/b", Some("c=1"), true, Flag::Permanent),
+        ("rewrite ^/a http://h/b;", "http://h/b", None, false, Flag::Redirect),
+        ("rewrite ^/a http://h/b last;", "http://h/b", None, false, Flag::Redirect),
+    ];
+    for (text, path, args, drop_args, flag) in cases {
+        let location = location(text);
+        let [Instruction::Rewrite(rewrite)] = &location.rewrite[..] else { panic!("{text}") };
+        assert_eq!(rewrite.replacement.as_literal(), Some(path.as_bytes()), "{text}");
+        let given = rewrite.args.as_ref().and_then(|args| args.as_literal());
+        assert_eq!(
+            (given, rewrite.drop_args, rewrite.flag),
+            (args.map(str::as_bytes), drop_args, flag),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn returns_have_a_status_and_a_text() {
+    let cases = [
+        ("return 204;", 204, None),
+        ("return 200 ok;", 200, Some("ok")),
+        ("return http://x/;", 302, Some("http://x/")),
+    ];
+    for (text, status, body) in cases {
+        let location = location(text);
+        let [Instruction::Return(answer)] = &location.rewrite[..] else { panic!("{text}") };
+        let given = answer.text.as_ref().and_then(|text| text.as_literal());
+        assert_eq!((answer.status, given), (status, body.map(str::as_bytes)), "{text}");
+    }
+}
+
+#[test]
+fn settings_of_other_modules_become_data() {
+    use super::model::{AccessWho, ErrorTarget, Expires, Replacement};
+    let location = location(
+        "allow 10.0.0.0/8; deny all; satisfy any; auth_basic off; add_header X $arg_a always; expires modified +1h;
+         error_page 404 410 =200 /e; error_page 500 = @n; error_page 502 http://e/; access_log /l; access_log off;
+         keepalive_timeout 5 0; types { a/b c; } charset utf-8; charset_types a/b; gzip on; gzip_comp_level 9;
+         client_max_body_size 0; limit_except GET { deny all; }",
+    );
+    let conf = &location.conf;
+    assert!(matches!(conf.access.rules[0].who, AccessWho::Net(_, 8)) && conf.access.rules[0].allow);
+    assert!(conf.access.satisfy_any && conf.access.auth_basic.is_none());
+    assert!(conf.headers.add[0].always && conf.headers.expires == Expires::Modified(3600));
+    let pages: Vec<(u16, Replacement)> =
+        conf.core.error_pages.iter().map(|page| (page.status, page.replacement)).collect();
+    let ok = Replacement::Code(200);
+    assert_eq!(pages, [(404, ok), (410, ok), (500, Replacement::FromTarget), (502, Replacement::Keep)]);
+    assert!(matches!(&conf.core.error_pages[2].target, ErrorTarget::Named(name) if **name == *b"n"));
+    assert!(matches!(&conf.core.error_pages[3].target, ErrorTarget::Redirect(_)));
+    assert!(conf.log.access.is_empty(), "off outdoes the others");
+    assert_eq!((conf.core.keepalive_timeout.as_secs(), conf.core.keepalive_header), (5, None));
+    assert_eq!(conf.core.types.get(&b"c"[..]).map(|kind| &**kind), Some(&b"a/b"[..]));
+    assert!(conf.charset.charset.as_deref() == Some("utf-8") && conf.charset.types.len() == 2);
+    assert!(conf.gzip.enabled && conf.gzip.level == 9 && conf.core.client_max_body_size.is_none());
+    let limits = conf.limit_except.as_ref().unwrap();
+    assert_eq!((limits.methods.join(" "), limits.access.rules.len()), ("GET HEAD".to_owned(), 1));
+}
+
+#[test]
+fn the_deepest_nesting_the_parser_lets_through_is_read() {
+    let text =
+        format!("events {{}} http {{ server {{ {} }} }}", "location / { ".repeat(62) + &"}".repeat(62));
+    let loaded = read(&text, &options());
+    assert!(loaded.config.is_some());
+    assert!(read(&"location / { ".repeat(2000), &options()).error().is_some());
+}
+
+#[test]
+fn only_root_becomes_another_user() {
+    let text = "user nobody nosuchgroup; events {} http { server { return 200; } }";
+    let loaded = read(text, &LoadOptions { is_root: false, ..options() });
+    assert!(loaded.config.unwrap().main.user.is_none());
+    assert_eq!(error(text), Some("[emerg] getgrnam(\"nosuchgroup\") failed in t.conf:1".to_owned()));
 }
 
 #[test]
@@ -245,25 +339,79 @@ fn no_row_lacks_a_doc_or_a_reason() {
     }
 }
 
-/// Every file of `tests/cases/config`: a configuration, a line of dashes, what is said about it or `ok`.
-#[test]
-fn case_files() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/config");
+/// Files of `tests/cases/config`, and of `nginx/` in it, where nginx says the same.
+fn case_directories() -> [PathBuf; 2] {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/config");
+    [cases.clone(), cases.join("nginx")]
+}
+
+/// A file of cases: a configuration, a line of dashes, what is said about it, `ok` if it is taken. A line of `=` ends
+/// a case.
+fn case_files(directory: &Path) -> Vec<(PathBuf, String)> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+        entries.filter(|path| path.extension().is_some_and(|e| e == "conf")).collect();
     files.sort();
-    for file in files {
-        let content = std::fs::read_to_string(&file).unwrap();
-        for case in content.split("\n====\n") {
-            let (text, expected) =
-                case.split_once("\n----\n").unwrap_or_else(|| panic!("{}: {case}", file.display()));
-            let loaded = read(text, &options());
-            let mut said: Vec<String> =
-                loaded.diagnostics.iter().map(|said| said.line(&loaded.sources)).collect();
-            if loaded.config.is_some() {
-                said.push("ok".to_owned());
-            }
-            assert_eq!(said.join("\n"), expected.trim_end(), "{}:\n{text}", file.display());
+    files.into_iter().map(|file| (file.clone(), std::fs::read_to_string(file).unwrap())).collect()
+}
+
+fn split_case(case: &str) -> (&str, &str) {
+    case.split_once("\n----\n").unwrap_or_else(|| panic!("no line of dashes: {case}"))
+}
+
+fn said(text: &str) -> String {
+    let loaded = read(text, &options());
+    let ok = loaded.config.is_some().then(|| "ok".to_owned());
+    let lines = loaded.diagnostics.iter().map(|said| said.line(&loaded.sources));
+    lines.chain(ok).collect::<Vec<String>>().join("\n")
+}
+
+/// With `ENCKE_BLESS` set, what is said now becomes what is expected: look at the difference.
+#[test]
+fn cases_say_what_they_should() {
+    for (file, content) in case_directories().iter().flat_map(|directory| case_files(directory)) {
+        let run = |case| {
+            let (text, _) = split_case(case);
+            format!("{text}\n----\n{}", said(text))
+        };
+        if std::env::var_os("ENCKE_BLESS").is_some() {
+            let cases: Vec<String> = content.trim_end().split("\n====\n").map(run).collect();
+            std::fs::write(&file, format!("{}\n", cases.join("\n====\n"))).unwrap();
+            continue;
+        }
+        for case in content.trim_end().split("\n====\n") {
+            assert_eq!(run(case), case, "{}", file.display());
         }
     }
+}
+
+/// The judge: nginx on the cases of `nginx/`.
+#[test]
+#[ignore = "needs nginx 1.22 and the right to start it"]
+fn nginx_says_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.conf");
+    let here = format!("{}/", directory.path().display());
+    for (file, content) in case_files(&case_directories()[1]) {
+        for case in content.trim_end().split("\n====\n") {
+            let (text, ours) = split_case(case);
+            std::fs::write(&path, text).unwrap();
+            let output = std::process::Command::new("nginx").arg("-t").arg("-c").arg(&path).output().unwrap();
+            let log = String::from_utf8_lossy(&output.stderr).replace(&here, "");
+            let theirs: Vec<String> = log.lines().filter_map(without_stamp).collect();
+            let ours: Vec<&str> = ours.lines().filter(|line| !is_ours_alone(line)).collect();
+            assert_eq!(theirs, ours, "{}: {text}", file.display());
+        }
+    }
+}
+
+/// A line of nginx's without date and process number; none for those without a level.
+fn without_stamp(line: &str) -> Option<String> {
+    let (_, line) = line.split_once(" [")?;
+    let (level, line) = line.split_once("] ")?;
+    Some(format!("[{level}] {}", line.split_once(": ")?.1))
+}
+
+fn is_ours_alone(line: &str) -> bool {
+    line == "ok" || line.contains("has no effect here") || line.contains("nothing to serve")
 }

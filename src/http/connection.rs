@@ -146,7 +146,8 @@ pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin:
     .await;
     let parts = connection.into_parts();
     let (mut stream, unread) = parts.io.into_inner().into_inner();
-    let readahead = if unread.is_empty() { parts.read_buf } else { [&parts.read_buf[..], &unread].concat().into() };
+    let readahead =
+        if unread.is_empty() { parts.read_buf } else { [&parts.read_buf[..], &unread].concat().into() };
     match end {
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &readahead),
@@ -309,7 +310,9 @@ where
         let state = self.state.borrow();
         let (since, timeout) = match (state.blocked, state.phase) {
             (Some(since), _) => (since, state.send_timeout),
-            (None, Phase::Head(since)) => (since, self.origin.borrow().default_server().client_header_timeout),
+            (None, Phase::Head(since)) => {
+                (since, self.origin.borrow().default_server().client_header_timeout)
+            }
             (None, Phase::Idle(since)) => (since, state.keepalive_timeout),
             (None, Phase::Handling) => return None,
         };
@@ -341,6 +344,7 @@ async fn close(mut stream: Stream, linger: bool) {
     }
     let (time, timeout) = LINGERING;
     let mut sink = [0; 4096];
-    let drain = async { while let Ok(Ok(1..)) = tokio::time::timeout(timeout, stream.read(&mut sink)).await {} };
+    let drain =
+        async { while let Ok(Ok(1..)) = tokio::time::timeout(timeout, stream.read(&mut sink)).await {} };
     let _ = tokio::time::timeout(time, drain).await;
 }

@@ -62,7 +62,8 @@ fn verify_salted(password: &str, bytes: &[u8]) -> bool {
 
 /// Compares without telling by its time how much was equal.
 fn same(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
+    left.len() == right.len()
+        && left.iter().zip(right).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
 }
 
 /// Apache's variant of the MD5 crypt: 1,000 rounds, and an alphabet of its own.

@@ -241,7 +241,9 @@ impl Parking {
     /// Writes as much as the socket takes.
     fn write(&mut self, id: usize) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
-        let (Some(stream), State::Writing(writing)) = (&entry.stream, &mut entry.state) else { return Fate::Stays };
+        let (Some(stream), State::Writing(writing)) = (&entry.stream, &mut entry.state) else {
+            return Fate::Stays;
+        };
         while writing.parts.iter().any(|part| !part.is_empty()) {
             let slices = [IoSlice::new(&writing.parts[0]), IoSlice::new(&writing.parts[1])];
             match (&stream.socket).write_vectored(&slices) {
@@ -340,7 +342,9 @@ impl Parking {
         if self.timers.len() > 2 * self.entries.len() + BATCH {
             let entries = &self.entries;
             self.timers.retain(|Reverse((deadline, id, serial))| {
-                entries.get(*id).is_some_and(|entry| entry.serial == *serial && entry.deadline == Some(*deadline))
+                entries
+                    .get(*id)
+                    .is_some_and(|entry| entry.serial == *serial && entry.deadline == Some(*deadline))
             });
         }
     }
@@ -471,7 +475,9 @@ impl Answers {
 
 impl std::fmt::Debug for Parking {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parking").field("entries", &self.entries.len()).field("waiting", &self.waiting).finish()
+        f.debug_struct("Parking")
+            .field("entries", &self.entries.len())
+            .field("waiting", &self.waiting)
+            .finish()
     }
 }
-

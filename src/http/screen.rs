@@ -47,7 +47,12 @@ pub fn request_line(method: &Method, raw_target: &[u8], server: &Server) -> Resu
 }
 
 /// Checks the headers: lengths, those that may come once, `Host`, and how the body is framed.
-pub fn headers(version: Version, headers: &HeaderMap, target: &Target, server: &Server) -> Result<(), Refusal> {
+pub fn headers(
+    version: Version,
+    headers: &HeaderMap,
+    target: &Target,
+    server: &Server,
+) -> Result<(), Refusal> {
     let (count, size) = server.large_client_header_buffers;
     let lengths = || headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     if lengths().any(|length| length > size) || lengths().sum::<usize>() > count * size {
@@ -61,7 +66,10 @@ pub fn headers(version: Version, headers: &HeaderMap, target: &Target, server: &
         return refuse(400, "client sent invalid host header while reading client request headers");
     }
     if host.is_none() && target.host.is_none() && version != Version::HTTP_10 {
-        return refuse(400, "client sent HTTP/1.1 request without \"Host\" header while reading client request headers");
+        return refuse(
+            400,
+            "client sent HTTP/1.1 request without \"Host\" header while reading client request headers",
+        );
     }
     if let Some(coding) = headers.get("transfer-encoding") {
         if headers.contains_key("content-length") || version == Version::HTTP_10 {

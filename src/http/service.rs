@@ -173,13 +173,15 @@ fn context(exchange: &Exchange, parts: Parts) -> (RequestCtx, Option<Refusal>) {
 /// Bytes of the request line and the headers, as they were unless the client spent blanks.
 fn head_length(parts: &Parts, target: usize) -> u64 {
     let line = parts.method.as_str().len() + target + "  HTTP/1.1\r\n".len();
-    let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    let headers =
+        parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     u64::try_from(line + headers.sum::<usize>() + "\r\n".len()).unwrap_or(u64::MAX)
 }
 
 /// HTTP/1.1 keeps the connection unless told to close, HTTP/1.0 only when asked to keep it.
 fn keep_alive(version: Version, headers: &http::HeaderMap) -> bool {
-    let value = headers.get("connection").map(|value| value.as_bytes().to_ascii_lowercase()).unwrap_or_default();
+    let value =
+        headers.get("connection").map(|value| value.as_bytes().to_ascii_lowercase()).unwrap_or_default();
     let says = |word: &[u8]| value.windows(word.len()).any(|window| window == word);
     if version == Version::HTTP_10 { says(b"keep-alive") && !says(b"close") } else { !says(b"close") }
 }

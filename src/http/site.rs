@@ -43,7 +43,8 @@ impl Site {
     /// The virtual hosts for a connection that came in at `local` on that socket.
     pub fn hosts(&self, listen: usize, local: &Endpoint) -> &VirtualHosts {
         let listen = &self.config.listens[listen];
-        let own = local.ip().and_then(|ip| listen.by_local_address.iter().find(|(address, _)| *address == ip));
+        let own =
+            local.ip().and_then(|ip| listen.by_local_address.iter().find(|(address, _)| *address == ip));
         own.map_or(&listen.hosts, |(_, hosts)| hosts)
     }
 }

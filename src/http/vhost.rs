@@ -16,7 +16,8 @@ pub fn find(hosts: &VirtualHosts, host: &[u8], ctx: &mut RequestCtx) -> usize {
     if let Some((_, server)) = hosts.suffixes.iter().find(|(name, _)| longer(name) && host.ends_with(name)) {
         return *server;
     }
-    if let Some((_, server)) = hosts.prefixes.iter().find(|(name, _)| longer(name) && host.starts_with(name)) {
+    if let Some((_, server)) = hosts.prefixes.iter().find(|(name, _)| longer(name) && host.starts_with(name))
+    {
         return *server;
     }
     let matching = hosts.regexes.iter().find(|(regex, _)| ctx.match_regex(regex, host));

@@ -34,7 +34,10 @@ pub fn answer(ctx: &RequestCtx, status: u16, info: &ChannelInfo) -> Answer {
 /// The first type in `Accept` that is understood, and its name as asked for; weights count for nothing.
 fn negotiate(accept: &str) -> (Format, &str) {
     let asked = accept.split(',').map(|item| item.split(';').next().unwrap_or_default().trim());
-    asked.into_iter().find_map(|name| Some((understood(name)?, name))).unwrap_or((Format::Plain, "text/plain"))
+    asked
+        .into_iter()
+        .find_map(|name| Some((understood(name)?, name)))
+        .unwrap_or((Format::Plain, "text/plain"))
 }
 
 fn understood(name: &str) -> Option<Format> {
@@ -56,7 +59,9 @@ fn write(format: Format, info: &ChannelInfo) -> String {
              active subscribers: {subscribers}"
         ),
         Format::Json => {
-            format!("{{\"messages\": {messages}, \"requested\": {requested}, \"subscribers\": {subscribers} }}")
+            format!(
+                "{{\"messages\": {messages}, \"requested\": {requested}, \"subscribers\": {subscribers} }}"
+            )
         }
         Format::Yaml => format!(
             "---\r\nmessages: {messages}\r\nrequested: {requested}\r\nsubscribers: {subscribers}\r\n\r\n"

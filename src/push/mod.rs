@@ -84,7 +84,8 @@ fn channel_key(ctx: &RequestCtx) -> Result<ChannelKey, Answer> {
 
 /// Logs that the budget is used up, and answers 507.
 fn out_of_memory(ctx: &RequestCtx) -> Answer {
-    let message = "push module: out of reserved memory, nothing was stored; increase push_max_reserved_memory";
+    let message =
+        "push module: out of reserved memory, nothing was stored; increase push_max_reserved_memory";
     log::request(ctx, Severity::Error, message);
     Answer::error(507)
 }

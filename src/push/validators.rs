@@ -26,7 +26,9 @@ pub fn position(ctx: &RequestCtx) -> Position {
 /// `Pragma` without one, is a beginning of `no-cache`.
 pub fn no_cache(ctx: &RequestCtx) -> bool {
     let value = ctx.header("cache-control").or_else(|| ctx.header("pragma"));
-    value.is_some_and(|value| b"no-cache".get(..value.len()).is_some_and(|start| start.eq_ignore_ascii_case(value)))
+    value.is_some_and(|value| {
+        b"no-cache".get(..value.len()).is_some_and(|start| start.eq_ignore_ascii_case(value))
+    })
 }
 
 /// The time of a `time:tag`, as Nchan writes positions.

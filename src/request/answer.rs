@@ -148,7 +148,8 @@ impl Responder {
         let keep_alive = ctx.keep_alive
             && !conf.core.keepalive_timeout.is_zero()
             && ctx.number < conf.core.keepalive_requests;
-        let with_variables = conf.headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
+        let with_variables =
+            conf.headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
         let added: Box<[_]> = with_variables.map(|(at, row)| (at, ctx.render(&row.value))).collect();
         Self {
             keep_alive,
@@ -188,7 +189,8 @@ impl Responder {
         let core = &self.conf.core;
         head.line("Server", if core.server_tokens { SERVER } else { "encke" });
         head.line("Date", date::format(date::now()));
-        let content_type = answer.content_type.as_deref().filter(|kind| !kind.is_empty() && answer.status != 204);
+        let content_type =
+            answer.content_type.as_deref().filter(|kind| !kind.is_empty() && answer.status != 204);
         if let Some(content_type) = content_type {
             head.line("Content-Type", self.with_charset(content_type));
         }
@@ -261,7 +263,8 @@ impl Responder {
     fn last_modified(&self, head: &mut Head, answer: &Answer) {
         let rows = &self.conf.headers.add;
         if rows.iter().any(|row| row.name.eq_ignore_ascii_case("last-modified")) {
-            let mut added = self.added(matches!(answer.status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308));
+            let mut added =
+                self.added(matches!(answer.status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308));
             if let Some((_, value)) = added.find(|(name, _)| name.eq_ignore_ascii_case("last-modified")) {
                 head.line("Last-Modified", value);
             }
@@ -328,7 +331,9 @@ impl Head {
     fn line(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b": ");
-        self.0.extend(value.as_ref().iter().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte }));
+        self.0.extend(
+            value.as_ref().iter().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte }),
+        );
         self.0.extend_from_slice(b"\r\n");
     }
 

@@ -7,7 +7,9 @@ const MONTHS: [&[u8; 3]; 12] =
 
 /// Seconds since 1970 of the wall clock; 0 before that.
 pub fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// `Mon, 23 Nov 2026 05:57:38 GMT`. Times outside of the years 1970 to 9999 are moved to the nearest end.
@@ -62,7 +64,8 @@ fn month(name: &[u8]) -> Option<i64> {
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let text =
+        std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     text.parse().ok()
 }
 
@@ -97,7 +100,9 @@ mod tests {
 
     #[test]
     fn the_three_forms_are_read() {
-        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+        for text in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
             assert_eq!(parse(text.as_bytes()), Some(784_111_777), "{text}");
         }
     }
@@ -111,7 +116,14 @@ mod tests {
 
     #[test]
     fn unreadable_dates_are_none() {
-        for text in ["yesterday", "", "0", "1700000000", "Mon, 31 Feb 2020 00:00:00 GMT", "Wed, 31 Dec 1969 23:59:59 GMT"] {
+        for text in [
+            "yesterday",
+            "",
+            "0",
+            "1700000000",
+            "Mon, 31 Feb 2020 00:00:00 GMT",
+            "Wed, 31 Dec 1969 23:59:59 GMT",
+        ] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
     }

@@ -186,7 +186,8 @@ impl RequestCtx {
     /// The type of the URI's extension by `types`, else `default_type`.
     pub fn content_type_of_uri(&self) -> Box<[u8]> {
         let name = self.uri.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        let extension = name.iter().rposition(|byte| *byte == b'.').map(|dot| name[dot + 1..].to_ascii_lowercase());
+        let extension =
+            name.iter().rposition(|byte| *byte == b'.').map(|dot| name[dot + 1..].to_ascii_lowercase());
         let known = extension.and_then(|extension| self.conf.core.types.get(&*extension));
         known.unwrap_or(&self.conf.core.default_type).clone()
     }

@@ -100,7 +100,8 @@ pub fn escape(path: &[u8], out: &mut Vec<u8>) {
 
 /// Escapes a capture that lands in the arguments of a rewritten URI.
 pub fn escape_args(value: &[u8], out: &mut Vec<u8>) {
-    let special = |byte| matches!(byte, b' ' | b'#' | b'%' | b'&' | b'+' | b'?') || byte <= 0x1f || byte >= 0x7f;
+    let special =
+        |byte| matches!(byte, b' ' | b'#' | b'%' | b'&' | b'+' | b'?') || byte <= 0x1f || byte >= 0x7f;
     escape_where(value, out, special);
 }
 

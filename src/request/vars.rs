@@ -34,7 +34,9 @@ impl RequestCtx {
             Variable::Cookie(name) => self.cookie(name).map(Cow::Borrowed),
             Variable::Http(name) => self.http(name),
             Variable::SentHttp(_) => None,
-            Variable::Capture(number) => self.captures.get(usize::from(*number)).map(|bytes| Cow::Borrowed(&**bytes)),
+            Variable::Capture(number) => {
+                self.captures.get(usize::from(*number)).map(|bytes| Cow::Borrowed(&**bytes))
+            }
             Variable::User(index) => self.user.get(*index)?.as_deref().map(Cow::Borrowed),
         }
     }
@@ -65,7 +67,8 @@ impl RequestCtx {
         };
         let joins = matches!(name, b"cookie" | b"x_forwarded_for");
         let separator: &[u8] = if name == b"cookie" { b"; " } else { b", " };
-        let mut values = self.headers.iter().filter(|(header, _)| same(header)).map(|(_, value)| value.as_bytes());
+        let mut values =
+            self.headers.iter().filter(|(header, _)| same(header)).map(|(_, value)| value.as_bytes());
         let first = values.next()?;
         let rest: Vec<&[u8]> = if joins { values.collect() } else { Vec::new() };
         if rest.is_empty() {
@@ -113,12 +116,21 @@ impl RequestCtx {
             B::ServerAddr => text(address_text(&connection.local)),
             B::ServerName => Some(Cow::Borrowed(self.server().name.as_bytes())),
             B::ServerPort => text(connection.local.port().map_or_else(String::new, |port| port.to_string())),
-            B::ServerProtocol => Some(Cow::Borrowed(if self.is_http10() { b"HTTP/1.0" } else { b"HTTP/1.1" })),
+            B::ServerProtocol => {
+                Some(Cow::Borrowed(if self.is_http10() { b"HTTP/1.0" } else { b"HTTP/1.1" }))
+            }
             // Settled late, or never: there are no files, no TLS and no PROXY protocol behind a push location.
-            B::BodyBytesSent | B::BytesSent | B::ConnectionTime | B::RequestCompletion | B::RequestTime | B::Status => None,
+            B::BodyBytesSent
+            | B::BytesSent
+            | B::ConnectionTime
+            | B::RequestCompletion
+            | B::RequestTime
+            | B::Status => None,
             B::DocumentRoot | B::Https | B::ProxyProtocolAddr | B::RealpathRoot => None,
             B::RequestBody | B::RequestBodyFile | B::RequestFilename => None,
-            B::Msec | B::TimeIso8601 | B::TimeLocal => late_value(builtin, None, self.started, self.connection.accepted),
+            B::Msec | B::TimeIso8601 | B::TimeLocal => {
+                late_value(builtin, None, self.started, self.connection.accepted)
+            }
         }
     }
 }

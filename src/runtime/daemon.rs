@@ -19,7 +19,8 @@ pub fn is_child() -> bool {
 /// # Errors
 /// When it cannot be started, or ended before it served; what went wrong it said itself.
 pub fn start(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("cannot go into the background ({})", crate::log::os_error(&error));
+    let failed =
+        |error: std::io::Error| format!("cannot go into the background ({})", crate::log::os_error(&error));
     let program = std::env::current_exe().map_err(failed)?;
     let mut child = Command::new(program)
         .args(arguments)
@@ -39,10 +40,15 @@ pub fn detach() {
     let _ = nix::unistd::setsid();
 }
 
-/// In the child: tells the parent that it may go.
+/// In the child: tells the parent that it may go, and lets go of whatever the parent's standard streams were.
 pub fn tell_parent() {
-    if is_child() {
-        let mut pipe = std::io::stdout();
-        let _ = pipe.write_all(b"\n").and_then(|()| pipe.flush());
+    if !is_child() {
+        return;
+    }
+    let mut pipe = std::io::stdout();
+    let _ = pipe.write_all(b"\n").and_then(|()| pipe.flush());
+    if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
+        let _ = nix::unistd::dup2_stdout(&null);
+        let _ = nix::unistd::dup2_stderr(&null);
     }
 }

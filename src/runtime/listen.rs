@@ -89,7 +89,11 @@ pub fn text(address: &ListenAddress) -> String {
     }
 }
 
-fn bind_once(address: &ListenAddress, options: &ListenOptions, workers: usize) -> Result<Vec<Socket>, BindError> {
+fn bind_once(
+    address: &ListenAddress,
+    options: &ListenOptions,
+    workers: usize,
+) -> Result<Vec<Socket>, BindError> {
     let failed = |what: &str, error: &io::Error| BindError {
         message: format!("{what} to {} failed ({})", text(address), crate::log::os_error(error)),
         in_use: error.raw_os_error() == Some(Errno::EADDRINUSE as i32),

@@ -55,7 +55,8 @@ pub type Reread = Box<dyn FnMut() -> Option<Config>>;
 /// # Errors
 /// nginx's words for the first that cannot be opened.
 pub fn open_logs(config: &Config) -> Result<(), StartError> {
-    let mut targets: HashSet<LogTarget> = config.main.error_log.iter().map(|log| log.target.clone()).collect();
+    let mut targets: HashSet<LogTarget> =
+        config.main.error_log.iter().map(|log| log.target.clone()).collect();
     router::each_conf(config, &mut |conf| {
         targets.extend(conf.log.error.iter().map(|log| log.target.clone()));
         targets.extend(conf.log.access.iter().map(|log| log.target.clone()));
@@ -114,7 +115,8 @@ impl App {
                     log::event(Severity::Emerg, &format!("worker cannot run ({})", log::os_error(&error)));
                 }
             });
-            let thread = thread.map_err(|error| format!("cannot start a worker ({})", log::os_error(&error)))?;
+            let thread =
+                thread.map_err(|error| format!("cannot start a worker ({})", log::os_error(&error)))?;
             workers.push(RunningWorker { mail, thread });
         }
         Ok(Self { config, store, state, workers })
@@ -200,7 +202,8 @@ impl App {
         if config.max_reserved_memory != self.config.max_reserved_memory {
             tracing::warn!("push_max_reserved_memory changes with the next start only");
         }
-        let held: HashSet<ListenAddress> = self.config.listens.iter().map(|listen| listen.address.clone()).collect();
+        let held: HashSet<ListenAddress> =
+            self.config.listens.iter().map(|listen| listen.address.clone()).collect();
         let mut bound = bind_all(&config, &held, self.workers.len())?;
         let config = Arc::new(config);
         let site = Arc::new(Site::build(Arc::clone(&config), &self.state));
@@ -252,7 +255,11 @@ fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
 }
 
 /// Binds every address of the configuration that is not held yet.
-fn bind_all(config: &Config, held: &HashSet<ListenAddress>, workers: usize) -> Result<Vec<Bound>, StartError> {
+fn bind_all(
+    config: &Config,
+    held: &HashSet<ListenAddress>,
+    workers: usize,
+) -> Result<Vec<Bound>, StartError> {
     let new = config.listens.iter().filter(|listen| !held.contains(&listen.address));
     new.map(|listen| {
         let mut report = |message: &str| log::event(Severity::Emerg, message);

@@ -29,7 +29,8 @@ pub fn raise_open_files(worker_connections: usize, workers: usize) {
 pub fn drop(user: Option<&User>) -> Result<(), String> {
     let Some(user) = user.filter(|_| Uid::effective().is_root()) else { return Ok(()) };
     let gid = Gid::from_raw(user.gid);
-    let failed = |call: String| move |errno: nix::Error| format!("{call} failed ({}: {})", errno as i32, errno.desc());
+    let failed =
+        |call: String| move |errno: nix::Error| format!("{call} failed ({}: {})", errno as i32, errno.desc());
     setgid(gid).map_err(failed(format!("setgid({})", user.gid)))?;
     let name = CString::new(user.name.as_str()).map_err(|_| "invalid user name".to_owned())?;
     initgroups(&name, gid).map_err(failed(format!("initgroups({}, {})", user.name, user.gid)))?;

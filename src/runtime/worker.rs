@@ -98,7 +98,10 @@ async fn work(start: Start) -> io::Result<()> {
 }
 
 /// Has tokio watch an epoll instance for events of its own.
-#[allow(deprecated, reason = "its successor is unsafe code for types that close or exchange their descriptor; mio's does neither")]
+#[allow(
+    deprecated,
+    reason = "its successor is unsafe code for types that close or exchange their descriptor; mio's does neither"
+)]
 fn watch_epoll(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
     AsyncFd::with_interest(poll, tokio::io::Interest::READABLE)
 }
@@ -197,7 +200,12 @@ impl Listener {
 }
 
 /// Accepts connections for as long as the task lives.
-async fn accept_all(listener: Listener, address: ListenAddress, shared: Rc<Shared>, connections: Rc<Cell<usize>>) {
+async fn accept_all(
+    listener: Listener,
+    address: ListenAddress,
+    shared: Rc<Shared>,
+    connections: Rc<Cell<usize>>,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, remote, local)) => {

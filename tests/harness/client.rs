@@ -59,6 +59,11 @@ impl Connection {
         Ok(Connection { stream, unread: Vec::new(), ending: None })
     }
 
+    /// The socket, for what this type has no words for.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// Writes bytes. An error is no failure: a server may have closed after an early refusal, and the next
     /// [`Connection::receive`] shows it.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -115,6 +115,11 @@ fn worker_connections(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 }
 
 fn user(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    if !b.options.is_root {
+        let why = "makes sense only if the master process runs with super-user privileges, ignored";
+        b.warn(call, format!("the \"user\" directive {why}"));
+        return b.once(call);
+    }
     call.fill(&mut b.main.user, |call| {
         let name = call.text(0);
         let group = if call.count() > 1 { call.text(1) } else { name.clone() };
@@ -127,7 +132,7 @@ fn user(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 }
 
 fn pid(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    let path = b.path(call.arg(0));
+    let path = Some(call.arg(0)).filter(|path| !path.is_empty()).map(|path| b.path(path));
     call.fill(&mut b.main.pid, |_| Ok(path))
 }
 

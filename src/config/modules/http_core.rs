@@ -186,7 +186,7 @@ fn server(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 fn keepalive_timeout(call: &Call<'_>) -> Outcome<(Duration, Option<u64>)> {
     let timeout = call.millis()?;
     let header = (call.count() > 1).then(|| value::seconds(call.arg(1)).ok_or_else(|| call.invalid_value()));
-    Ok((timeout, header.transpose()?))
+    Ok((timeout, header.transpose()?.filter(|seconds| *seconds > 0)))
 }
 
 fn buffers(call: &Call<'_>) -> Outcome<(usize, usize)> {

@@ -1,0 +1,197 @@
+//! Gives nginx and encke the same input and compares what they do.
+//!
+//! * `agreement/*.case`: requests to running servers. Compared are status lines, headers as spelled and in their
+//!   order, bodies, what becomes of the connection, and log files.
+//! * `agreement/config_errors/*.case`: configurations for `-t -q`. Compared are exit codes and messages.
+//!
+//! The form of the files is described in `agreement/case.rs`.
+//! `ENCKE_AGREEMENT=part-of-a-name` runs only the cases with that in their name.
+//! `ENCKE_AGREEMENT_SHOW=1` prints what nginx answers, for somebody who writes a case.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs, thread};
+
+use self::case::{Case, Topic};
+use self::play::Player;
+use crate::harness::Backend;
+
+mod case;
+mod check;
+mod play;
+
+/// Cases in which encke deliberately differs, with the reason as it is written in `docs/differences.md`.
+const DIFFERENCES: &[(&str, &str)] = &[];
+
+const NGINX: Backend = Backend::Nginx { nchan: false };
+
+/// Cases spend their time watching connections.
+const AT_ONCE: usize = 24;
+
+macro_rules! topics {
+    ($($name:ident: $compare:ident($file:literal),)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $compare(&folder().join($file));
+            }
+        )*
+
+        /// A file that no test reads would be silence taken for agreement.
+        const FILES: &[&str] = &[$($file),*];
+    };
+}
+
+topics! {
+    access: compare_answers("access.case"),
+    connections: compare_answers("connections.case"),
+    error_pages: compare_answers("error_page.case"),
+    headers: compare_answers("headers.case"),
+    locations: compare_answers("locations.case"),
+    logs: compare_answers("logs.case"),
+    redirects: compare_answers("redirects.case"),
+    request_bodies: compare_answers("bodies.case"),
+    requests_that_are_broken: compare_answers("broken_requests.case"),
+    returns: compare_answers("return.case"),
+    rewrites: compare_answers("rewrite.case"),
+    servers: compare_answers("servers.case"),
+    variables: compare_answers("variables.case"),
+    config_of_locations: compare_checks("config_errors/locations.case"),
+    config_of_push: compare_checks("config_errors/push.case"),
+    config_of_rewrite: compare_checks("config_errors/rewrite.case"),
+    config_of_servers: compare_checks("config_errors/servers.case"),
+    config_syntax: compare_checks("config_errors/syntax.case"),
+    config_values: compare_checks("config_errors/values.case"),
+}
+
+#[test]
+fn every_file_is_compared() {
+    let mut found: Vec<PathBuf> = case_files(&folder());
+    found.extend(case_files(&folder().join("config_errors")));
+    for file in found {
+        let name = file.strip_prefix(folder()).expect("it was found there").to_string_lossy();
+        assert!(FILES.contains(&&*name), "{name} has no test");
+    }
+}
+
+#[test]
+fn differences_are_few_and_documented() {
+    assert!(DIFFERENCES.len() <= 10);
+    let documented = fs::read_to_string(folder().join("../../docs/differences.md")).unwrap_or_default();
+    for (case, reason) in DIFFERENCES {
+        assert!(documented.contains(reason), "{case}: docs/differences.md does not say {reason:?}");
+    }
+}
+
+/// Starts both servers with the configuration of a topic, and plays its cases on both.
+fn compare_answers(file: &Path) {
+    let topic = Topic::read(file);
+    if !nginx_is_there(NGINX, &topic) {
+        return;
+    }
+    let [nginx, encke] = [NGINX, Backend::Encke].map(|backend| Player::start(backend, &topic.preamble));
+    let selected = selected(&topic);
+    let failures = in_parallel(&selected, |case| {
+        // Both at the same time: some answers tell the time.
+        thread::scope(|scope| {
+            let expected = scope.spawn(|| nginx.play(case));
+            let got = encke.play(case);
+            judge(case, &expected.join().expect("nginx answers"), &got)
+        })
+    });
+    let mut failures: Vec<String> = failures.into_iter().flatten().collect();
+    let logged = nginx.log_lines(|_| true);
+    let got = encke.log_lines(|lines| lines.len() >= logged.len());
+    let log = Case { name: "the lines of the log files".to_owned(), lines: Vec::new() };
+    failures.extend(judge(&log, &logged, &got));
+    report(&topic, &failures);
+}
+
+/// Has both programs check the configurations of a topic.
+fn compare_checks(file: &Path) {
+    let topic = Topic::read(file);
+    let nginx = Backend::Nginx { nchan: topic.name == "push" };
+    if !nginx_is_there(nginx, &topic) {
+        return;
+    }
+    let failures = in_parallel(&selected(&topic), |case| {
+        let text = topic.preamble.replace("{{case}}\n", &case.text());
+        judge(case, &check::check(nginx, &text), &check::check(Backend::Encke, &text))
+    });
+    report(&topic, &failures.into_iter().flatten().collect::<Vec<_>>());
+}
+
+/// Where nginx is missing there is nothing to compare with; a machine that tests changes must have it.
+fn nginx_is_there(nginx: Backend, topic: &Topic) -> bool {
+    let installed = nginx.is_installed();
+    assert!(installed || env::var_os("CI").is_none(), "{nginx:?} is not installed");
+    if !installed {
+        eprintln!("skipped {}: {nginx:?} is not installed", topic.name);
+    }
+    installed
+}
+
+fn selected(topic: &Topic) -> Vec<&Case> {
+    let filter = env::var("ENCKE_AGREEMENT").unwrap_or_default();
+    topic.cases.iter().filter(|case| case.name.contains(&filter)).collect()
+}
+
+/// What encke did otherwise than nginx, if that is not a documented difference.
+fn judge(case: &Case, expected: &[String], got: &[String]) -> Option<String> {
+    if env::var_os("ENCKE_AGREEMENT_SHOW").is_some() {
+        eprintln!("=== {}\n{}", case.name, expected.join("\n"));
+    }
+    let documented = DIFFERENCES.iter().any(|(name, _)| *name == case.name);
+    match (expected == got, documented) {
+        (true, false) | (false, true) => None,
+        (true, true) => Some(format!("=== {}\nagrees: it is no difference any more", case.name)),
+        (false, false) => Some(format!("=== {}\n{}", case.name, difference(expected, got))),
+    }
+}
+
+/// The lines between the common beginning and the common end, nginx's with `-`, encke's with `+`.
+fn difference(expected: &[String], got: &[String]) -> String {
+    let same = |pairs: &mut dyn Iterator<Item = (&String, &String)>| pairs.take_while(|(a, b)| a == b).count();
+    let start = same(&mut expected.iter().zip(got));
+    let end = same(&mut expected[start..].iter().rev().zip(got[start..].iter().rev()));
+    let context = expected[..start].last().map(|line| format!("  {line}\n")).unwrap_or_default();
+    let removed = expected[start..expected.len() - end].iter().map(|line| format!("- {line}\n"));
+    let added = got[start..got.len() - end].iter().map(|line| format!("+ {line}\n"));
+    context + &removed.chain(added).collect::<String>()
+}
+
+fn report(topic: &Topic, failures: &[String]) {
+    let (failed, all) = (failures.len(), topic.cases.len());
+    assert!(failures.is_empty(), "{}: {failed} of {all} cases differ\n{}", topic.name, failures.join("\n"));
+}
+
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else { break };
+                    let result = work(item);
+                    results.lock().expect("no case panics with the lock").push((at, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("no case panics with the lock");
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agreement")
+}
+
+fn case_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "case")).collect()
+}

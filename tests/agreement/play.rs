@@ -1,0 +1,116 @@
+//! Plays cases on one server, and writes down what comes back so that it can be compared.
+
+use std::fs;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::case::Case;
+use super::check::NGINX_TEMP_PATHS;
+use crate::harness::{Backend, Conf, Connection, PATIENCE, Reply, Response, Server, date};
+
+/// How long a server is given to answer, where it is not sure to do so.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long a connection is watched after the last answer.
+const AFTERWARDS: Duration = Duration::from_millis(300);
+
+/// A running server.
+pub(super) struct Player {
+    server: Server,
+}
+
+impl Player {
+    /// Starts a server; `http` goes into the `http` block.
+    pub(super) fn start(backend: Backend, http: &str) -> Player {
+        let temp_paths = if backend.is_nginx() { NGINX_TEMP_PATHS } else { "" };
+        let text = format!(
+            "daemon off; pid {{{{dir}}}}/server.pid; error_log stderr warn; events {{}}\n\
+             http {{ access_log off; {temp_paths}\n{http}}}\n"
+        );
+        Player { server: Server::builder(Conf::whole(text)).backend(backend).start() }
+    }
+
+    /// Plays a case on a connection of its own: the lines of all that was received.
+    pub(super) fn play(&self, case: &Case) -> Vec<String> {
+        let ip: IpAddr = case.address().parse().expect("the case names an address");
+        let mut connection = Connection::open((ip, self.server.port()).into()).expect("the server listens");
+        let mut lines = Vec::new();
+        for message in case.messages(self.server.port()) {
+            connection.send(&message.bytes);
+            let reply = receive(&mut connection, message.head, ANSWER);
+            lines.extend(self.render(&reply));
+        }
+        // Answers to pipelined requests, and the connection's end.
+        loop {
+            match receive(&mut connection, false, AFTERWARDS) {
+                Reply::Pending => break lines.push("(open)".to_owned()),
+                Reply::Ended(ending) => break lines.push(format!("({ending:?})").to_lowercase()),
+                reply @ Reply::Partial(..) => break lines.extend(self.render(&reply)),
+                reply @ Reply::Response(_) => lines.extend(self.render(&reply)),
+            }
+        }
+        lines
+    }
+
+    /// The lines of the log files, in alphabetical order, once `enough` is true of them.
+    pub(super) fn log_lines(&self, enough: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut lines = self.read_logs();
+            if enough(&lines) || Instant::now() >= deadline {
+                lines.sort();
+                return lines;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn read_logs(&self) -> Vec<String> {
+        let files = fs::read_dir(self.server.dir()).expect("the server's folder is there");
+        let paths = files.map(|entry| entry.expect("the folder can be read").path());
+        let logs = paths.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+        let texts = logs.map(|path| fs::read(path).expect("the log can be read"));
+        texts.flat_map(|text| self.mask(&text).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    fn render(&self, reply: &Reply) -> Vec<String> {
+        match reply {
+            Reply::Response(response) => self.render_response(response),
+            Reply::Partial(bytes, ending) => vec![format!("{:?} {ending:?}", self.mask(bytes))],
+            other => vec![format!("{other:?}").to_lowercase()],
+        }
+    }
+
+    fn render_response(&self, response: &Response) -> Vec<String> {
+        let mut lines = vec![response.status_line.clone()];
+        let sent = response.header("Date").and_then(date::parse_rfc1123);
+        for (name, value) in &response.headers {
+            let value = match (name.as_str(), date::parse_rfc1123(value).zip(sent)) {
+                ("Date", Some(_)) => "now".to_owned(),
+                ("Expires", Some((expires, sent))) if expires.abs_diff(sent) < 86_400 * 400 => {
+                    format!("now {:+}", i128::from(expires) - i128::from(sent))
+                }
+                ("Server", _) if matches!(&**value, "nginx" | "encke") => "SERVER".to_owned(),
+                _ => self.mask(value.as_bytes()),
+            };
+            lines.push(format!("{name}: {value}"));
+        }
+        lines.push(format!("{:?}", response.framing));
+        lines.extend(self.mask(&response.decoded_body()).split('\n').map(|line| format!("{line:?}")));
+        lines
+    }
+
+    /// Replaces what cannot be the same in both programs.
+    fn mask(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.replace(&format!(":{}", self.server.port()), ":{{port}}");
+        let text = text.replace(&*self.server.dir().to_string_lossy(), "{{dir}}");
+        let text = text.replace("nginx/1.22.1", "SERVER/VERSION");
+        let text = text.replace(concat!("encke/", env!("CARGO_PKG_VERSION")), "SERVER/VERSION");
+        text.replace("<center>nginx</center>", "<center>SERVER</center>")
+            .replace("<center>encke</center>", "<center>SERVER</center>")
+    }
+}
+
+fn receive(connection: &mut Connection, head: bool, limit: Duration) -> Reply {
+    if head { connection.receive_head(limit) } else { connection.receive(limit) }
+}

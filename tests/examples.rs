@@ -1,0 +1,154 @@
+//! Every file in `conf-examples/` passes `encke -t` and does what its comments say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::harness::{Conf, Connection, PATIENCE, Reply, Server};
+
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conf-examples");
+
+/// Long enough to see that no answer comes.
+const SILENCE: Duration = Duration::from_millis(200);
+
+#[test]
+fn every_example_passes_the_configuration_test() {
+    for path in examples() {
+        let output = Command::new(env!("CARGO_BIN_EXE_encke")).arg("-t").arg("-c").arg(&path).output();
+        let output = output.expect("encke was built with the tests");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}:\n{said}", path.display());
+        assert!(said.contains("test is successful"), "{}:\n{said}", path.display());
+    }
+}
+
+#[test]
+fn every_example_has_a_test_of_its_own() {
+    let tests = include_str!("examples.rs");
+    for path in examples() {
+        let name = path.file_name().expect("it is a file").to_string_lossy().into_owned();
+        assert!(tests.contains(&format!("start(\"{name}\")")), "{name} is not used by a test");
+    }
+}
+
+#[test]
+fn nginx_push_conf_delivers() {
+    let server = start("nginx-push.conf");
+    let mut subscriber = ask(&server, "/activity?id=a");
+    assert_eq!(subscriber.receive(SILENCE), Reply::Pending);
+    assert_eq!(server.post("/publish?id=a", "hello").status(), 201);
+    assert_message(&mut subscriber, "hello");
+}
+
+#[test]
+fn nginx_conf_serves_the_locations_it_includes() {
+    let server = start("nginx.conf");
+    assert_eq!(server.post("/publish?id=a", "stored").status(), 202);
+    assert_message(&mut ask(&server, "/activity?id=a"), "stored");
+}
+
+#[test]
+fn server_block_names_channels_by_path() {
+    let server = start("server-block.conf");
+    let mut subscriber = ask(&server, "/sub/news");
+    assert_eq!(subscriber.receive(SILENCE), Reply::Pending);
+    assert_eq!(server.post("/pub/weather", "rain").status(), 202);
+    assert_eq!(server.post("/pub/news", "extra").status(), 201);
+    assert_message(&mut subscriber, "extra");
+    assert_eq!(server.get("/health").text(), "ok\n");
+    assert_eq!(server.get("/pub/").status(), 404);
+}
+
+#[test]
+fn chat_room_keeps_rooms_and_inboxes_apart() {
+    let server = start("chat-room.conf");
+    assert_eq!(server.get("/hear/anna").status(), 403, "nobody has made the room");
+    server.post("/say/anna", "in the room");
+    server.post("/tell/anna", "in the inbox");
+    assert_message(&mut ask(&server, "/hear/anna"), "in the room");
+    assert_message(&mut ask(&server, "/inbox/anna"), "in the inbox");
+}
+
+#[test]
+fn chat_room_inbox_belongs_to_the_newest_window() {
+    let server = start("chat-room.conf");
+    let mut first = ask(&server, "/inbox/bert");
+    assert_eq!(first.receive(SILENCE), Reply::Pending);
+    let mut second = ask(&server, "/inbox/bert");
+    assert_eq!(first.receive(PATIENCE).into_response().status(), 409);
+    assert_eq!(server.post("/tell/bert", "psst").status(), 201);
+    assert_message(&mut second, "psst");
+}
+
+#[test]
+fn interval_poll_answers_at_once() {
+    let server = start("interval-poll.conf");
+    assert_eq!(server.get("/poll?id=a").status(), 304);
+    server.post("/publish?id=a", "news");
+    let message = server.get("/poll?id=a");
+    assert_eq!((message.status(), message.text().as_str()), (200, "news"));
+    let since = message.header("Last-Modified").expect("a message has a position");
+    let again = server.request(format!(
+        "GET /poll?id=a HTTP/1.1\r\nHost: localhost\r\nIf-Modified-Since: {since}\r\nIf-None-Match: 0\r\n\r\n"
+    ));
+    assert_eq!(again.status(), 304);
+    assert_message(&mut ask(&server, "/wait?id=a"), "news");
+}
+
+#[test]
+fn behind_cors_names_the_origin_once() {
+    let server = start("behind-cors.conf");
+    server.post("/publish?id=a", "hi");
+    let preflight = server.request("OPTIONS /activity?id=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for response in [preflight, server.get("/activity?id=a")] {
+        assert_eq!(response.status(), 200);
+        let origins = response.header_values("Access-Control-Allow-Origin");
+        assert_eq!(origins, ["https://www.example.com"], "{response:?}");
+        assert_eq!(response.header("Access-Control-Expose-Headers"), Some("Last-Modified, Etag"));
+    }
+}
+
+#[test]
+fn limits_refuse_what_is_too_much() {
+    let server = start("limits.conf");
+    assert_eq!(server.post("/publish?id=a", &"x".repeat(8193)).status(), 413);
+    let mut waiting = [ask(&server, "/activity?id=a"), ask(&server, "/activity?id=a")];
+    for subscriber in &mut waiting {
+        assert_eq!(subscriber.receive(SILENCE), Reply::Pending);
+    }
+    assert_eq!(server.get("/activity?id=a").status(), 403, "two may wait");
+    assert_eq!(server.post("/publish?id=a", "fits").status(), 201);
+    for subscriber in &mut waiting {
+        assert_message(subscriber, "fits");
+    }
+}
+
+/// Starts an example on a port of its own. What it includes stays where it is.
+fn start(name: &str) -> Server {
+    let text = fs::read_to_string(Path::new(DIRECTORY).join(name)).expect("the example is in the repository");
+    let has_address = text.contains("listen 127.0.0.1:8080;");
+    let text = text
+        .replace("listen 127.0.0.1:8080;", "listen 127.0.0.1:{{port}};")
+        .replace("include ", &format!("include {DIRECTORY}/"));
+    let builder = Server::builder(Conf::whole(text));
+    if has_address { builder.start() } else { builder.arg("--listen").arg("127.0.0.1:{{port}}").start() }
+}
+
+fn ask(server: &Server, target: &str) -> Connection {
+    let mut connection = server.connect();
+    connection.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    connection
+}
+
+#[track_caller]
+fn assert_message(subscriber: &mut Connection, body: &str) {
+    let response = subscriber.receive(PATIENCE).into_response();
+    assert_eq!((response.status(), response.text().as_str()), (200, body), "{response:?}");
+}
+
+fn examples() -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(DIRECTORY).expect("the examples are in the repository");
+    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "conf"))
+}

@@ -1,0 +1,100 @@
+//! A worker as the server has them, but without listening sockets: connections are given to it.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use bytes::Bytes;
+use encke::config::model::Config;
+use encke::config::{LoadOptions, load};
+use encke::http::connection::{self, Origin, Place, Shared};
+use encke::http::parking::{self, Parking};
+use encke::http::site::Site;
+use encke::http::stream::Stream;
+use encke::push::PushState;
+use encke::request::{Connection, Endpoint};
+use encke::store::{Event, Mailbox, ManualClock, Store, WorkerId};
+use encke_parser::MemLoader;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{spawn_local, yield_now};
+
+/// More than connections are ever made.
+const PLACES: usize = 8;
+
+static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
+    let loader = MemLoader::new().with("/site.conf", include_bytes!("site.conf"));
+    let loaded = load(Path::new("/site.conf"), &loader, &LoadOptions::default());
+    Arc::new(loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics)))
+});
+
+/// Serves connections until it is stopped.
+pub struct Worker {
+    shared: Rc<Shared>,
+    connections: Rc<Cell<usize>>,
+}
+
+impl Worker {
+    /// A worker with an empty store. Must be called within a `LocalSet`.
+    pub fn start() -> Self {
+        let (parking, poll) = Parking::new().expect("there are descriptors left");
+        let (mailbox, mail) = mailbox();
+        let store = Arc::new(Store::new(1 << 20, Arc::new(ManualClock::new(1_700_000_000_000)), vec![mailbox]));
+        let site = Site::build(Arc::clone(&CONFIG), &PushState { store });
+        let shared = Rc::new(Shared {
+            worker: WorkerId(0),
+            site: RefCell::new(Arc::new(site)),
+            parking: Rc::clone(&parking),
+            draining: watch::channel(false).1,
+        });
+        spawn_local(deliver(Rc::clone(&parking), mail));
+        let resuming = Rc::clone(&shared);
+        spawn_local(parking::run(parking, watch_epoll(poll), move |resumed| {
+            let shared = Rc::clone(&resuming);
+            spawn_local(connection::serve(shared, resumed.stream, resumed.readahead, resumed.origin));
+        }));
+        Self { shared, connections: Rc::default() }
+    }
+
+    /// Serves a connection as if it had just been accepted.
+    pub fn serve(&self, stream: UnixStream) {
+        let place = Place::take(&self.connections, PLACES).expect("there are places left");
+        let connection = Connection {
+            serial: 1,
+            remote: Endpoint::Inet(([127, 0, 0, 1], 40_000).into()),
+            local: Endpoint::Inet(([127, 0, 0, 1], 80).into()),
+            accepted: Instant::now(),
+        };
+        let site = Arc::clone(&self.shared.site.borrow());
+        let origin = Origin { site, listen: 0, connection: Arc::new(connection), requests: 0, place };
+        spawn_local(connection::serve(Rc::clone(&self.shared), Stream::Unix(stream), Bytes::new(), origin));
+    }
+
+    /// Waits until nothing is left of any connection.
+    pub async fn stop(self) {
+        while self.connections.get() > 0 {
+            yield_now().await;
+        }
+        assert_eq!(self.shared.parking.borrow().waiting(), 0, "a subscriber waits without a connection");
+    }
+}
+
+fn mailbox() -> (Mailbox, mpsc::UnboundedReceiver<Event>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (Box::new(move |event| drop(sender.send(event))), receiver)
+}
+
+async fn deliver(parking: Rc<RefCell<Parking>>, mut mail: mpsc::UnboundedReceiver<Event>) {
+    while let Some(event) = mail.recv().await {
+        parking.borrow_mut().deliver(&event);
+    }
+}
+
+#[allow(deprecated, reason = "its successor is unsafe code")]
+fn watch_epoll(poll: mio::Poll) -> AsyncFd<mio::Poll> {
+    AsyncFd::with_interest(poll, Interest::READABLE).expect("an epoll instance can be watched")
+}

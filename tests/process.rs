@@ -1,0 +1,344 @@
+//! The process as an operator sees it: command line, signals, reload, files.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Conf, Ending, PATIENCE, Reply, Server};
+
+const PUSH: &str = "
+    location /publish { set $push_channel_id $arg_id; push_publisher; }
+    location /activity { set $push_channel_id $arg_id; push_subscriber; }";
+
+/// Runs encke to its end.
+fn encke(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_encke")).args(arguments).output().expect("encke runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A directory with a configuration in it; the path of the configuration.
+fn conf_file(text: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("test.conf");
+    std::fs::write(&path, text).expect("written");
+    let path = path.to_str().expect("text").to_owned();
+    (dir, path)
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn subscribers(server: &Server, channel: &str) -> String {
+    server.get(&format!("/publish?id={channel}")).text().rsplit(' ').next().unwrap_or_default().to_owned()
+}
+
+// === Command line ===
+
+#[test]
+fn testing_a_configuration_prints_nginx_lines() {
+    let (_dir, path) =
+        conf_file("events {} http { server { listen 127.0.0.1:18999; location / { return 204; } } }");
+    let tested = encke(&["-t", "-c", &path]);
+    let expected = format!(
+        "encke: the configuration file {path} syntax is ok\nencke: configuration file {path} test is successful\n"
+    );
+    assert_eq!((tested.status.code(), stderr(&tested)), (Some(0), expected));
+    assert!(tested.stdout.is_empty());
+    let quiet = encke(&["-tqc", &path]);
+    assert_eq!((quiet.status.code(), stderr(&quiet)), (Some(0), String::new()));
+}
+
+#[test]
+fn a_wrong_configuration_fails_with_its_place() {
+    let (_dir, path) = conf_file("events {}\nhttp {\n    push_subscribe on;\n}\n");
+    let tested = encke(&["-t", "-c", &path]);
+    assert_eq!(tested.status.code(), Some(1));
+    let expected = format!(
+        "encke: [emerg] unknown directive \"push_subscribe\" in {path}:3\nencke: configuration file {path} test failed\n"
+    );
+    assert_eq!(stderr(&tested), expected);
+    let started = encke(&["-c", &path]);
+    assert_eq!(started.status.code(), Some(1));
+    assert!(stderr(&started).contains("unknown directive"), "{}", stderr(&started));
+}
+
+#[test]
+fn errors_after_reading_come_behind_syntax_ok() {
+    let (_dir, path) = conf_file(
+        "error_log /nonexistent/dir/e.log;\nevents {} http { server { location / { return 204; } } }",
+    );
+    let tested = encke(&["-t", "-c", &path]);
+    let text = stderr(&tested);
+    assert_eq!(tested.status.code(), Some(1));
+    assert!(text.starts_with(&format!("encke: the configuration file {path} syntax is ok\n")), "{text}");
+    assert!(
+        text.contains("[emerg] open() \"/nonexistent/dir/e.log\" failed (2: No such file or directory)"),
+        "{text}"
+    );
+    assert!(text.ends_with("test failed\n"), "{text}");
+}
+
+#[test]
+fn a_missing_configuration_is_named() {
+    let tested = encke(&["-t", "-c", "/nonexistent/encke.conf"]);
+    assert_eq!(tested.status.code(), Some(1));
+    let expected = "[emerg] open() \"/nonexistent/encke.conf\" failed (2: No such file or directory)";
+    assert!(stderr(&tested).contains(expected), "{}", stderr(&tested));
+}
+
+#[test]
+fn dumping_prints_every_file_once() {
+    let (dir, path) =
+        conf_file("events {} http { include inc.conf; server { location / { return 204; } } }\n");
+    std::fs::write(dir.path().join("inc.conf"), "server_tokens off;\n").expect("written");
+    let dumped = encke(&["-T", "-c", &path]);
+    assert_eq!(dumped.status.code(), Some(0), "{}", stderr(&dumped));
+    let text = String::from_utf8_lossy(&dumped.stdout).into_owned();
+    let included = dir.path().join("inc.conf");
+    assert_eq!(text.matches("# configuration file").count(), 2, "{text}");
+    assert!(text.starts_with(&format!("# configuration file {path}:\nevents {{}} http")), "{text}");
+    assert!(
+        text.contains(&format!("# configuration file {}:\nserver_tokens off;\n", included.display())),
+        "{text}"
+    );
+}
+
+#[test]
+fn unknown_switches_are_nginx_errors() {
+    for (arguments, expected) in [
+        (&["-x"][..], "invalid option: \"x\""),
+        (&["-tx"], "invalid option: \"x\""),
+        (&["-s", "foo"], "invalid option: \"-s foo\""),
+        (&["foo"], "invalid option: \"foo\""),
+        (&["-c"], "option \"-c\" requires file name"),
+        (&["-g"], "option \"-g\" requires parameter"),
+    ] {
+        let output = encke(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(stderr(&output), format!("encke: {expected}\n"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn version_and_help() {
+    let version = encke(&["-v"]);
+    assert_eq!(
+        (version.status.code(), stderr(&version)),
+        (Some(0), format!("encke version: encke/{}\n", env!("CARGO_PKG_VERSION")))
+    );
+    for switch in ["-h", "-?", "--help"] {
+        let help = encke(&[switch]);
+        assert_eq!(help.status.code(), Some(0), "{switch}");
+        let text = String::from_utf8_lossy(&help.stdout).into_owned();
+        for option in ["-t", "-T", "-q", "-c", "-p", "-g", "-e", "-s", "-v", "-V", "--listen"] {
+            assert!(text.contains(option), "{switch} does not name {option}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn global_directives_stand_above_the_file() {
+    let (_dir, path) =
+        conf_file("worker_processes 2;\nevents {} http { server { location / { return 204; } } }");
+    let repeated = encke(&["-t", "-c", &path, "-g", "worker_processes 1;"]);
+    assert_eq!(repeated.status.code(), Some(1));
+    assert!(
+        stderr(&repeated).contains("\"worker_processes\" directive is duplicate"),
+        "{}",
+        stderr(&repeated)
+    );
+    let other = encke(&["-t", "-c", &path, "-g", "daemon off;"]);
+    assert_eq!(other.status.code(), Some(0), "{}", stderr(&other));
+}
+
+#[test]
+fn a_report_names_what_is_honoured_what_is_not_and_what_is_refused() {
+    let text = "events {}\nhttp {\nsendfile on;\nserver {\nlocation / {\npush_publisher;\nproxy_pass http://127.0.0.1;\npush_sub;\n} } }";
+    let (_dir, path) = conf_file(text);
+    let report = encke(&["check", &path]);
+    assert_eq!(report.status.code(), Some(1));
+    let report = String::from_utf8_lossy(&report.stdout).into_owned();
+    for part in
+        ["sendfile", &format!("{path}:3"), "proxy_pass", &format!("{path}:7"), "push_sub", "push_publisher"]
+    {
+        assert!(report.contains(part), "no {part} in\n{report}");
+    }
+    let json = encke(&["check", "--json", &path]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert!(json.to_string().contains("proxy_pass"), "{json}");
+}
+
+// === Starting ===
+
+#[test]
+fn a_second_server_on_the_same_address_is_refused() {
+    let server = Server::start(Conf::server(PUSH));
+    let text = format!(
+        "events {{}} http {{ server {{ listen 127.0.0.1:{}; location / {{ return 204; }} }} }}",
+        server.port()
+    );
+    let (_dir, path) = conf_file(&text);
+    let second = encke(&["-c", &path]);
+    let text = stderr(&second);
+    assert_eq!(second.status.code(), Some(1));
+    let taken = format!("bind() to 127.0.0.1:{} failed (98: Address already in use)", server.port());
+    assert_eq!(text.matches(&taken).count(), 5, "{text}");
+    assert!(text.contains("still could not bind()"), "{text}");
+}
+
+#[test]
+fn the_pid_file_comes_and_goes_with_the_server() {
+    let conf = Conf::whole(format!(
+        "pid {{{{dir}}}}/own.pid; events {{}} http {{ server {{ listen 127.0.0.1:{{{{port}}}}; {PUSH} }} }}"
+    ));
+    let mut server = Server::start(conf);
+    let pid_file = server.dir().join("own.pid");
+    let written = std::fs::read_to_string(&pid_file).expect("a pid file");
+    assert_eq!(written, format!("{}\n", server.pid()));
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
+    assert!(!pid_file.exists());
+}
+
+#[test]
+fn a_daemon_goes_to_the_background_and_obeys_the_command_line() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("a port")
+        .port();
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("daemon.conf");
+    let text = format!(
+        "daemon on; pid {0}/d.pid; error_log {0}/e.log; events {{}} http {{ server {{ listen 127.0.0.1:{port}; {PUSH} }} }}",
+        dir.path().display()
+    );
+    std::fs::write(&path, text).expect("written");
+    let path = path.to_str().expect("text");
+    let started = encke(&["-c", path]);
+    assert_eq!(started.status.code(), Some(0), "{}", stderr(&started));
+    let pid_file = dir.path().join("d.pid");
+    assert!(pid_file.exists(), "it serves when the command returns");
+    std::net::TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    let told = encke(&["-c", path, "-s", "stop"]);
+    assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    eventually("the daemon ends", || !pid_file.exists());
+    let again = encke(&["-c", path, "-s", "stop"]);
+    assert_eq!(again.status.code(), Some(1));
+    let missing = format!("[error] open() \"{}\" failed (2: No such file or directory)", pid_file.display());
+    assert!(stderr(&again).contains(&missing), "{}", stderr(&again));
+}
+
+// === Signals ===
+
+#[test]
+fn quit_finishes_what_runs_and_lets_waiting_subscribers_go() {
+    let mut server = Server::start(Conf::server(PUSH));
+    let mut waiting = server.connect();
+    waiting.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
+    eventually("one waits", || subscribers(&server, "a") == "1");
+    let mut publishing = server.connect();
+    publishing.send("POST /publish?id=b HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
+    std::thread::sleep(Duration::from_millis(50));
+    server.signal(Signal::SIGQUIT);
+    assert_eq!(waiting.watch(PATIENCE), Some(Ending::Closed));
+    publishing.send("cd");
+    assert_eq!(publishing.receive(PATIENCE).into_response().status(), 202);
+    assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
+}
+
+#[test]
+fn logs_are_reopened_on_usr1() {
+    let conf = "access_log {{dir}}/access.log; location / { return 204; }";
+    let server = Server::start(Conf::server(conf));
+    let (log, rotated) = (server.dir().join("access.log"), server.dir().join("access.log.1"));
+    server.get("/before");
+    std::fs::rename(&log, &rotated).expect("rotated");
+    server.signal(Signal::SIGUSR1);
+    eventually("the log is made anew", || log.exists());
+    server.get("/after");
+    let lines = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    eventually("the new log is written to", || lines(&log).contains("GET /after"));
+    assert!(lines(&rotated).contains("GET /before") && !lines(&rotated).contains("GET /after"));
+}
+
+// === Reload ===
+
+#[test]
+fn a_reload_changes_what_is_answered_and_keeps_messages_and_subscribers() {
+    let server = Server::start(Conf::server(format!("location /word {{ return 200 old; }} {PUSH}")));
+    server.post("/publish?id=kept", "message");
+    let mut waiting = server.connect();
+    waiting.send("GET /activity?id=waited HTTP/1.1\r\nHost: h\r\n\r\n");
+    eventually("one waits", || subscribers(&server, "waited") == "1");
+    let mut kept = server.connect();
+    kept.send("GET /word HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(kept.receive(PATIENCE).into_response().text(), "old");
+    server.rewrite_conf(&Conf::server(format!("location /word {{ return 200 new; }} {PUSH}")));
+    server.signal(Signal::SIGHUP);
+    eventually("the new configuration is in force", || server.get("/word").text() == "new");
+    kept.send("GET /word HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(kept.receive(PATIENCE).into_response().text(), "new", "on a connection from before");
+    assert_eq!(server.get("/activity?id=kept").text(), "message");
+    assert_eq!(server.post("/publish?id=waited", "now").status(), 201);
+    assert_eq!(waiting.receive(PATIENCE).into_response().text(), "now");
+}
+
+#[test]
+fn a_broken_configuration_keeps_the_old_one_and_says_why() {
+    let server = Server::start(Conf::server(format!("location /word {{ return 200 old; }} {PUSH}")));
+    server.rewrite_conf(&Conf::server("location /word { return 200 new; } push_nonsense;"));
+    server.signal(Signal::SIGHUP);
+    eventually("the error is logged", || server.stderr().contains("unknown directive \"push_nonsense\""));
+    assert_eq!(server.get("/word").text(), "old");
+}
+
+#[test]
+fn reloading_under_load_loses_and_doubles_nothing() {
+    const SUBSCRIBERS: usize = 40;
+    const MESSAGES: usize = 60;
+    let good =
+        Conf::server(PUSH.replace("push_publisher;", "push_publisher; push_max_message_buffer_length 100;"))
+            .workers(2);
+    let server = Server::start(good.clone());
+    std::thread::scope(|scope| {
+        for _ in 0..SUBSCRIBERS {
+            scope.spawn(|| {
+                let mut client = server.connect();
+                let mut since = String::new();
+                for message in 0..MESSAGES {
+                    client.send(format!("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n{since}\r\n"));
+                    let answer = match client.receive(Duration::from_secs(20)) {
+                        Reply::Response(answer) => answer,
+                        other => panic!("message {message}: {other:?}"),
+                    };
+                    assert_eq!(answer.text(), message.to_string());
+                    since = format!(
+                        "If-Modified-Since: {}\r\n",
+                        answer.header("Last-Modified").expect("a position")
+                    );
+                }
+            });
+        }
+        scope.spawn(|| {
+            for message in 0..MESSAGES {
+                if message % 6 == 0 {
+                    let broken = Conf::server("push_nonsense;").workers(2);
+                    server.rewrite_conf(if message % 12 == 0 { &broken } else { &good });
+                    server.signal(Signal::SIGHUP);
+                }
+                server.post("/publish?id=a", &message.to_string());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+    });
+}
