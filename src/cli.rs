@@ -12,7 +12,7 @@ use encke_parser::FsLoader;
 use crate::config::model::{Config, Severity};
 use crate::config::{self, LoadOptions, Loaded, Mode, check};
 use crate::log;
-use crate::runtime::{App, daemon, pid};
+use crate::runtime::{self, daemon, pid};
 
 /// The configuration when no `-c` names one.
 const DEFAULT_CONFIG: &str = "/etc/encke/encke.conf";
@@ -201,7 +201,6 @@ fn serve(arguments: &Arguments, path: PathBuf, config: Config) -> Result<(), Fai
         daemon::detach();
     }
     log::init();
-    let app = App::start(config).map_err(fail)?;
     let options = arguments.load_options(Mode::FirstError);
     let reread = move || {
         let loaded = config::load(&path, &FsLoader, &options);
@@ -210,7 +209,7 @@ fn serve(arguments: &Arguments, path: PathBuf, config: Config) -> Result<(), Fai
         }
         loaded.config
     };
-    app.run(Box::new(reread)).map_err(|error| fail(log::os_error(&error)))
+    runtime::serve(config, Box::new(reread)).map_err(fail)
 }
 
 /// Prints what was found in a configuration: one line each, as nginx does, with the source line on a terminal.

@@ -152,7 +152,8 @@ fn judge(case: &Case, expected: &[String], got: &[String]) -> Option<String> {
 
 /// The lines between the common beginning and the common end, nginx's with `-`, encke's with `+`.
 fn difference(expected: &[String], got: &[String]) -> String {
-    let same = |pairs: &mut dyn Iterator<Item = (&String, &String)>| pairs.take_while(|(a, b)| a == b).count();
+    let same =
+        |pairs: &mut dyn Iterator<Item = (&String, &String)>| pairs.take_while(|(a, b)| a == b).count();
     let start = same(&mut expected.iter().zip(got));
     let end = same(&mut expected[start..].iter().rev().zip(got[start..].iter().rev()));
     let context = expected[..start].last().map(|line| format!("  {line}\n")).unwrap_or_default();

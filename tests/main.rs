@@ -4,6 +4,8 @@
 #[allow(dead_code, unused_imports, reason = "each module takes what it needs")]
 mod harness;
 
+// The same input for nginx and encke, and what each makes of it.
+mod agreement;
 // The program of the article that people set up comet servers from, unchanged.
 mod article;
 // The documentation is whole.

@@ -323,7 +323,7 @@ where
 async fn draining(shared: &Shared) {
     let mut draining = shared.draining.clone();
     if draining.wait_for(|draining| *draining).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

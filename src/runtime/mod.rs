@@ -85,12 +85,26 @@ pub fn test(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Serves a configuration until a signal ends the server.
+///
+/// # Errors
+/// nginx's words for what kept it from starting.
+pub fn serve(config: Config, reread: Reread) -> Result<(), StartError> {
+    let failed = |error: io::Error| format!("cannot watch signals ({})", log::os_error(&error));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    // Before anything is visible from outside: a signal that comes early must not kill the process.
+    let signals = runtime.block_on(async { Signals::new() }).map_err(failed)?;
+    let app = App::start(config)?;
+    runtime.block_on(app.run(signals, reread));
+    Ok(())
+}
+
 impl App {
     /// Opens logs, binds sockets, writes the pid file, drops privileges, and starts the workers.
     ///
     /// # Errors
     /// nginx's words for what went wrong.
-    pub fn start(config: Config) -> Result<Self, StartError> {
+    fn start(config: Config) -> Result<Self, StartError> {
         open_logs(&config)?;
         let config = Arc::new(config);
         let count = config.main.worker_processes;
@@ -123,24 +137,15 @@ impl App {
     }
 
     /// Obeys signals until one ends the server.
-    ///
-    /// # Errors
-    /// When the system takes no signal handlers.
-    pub fn run(mut self, reread: Reread) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let quit = runtime.block_on(self.obey(reread))?;
-        let last_word = || if quit { Mail::Quit } else { Mail::Stop };
+    async fn run(mut self, mut signals: Signals, reread: Reread) {
+        let last_word = self.obey(&mut signals, reread).await;
         self.tell_all(last_word);
-        runtime.block_on(async {
-            let mut stop = Stop::new()?;
-            while self.workers.iter().any(|worker| !worker.thread.is_finished()) {
-                tokio::select! {
-                    () = stop.recv() => self.tell_all(|| Mail::Stop),
-                    () = tokio::time::sleep(Duration::from_millis(5)) => {}
-                }
+        while self.workers.iter().any(|worker| !worker.thread.is_finished()) {
+            tokio::select! {
+                () = signals.stop() => self.tell_all(|| Mail::Stop),
+                () = tokio::time::sleep(Duration::from_millis(5)) => {}
             }
-            io::Result::Ok(())
-        })?;
+        }
         for worker in self.workers {
             let _ = worker.thread.join();
         }
@@ -151,36 +156,38 @@ impl App {
             let _ = std::fs::remove_file(path);
         }
         tracing::info!("exit");
-        Ok(())
     }
 
-    /// Handles signals; true when the server is to end gracefully.
-    async fn obey(&mut self, mut reread: Reread) -> io::Result<bool> {
-        let mut stop = Stop::new()?;
-        let mut quit = signal(SignalKind::quit())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut reopen = signal(SignalKind::user_defined1())?;
+    /// Handles signals; returns the last word for the workers.
+    async fn obey(&mut self, signals: &mut Signals, mut reread: Reread) -> fn() -> Mail {
         let mut reap = tokio::time::interval(REAP_EVERY);
         reap.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         daemon::tell_parent();
         loop {
-            tokio::select! {
-                () = stop.recv() => return Ok(false),
-                _ = quit.recv() => {
+            let told = tokio::select! {
+                told = signals.next() => told,
+                _ = reap.tick() => {
+                    self.store.reap();
+                    continue;
+                }
+            };
+            match told {
+                Told::Stop => return || Mail::Stop,
+                Told::Quit => {
                     tracing::info!("gracefully shutting down");
-                    return Ok(true);
+                    return || Mail::Quit;
                 }
-                _ = hangup.recv() => {
+                Told::Reload => {
                     tracing::info!("reconfiguring");
-                    if let Some(config) = reread() {
-                        self.reload(config);
-                    }
+                    reread().into_iter().for_each(|config| self.reload(config));
                 }
-                _ = reopen.recv() => {
+                Told::Reopen => {
                     tracing::info!("reopening logs");
                     log::reopen();
                 }
-                _ = reap.tick() => self.store.reap(),
+                Told::Upgrade => {
+                    tracing::warn!("upgrading the binary without a restart is not supported yet")
+                }
             }
         }
     }
@@ -227,18 +234,51 @@ impl App {
     }
 }
 
-/// TERM and INT.
-struct Stop {
+/// The signals that are obeyed.
+struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
+    hangup: Signal,
+    reopen: Signal,
+    upgrade: Signal,
 }
 
-impl Stop {
+/// What a signal asks for.
+enum Told {
+    Stop,
+    Quit,
+    Reload,
+    Reopen,
+    /// nginx's USR2. Not obeyed, but it must not kill the process either.
+    Upgrade,
+}
+
+impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+        })
     }
 
-    async fn recv(&mut self) {
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.quit.recv() => Told::Quit,
+            _ = self.hangup.recv() => Told::Reload,
+            _ = self.reopen.recv() => Told::Reopen,
+            _ = self.upgrade.recv() => Told::Upgrade,
+        }
+    }
+
+    /// TERM or INT.
+    async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

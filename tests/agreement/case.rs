@@ -74,7 +74,8 @@ impl Case {
 
     /// What to send.
     pub(super) fn messages(&self, port: u16) -> Vec<Message> {
-        let lines: Vec<&str> = self.lines.iter().map(String::as_str).filter(|line| !line.starts_with("to ")).collect();
+        let lines: Vec<&str> =
+            self.lines.iter().map(String::as_str).filter(|line| !line.starts_with("to ")).collect();
         let paragraphs = lines.split(|line| line.is_empty()).filter(|lines| !lines.is_empty());
         paragraphs.map(|lines| message(lines, port)).collect()
     }
@@ -91,7 +92,8 @@ fn message(lines: &[&str], port: u16) -> Message {
 
 /// The text of lines with `|`.
 fn raw(lines: &[&str]) -> Option<String> {
-    let raw = |line: &&str| line.strip_prefix('|').map(|rest| rest.strip_prefix(' ').unwrap_or(rest).to_owned());
+    let raw =
+        |line: &&str| line.strip_prefix('|').map(|rest| rest.strip_prefix(' ').unwrap_or(rest).to_owned());
     lines.iter().map(raw).collect()
 }
 

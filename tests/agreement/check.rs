@@ -11,8 +11,8 @@ use crate::harness::Backend;
 pub(super) const NGINX_TEMP_PATHS: &str = "client_body_temp_path {{dir}}/body; proxy_temp_path {{dir}}/proxy; \
     fastcgi_temp_path {{dir}}/fastcgi; uwsgi_temp_path {{dir}}/uwsgi; scgi_temp_path {{dir}}/scgi;";
 
-/// What encke says and nginx does not: directives that are checked, and that do nothing.
-const OWN_WARNING: &str = "has no effect here";
+/// What only one of them says: encke of directives that do nothing, Nchan of its memory.
+const ONE_SIDED: [&str; 2] = ["has no effect here", "of shared memory for nchan"];
 
 /// The exit code, and the messages in the form `[level] text in FILE:LINE`.
 pub(super) fn check(backend: Backend, text: &str) -> Vec<String> {
@@ -34,13 +34,17 @@ pub(super) fn check(backend: Backend, text: &str) -> Vec<String> {
     command.args(["-t", "-q", "-e", "stderr", "-p"]).arg(dir.path()).arg("-c").arg(&file);
     let output = command.output().unwrap_or_else(|error| panic!("{backend:?} cannot be run: {error}"));
     let stderr = String::from_utf8_lossy(&output.stderr).replace(&*dir_text, "DIR");
-    let messages = stderr.lines().filter(|line| !line.contains(OWN_WARNING)).map(normalize);
+    let messages =
+        stderr.lines().filter(|line| !ONE_SIDED.iter().any(|text| line.contains(text))).map(normalize);
     [format!("{}", output.status)].into_iter().chain(messages).collect()
 }
 
 /// Takes the program's name, or the time and the process, from a line.
 fn normalize(line: &str) -> String {
-    let line = line.split_once(": ").filter(|(name, _)| matches!(*name, "nginx" | "encke")).map_or(line, |(_, rest)| rest);
+    let line = line
+        .split_once(": ")
+        .filter(|(name, _)| matches!(*name, "nginx" | "encke"))
+        .map_or(line, |(_, rest)| rest);
     let Some((stamp, rest)) = line.split_once('[') else { return line.to_owned() };
     match (rest.split_once("] "), stamp.starts_with("20")) {
         (Some((level, message)), true) => {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::case::Case;
 use super::check::NGINX_TEMP_PATHS;
-use crate::harness::{Backend, Conf, Connection, PATIENCE, Reply, Response, Server, date};
+use crate::harness::{Backend, Conf, Connection, Framing, PATIENCE, Reply, Response, Server, date};
 
 /// How long a server is given to answer, where it is not sure to do so.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ impl Player {
     pub(super) fn start(backend: Backend, http: &str) -> Player {
         let temp_paths = if backend.is_nginx() { NGINX_TEMP_PATHS } else { "" };
         let text = format!(
-            "daemon off; pid {{{{dir}}}}/server.pid; error_log stderr warn; events {{}}\n\
+            "daemon off; pid {{{{dir}}}}/server.pid; error_log stderr emerg; events {{}}\n\
              http {{ access_log off; {temp_paths}\n{http}}}\n"
         );
         Player { server: Server::builder(Conf::whole(text)).backend(backend).start() }
@@ -89,6 +89,7 @@ impl Player {
                 ("Expires", Some((expires, sent))) if expires.abs_diff(sent) < 86_400 * 400 => {
                     format!("now {:+}", i128::from(expires) - i128::from(sent))
                 }
+                ("Content-Length", _) => self.mask_length(response, value),
                 ("Server", _) if matches!(&**value, "nginx" | "encke") => "SERVER".to_owned(),
                 _ => self.mask(value.as_bytes()),
             };
@@ -97,6 +98,19 @@ impl Player {
         lines.push(format!("{:?}", response.framing));
         lines.extend(self.mask(&response.decoded_body()).split('\n').map(|line| format!("{line:?}")));
         lines
+    }
+
+    /// Pages of the servers' own end with their name, whose lengths differ.
+    fn mask_length(&self, response: &Response, length: &str) -> String {
+        let page = response.status() >= 300 && response.header("Content-Type") == Some("text/html");
+        let name = response.header("Server").unwrap_or_default();
+        let holds_name = response.framing == Framing::None || response.text().contains(name);
+        match length.parse::<usize>() {
+            Ok(length) if page && holds_name && length >= name.len() => {
+                format!("{} + SERVER", length - name.len())
+            }
+            _ => length.to_owned(),
+        }
     }
 
     /// Replaces what cannot be the same in both programs.

@@ -26,7 +26,7 @@ const CHANGE: u8 = 0xff;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often others get their turn between two pieces.
-const TURNS: usize = 8;
+const TURNS: usize = 3;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&piece, sent)) = input.split_first() else { return };
