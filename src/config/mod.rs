@@ -37,6 +37,9 @@ use self::model::{Config, ErrorLog, Instruction, LogTarget, MainConf, Server, Se
 use self::modules::listen::ListenDraft;
 use self::modules::{listen, push};
 
+/// `worker_connections` of a fragment, which cannot say it: as many as the limit of open files allows.
+const FRAGMENT_CONNECTIONS: usize = 1 << 20;
+
 /// Whether to go on after an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -121,7 +124,11 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
     if shape == Shape::Whole && !b.main.events {
         b.settle(Err(Diagnostic::emerg("no \"events\" section in configuration")))?;
     }
-    let (connections, sockets) = (b.main.worker_connections.unwrap_or(512), listens.len());
+    let connections = match shape {
+        Shape::Whole => 512,
+        _ => FRAGMENT_CONNECTIONS,
+    };
+    let (connections, sockets) = (*b.main.worker_connections.get_or_insert(connections), listens.len());
     if connections < sockets {
         let error =
             format!("{connections} worker_connections are not enough for {sockets} listening sockets");
@@ -232,7 +239,7 @@ fn main(b: &mut Builder<'_>) -> MainConf {
     let main = std::mem::take(&mut b.main);
     MainConf {
         worker_processes: main.worker_processes.unwrap_or(1),
-        worker_connections: main.worker_connections.unwrap_or(512),
+        worker_connections: main.worker_connections.unwrap_or(FRAGMENT_CONNECTIONS),
         user: main.user,
         pid: main.pid.flatten(),
         daemon: main.daemon.unwrap_or(false),

@@ -99,8 +99,11 @@ pub struct Responder {
     /// The client takes gzip, and the location gives it.
     pub gzip: bool,
     /// Values of those `add_header`s that hold variables, by their place in the list.
-    added: Option<Box<[(usize, Vec<u8>)]>>,
+    added: Option<Box<[AddedValue]>>,
 }
+
+/// The place of an `add_header` in its list, and its value for one request.
+type AddedValue = (usize, Vec<u8>);
 
 /// What went over the wire, for the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -186,7 +186,7 @@ impl App {
                     log::reopen();
                 }
                 Told::Upgrade => {
-                    tracing::warn!("upgrading the binary without a restart is not supported yet")
+                    tracing::warn!("upgrading the binary without a restart is not supported yet");
                 }
             }
         }

@@ -10,6 +10,7 @@ use crate::config::model::User;
 /// Raises the limit of open files as far as the connections of all workers need and the system allows.
 pub fn raise_open_files(worker_connections: usize, workers: usize) {
     const OTHERS: u64 = 64;
+    const FAR_TOO_MANY: u64 = 1 << 20;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let connections = u64::try_from(worker_connections.saturating_mul(workers)).unwrap_or(u64::MAX);
     let wanted = connections.saturating_add(OTHERS).min(hard);
@@ -17,7 +18,8 @@ pub fn raise_open_files(worker_connections: usize, workers: usize) {
         tracing::warn!("setrlimit(RLIMIT_NOFILE, {wanted}) failed");
     }
     let limit = soft.max(wanted);
-    if connections > limit {
+    // A fragment asks for more than there can be, and means as many as there are.
+    if connections > limit && connections < FAR_TOO_MANY {
         tracing::warn!("{connections} worker_connections exceed open file resource limit: {limit}");
     }
 }
@@ -27,7 +29,13 @@ pub fn raise_open_files(worker_connections: usize, workers: usize) {
 /// # Errors
 /// nginx's words.
 pub fn drop(user: Option<&User>) -> Result<(), String> {
-    let Some(user) = user.filter(|_| Uid::effective().is_root()) else { return Ok(()) };
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let Some(user) = user else {
+        tracing::warn!("running as root: write a \"user\" directive");
+        return Ok(());
+    };
     let gid = Gid::from_raw(user.gid);
     let failed =
         |call: String| move |errno: nix::Error| format!("{call} failed ({}: {})", errno as i32, errno.desc());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::case::Case;
 use super::check::NGINX_TEMP_PATHS;
-use crate::harness::{Backend, Conf, Connection, Framing, PATIENCE, Reply, Response, Server, date};
+use crate::harness::{Backend, Conf, Connection, PATIENCE, Reply, Response, Server, date};
 
 /// How long a server is given to answer, where it is not sure to do so.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -104,7 +104,7 @@ impl Player {
     fn mask_length(&self, response: &Response, length: &str) -> String {
         let page = response.status() >= 300 && response.header("Content-Type") == Some("text/html");
         let name = response.header("Server").unwrap_or_default();
-        let holds_name = response.framing == Framing::None || response.text().contains(name);
+        let holds_name = response.body.is_empty() || response.text().contains(name);
         match length.parse::<usize>() {
             Ok(length) if page && holds_name && length >= name.len() => {
                 format!("{} + SERVER", length - name.len())

@@ -42,7 +42,9 @@ fn chunks(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         let rest = bytes.get(at..)?;
-        let Ok(httparse::Status::Complete((line, size))) = httparse::parse_chunk_size(rest) else { return None };
+        let Ok(httparse::Status::Complete((line, size))) = httparse::parse_chunk_size(rest) else {
+            return None;
+        };
         let end = line.checked_add(usize::try_from(size).ok()?)?;
         if rest.get(end..end + 2)? != b"\r\n" {
             return None;

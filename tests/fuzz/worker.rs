@@ -43,7 +43,8 @@ impl Worker {
     pub fn start() -> Self {
         let (parking, poll) = Parking::new().expect("there are descriptors left");
         let (mailbox, mail) = mailbox();
-        let store = Arc::new(Store::new(1 << 20, Arc::new(ManualClock::new(1_700_000_000_000)), vec![mailbox]));
+        let store =
+            Arc::new(Store::new(1 << 20, Arc::new(ManualClock::new(1_700_000_000_000)), vec![mailbox]));
         let site = Site::build(Arc::clone(&CONFIG), &PushState { store });
         let shared = Rc::new(Shared {
             worker: WorkerId(0),

@@ -30,9 +30,12 @@ const TURNS: usize = 3;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&piece, sent)) = input.split_first() else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     let received = LocalSet::new().block_on(&runtime, async {
-        timeout(PATIENCE, exchange(usize::from(piece) + 1, sent)).await.expect("the connections come to an end")
+        timeout(PATIENCE, exchange(usize::from(piece) + 1, sent))
+            .await
+            .expect("the connections come to an end")
     });
     for bytes in received {
         assert!(responses::are_whole(&bytes), "not a row of responses: {}", bytes.escape_ascii());
