@@ -12,8 +12,6 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::model::{ErrorLog, LogTarget, Severity};
-use crate::request::RequestCtx;
-use crate::request::vars::local_time;
 
 /// Open log files by path. One file serves all who name it, and is opened anew by [`reopen`].
 static FILES: LazyLock<RwLock<HashMap<PathBuf, Arc<Mutex<File>>>>> = LazyLock::new(RwLock::default);
@@ -57,15 +55,6 @@ pub fn write(target: &LogTarget, lines: &[u8]) {
     }
 }
 
-/// Writes an error line about a request to the logs of its location.
-pub fn request(ctx: &RequestCtx, severity: Severity, message: &str) {
-    let logs = &ctx.conf.log.error;
-    if logs.iter().any(|log| severity <= log.level) {
-        let message = format!("*{} {message}{}", ctx.connection.serial, ctx.error_context());
-        write_error(logs, severity, &message);
-    }
-}
-
 /// Writes an error line that belongs to no request.
 pub fn event(severity: Severity, message: &str) {
     write_error(&MAIN.read().unwrap_or_else(PoisonError::into_inner), severity, message);
@@ -95,7 +84,13 @@ fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-fn write_error(logs: &[ErrorLog], severity: Severity, message: &str) {
+/// Current local time in a `strftime` form.
+pub fn local_time(form: &str) -> String {
+    chrono::Local::now().format(form).to_string()
+}
+
+/// Writes an error line to those logs that want lines of this severity.
+pub fn write_error(logs: &[ErrorLog], severity: Severity, message: &str) {
     let pid = std::process::id();
     let stamp = local_time("%Y/%m/%d %H:%M:%S");
     let thread = nix::unistd::gettid();

@@ -18,5 +18,7 @@ mod flood;
 mod parked;
 // The command line, signals, reload.
 mod process;
+// Who may import whom.
+mod structure;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;

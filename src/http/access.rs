@@ -89,7 +89,7 @@ fn check(ctx: &RequestCtx) -> Result<(), Answer> {
         return if by_address { Ok(()) } else { check_password(ctx, access) };
     }
     if !by_address {
-        log::request(ctx, Severity::Error, "access forbidden by rule");
+        ctx.log(Severity::Error, "access forbidden by rule");
         return Err(Answer::error(403));
     }
     check_password(ctx, access)
@@ -137,7 +137,7 @@ fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Result<(), Answer> {
         Answer::error(401).with_header("WWW-Authenticate", value)
     };
     let Some((user, password)) = ctx.credentials() else {
-        log::request(ctx, Severity::Info, "no user/password was provided for basic authentication");
+        ctx.log(Severity::Info, "no user/password was provided for basic authentication");
         return Err(unauthorized());
     };
     let path = ctx.render(file);
@@ -145,17 +145,17 @@ fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Result<(), Answer> {
         Ok(htpasswd::Verdict::Right) => Ok(()),
         Ok(htpasswd::Verdict::UnknownUser) => {
             let path = String::from_utf8_lossy(&path);
-            log::request(ctx, Severity::Error, &format!("user \"{user}\" was not found in \"{path}\""));
+            ctx.log(Severity::Error, &format!("user \"{user}\" was not found in \"{path}\""));
             Err(unauthorized())
         }
         Ok(htpasswd::Verdict::WrongPassword) => {
-            log::request(ctx, Severity::Error, &format!("user \"{user}\": password mismatch"));
+            ctx.log(Severity::Error, &format!("user \"{user}\": password mismatch"));
             Err(unauthorized())
         }
         Err(error) => {
             let path = String::from_utf8_lossy(&path);
             let message = format!("open() \"{path}\" failed ({})", log::os_error(&error));
-            log::request(ctx, Severity::Crit, &message);
+            ctx.log(Severity::Crit, &message);
             Err(Answer::error(403))
         }
     }

@@ -18,13 +18,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::config::model::{ListenAddress, Server};
+use crate::config::model::Server;
 use crate::push::waiting::ParkSlot;
-use crate::request::Connection;
 use crate::request::answer::{Answer, Responder};
 use crate::store::WorkerId;
 
 use super::gate::{Gate, GateState, Phase};
+use super::origin::Origin;
 use super::parking::Parking;
 use super::screen;
 use super::service::{self, Exchange};
@@ -34,64 +34,6 @@ use super::stream::Stream;
 /// How long a connection is read and dropped after an answer that closes it, and how long between two reads:
 /// nginx's `lingering_time` and `lingering_timeout`.
 const LINGERING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
-
-/// How a connection came to be, and what it is judged by.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The generation of the configuration of its last request.
-    pub site: Arc<Site>,
-    /// The listening socket it came in by: an index into the generation's.
-    pub listen: usize,
-    /// The connection.
-    pub connection: Arc<Connection>,
-    /// Requests made on it so far.
-    pub requests: u64,
-    /// Held for as long as the connection lives: counts towards `worker_connections`.
-    pub place: Rc<Place>,
-}
-
-impl Origin {
-    /// Moves on to a newer generation, unless that no longer listens where this connection came in.
-    pub fn renew(&mut self, site: &Arc<Site>) {
-        if !Arc::ptr_eq(site, &self.site)
-            && let Some(listen) = site.listen(&self.address())
-        {
-            self.site = Arc::clone(site);
-            self.listen = listen;
-        }
-    }
-
-    fn address(&self) -> ListenAddress {
-        self.site.config.listens[self.listen].address.clone()
-    }
-
-    /// The server that answers for broken requests.
-    fn default_server(&self) -> &Server {
-        let hosts = self.site.hosts(self.listen, &self.connection.local);
-        &self.site.config.servers[hosts.default]
-    }
-}
-
-/// A connection's place among those its worker may hold.
-#[derive(Debug)]
-pub struct Place(Rc<std::cell::Cell<usize>>);
-
-impl Place {
-    /// Takes a place; `None` when all `limit` are taken.
-    pub fn take(count: &Rc<std::cell::Cell<usize>>, limit: usize) -> Option<Rc<Self>> {
-        if count.get() >= limit {
-            return None;
-        }
-        count.set(count.get() + 1);
-        Some(Rc::new(Self(Rc::clone(count))))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.set(self.0.get().saturating_sub(1));
-    }
-}
 
 /// What the connections of a worker share.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod gate;
 pub mod htpasswd;
 pub mod location;
+pub mod origin;
 pub mod parking;
 pub mod router;
 pub mod screen;

@@ -25,7 +25,7 @@ use crate::request::answer::{Answer, Rendered, Responder, Sent};
 use crate::request::log_line::PendingLog;
 use crate::store::{ChannelId, Event, Subscription};
 
-use super::connection::Origin;
+use super::origin::Origin;
 use super::stream::{IdleStream, Stream};
 
 /// Most bytes read ahead from a client that sends while it waits: a few pipelined requests. What is beyond stays

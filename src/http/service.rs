@@ -11,7 +11,6 @@ use http::{Method, Request, Version};
 use tower::ServiceExt as _;
 
 use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
-use crate::log;
 use crate::push::body;
 use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Rendered, Responder};
@@ -64,7 +63,7 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
     let mut body = Some(Body::new(incoming));
     let mut routed = match refusal {
         Some(Refusal { status, message }) => {
-            log::request(&ctx, Severity::Info, message);
+            ctx.log(Severity::Info, message);
             Routed::Answer(Answer { close: true, ..Answer::error(status) })
         }
         None => route(&mut ctx),
@@ -203,7 +202,7 @@ fn route(ctx: &mut RequestCtx) -> Routed {
             return routed;
         }
     }
-    log::request(ctx, Severity::Error, "rewrite or internal redirection cycle while processing the request");
+    ctx.log(Severity::Error, "rewrite or internal redirection cycle while processing the request");
     Routed::Answer(Answer::error(500))
 }
 

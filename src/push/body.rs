@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
 use crate::config::model::Severity;
-use crate::log;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 
@@ -92,6 +91,6 @@ fn announced(ctx: &RequestCtx) -> usize {
 }
 
 fn too_large(ctx: &RequestCtx, length: String) -> Answer {
-    log::request(ctx, Severity::Error, &format!("client intended to send too large body: {length} bytes"));
+    ctx.log(Severity::Error, &format!("client intended to send too large body: {length} bytes"));
     Answer::error(413)
 }

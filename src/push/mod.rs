@@ -15,7 +15,6 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::config::model::{PushConf, Severity};
-use crate::log;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::{ChannelKey, Store};
@@ -75,7 +74,7 @@ fn channel_key(ctx: &RequestCtx) -> Result<ChannelKey, Answer> {
     let id = ctx.render(&conf.channel_id);
     if id.is_empty() {
         let message = "push module: the $push_channel_id variable is required but is not set";
-        log::request(ctx, Severity::Warn, message);
+        ctx.log(Severity::Warn, message);
         return Err(Answer::text(404, *b"text/plain", "No channel id provided."));
     }
     let group = ctx.render(&conf.channel_group);
@@ -86,6 +85,6 @@ fn channel_key(ctx: &RequestCtx) -> Result<ChannelKey, Answer> {
 fn out_of_memory(ctx: &RequestCtx) -> Answer {
     let message =
         "push module: out of reserved memory, nothing was stored; increase push_max_reserved_memory";
-    log::request(ctx, Severity::Error, message);
+    ctx.log(Severity::Error, message);
     Answer::error(507)
 }

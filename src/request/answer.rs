@@ -182,7 +182,10 @@ impl Responder {
     /// Writes an answer down.
     pub fn render(&self, mut answer: Answer) -> Rendered {
         let keep_alive = self.keep_alive && !answer.close;
-        let compressed = self.gzip && gzip::wanted(&self.conf.gzip, &answer);
+        let content_type = answer.content_type.as_deref();
+        let compressible =
+            gzip::compressible(&self.conf.gzip, answer.status, content_type, answer.body.len());
+        let compressed = self.gzip && compressible;
         if compressed {
             answer.body = gzip::compress(&answer.body, self.conf.gzip.level);
         }
@@ -211,7 +214,7 @@ impl Responder {
         if let (true, Some(seconds)) = (keep_alive, core.keepalive_header) {
             head.line("Keep-Alive", format!("timeout={seconds}"));
         }
-        if self.conf.gzip.enabled && self.conf.gzip.vary && gzip::compressible(&self.conf.gzip, &answer) {
+        if self.conf.gzip.enabled && self.conf.gzip.vary && compressible {
             head.line("Vary", "Accept-Encoding");
         }
         self.further_headers(&mut head, &answer);
@@ -306,18 +309,12 @@ impl Responder {
         let charset = &self.conf.charset;
         let has_parameter = content_type.to_ascii_lowercase().windows(8).any(|window| window == b"charset=");
         match &charset.charset {
-            Some(name) if !has_parameter && has_type(&charset.types, content_type) => {
+            Some(name) if !has_parameter && gzip::has_type(&charset.types, content_type) => {
                 Cow::Owned([content_type, b"; charset=", name.as_bytes()].concat())
             }
             _ => Cow::Borrowed(content_type),
         }
     }
-}
-
-/// Whether a list of types (or `*`) holds this one, parameters aside.
-pub fn has_type(types: &[Box<str>], content_type: &[u8]) -> bool {
-    let main = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    types.iter().any(|kind| &**kind == "*" || kind.as_bytes().eq_ignore_ascii_case(main))
 }
 
 /// A head being written.

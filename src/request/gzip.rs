@@ -9,7 +9,6 @@ use flate2::write::GzEncoder;
 use crate::config::model::GzipConf;
 
 use super::RequestCtx;
-use super::answer::{Answer, has_type};
 
 /// Whether the client takes gzip and the location may send it: `Accept-Encoding`, `gzip_http_version`, and no
 /// `Via` (nginx's `gzip_proxied off`).
@@ -30,17 +29,16 @@ fn names_gzip(header: &[u8]) -> bool {
 }
 
 /// Whether an answer is of a kind that is compressed for those who take it.
-pub fn compressible(conf: &GzipConf, answer: &Answer) -> bool {
-    let long_enough = u64::try_from(answer.body.len()).is_ok_and(|length| length >= conf.min_length);
+pub fn compressible(conf: &GzipConf, status: u16, content_type: Option<&[u8]>, length: usize) -> bool {
+    let long_enough = length > 0 && u64::try_from(length).is_ok_and(|length| length >= conf.min_length);
     let fitting = |kind: &[u8]| has_type(&conf.types, kind) || has_type(&["text/html".into()], kind);
-    matches!(answer.status, 200 | 403 | 404)
-        && long_enough
-        && answer.content_type.as_deref().is_some_and(fitting)
+    matches!(status, 200 | 403 | 404) && long_enough && content_type.is_some_and(fitting)
 }
 
-/// Whether this answer is to be compressed.
-pub fn wanted(conf: &GzipConf, answer: &Answer) -> bool {
-    !answer.body.is_empty() && compressible(conf, answer)
+/// Whether a list of types (or `*`) holds this one, parameters aside.
+pub fn has_type(types: &[Box<str>], content_type: &[u8]) -> bool {
+    let main = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    types.iter().any(|kind| &**kind == "*" || kind.as_bytes().eq_ignore_ascii_case(main))
 }
 
 /// Compresses a body.

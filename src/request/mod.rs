@@ -16,7 +16,8 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
 
-use crate::config::model::{Config, LocationConf, Server};
+use crate::config::model::{Config, LocationConf, Server, Severity};
+use crate::log;
 
 /// An end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,8 +132,17 @@ impl RequestCtx {
         [self.method.as_str().as_bytes(), &self.raw_target, version].join(&b' ')
     }
 
+    /// Writes an error line about this request to the logs of its location.
+    pub fn log(&self, severity: Severity, message: &str) {
+        let logs = &self.conf.log.error;
+        if logs.iter().any(|log| severity <= log.level) {
+            let message = format!("*{} {message}{}", self.connection.serial, self.error_context());
+            log::write_error(logs, severity, &message);
+        }
+    }
+
     /// What nginx appends to an error line about a request.
-    pub fn error_context(&self) -> String {
+    fn error_context(&self) -> String {
         let client = match &self.connection.remote {
             Endpoint::Inet(address) => address.ip().to_string(),
             Endpoint::Unix => "unix:".to_owned(),

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::config::template::{Part, Template};
 use crate::config::variable::{Builtin, Variable};
+use crate::log::local_time;
 
 use super::answer::Sent;
 use super::{Endpoint, RequestCtx};
@@ -156,11 +157,6 @@ pub fn late_value(
         B::TimeIso8601 => text(local_time("%Y-%m-%dT%H:%M:%S%:z")),
         _ => None,
     }
-}
-
-/// Current local time in a `strftime` form.
-pub fn local_time(form: &str) -> String {
-    chrono::Local::now().format(form).to_string()
 }
 
 fn seconds(duration: Duration) -> String {

@@ -18,7 +18,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, LocalSet};
 
 use crate::config::model::{ListenAddress, Severity};
-use crate::http::connection::{self, Origin, Place, Shared};
+use crate::http::connection::{self, Shared};
+use crate::http::origin::{Origin, Place};
 use crate::http::parking::{self, Parking, Resumed};
 use crate::http::site::Site;
 use crate::http::stream::Stream;

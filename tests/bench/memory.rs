@@ -165,10 +165,10 @@ fn own(measurements: &[Measurement]) -> impl Iterator<Item = &Measurement> {
     measurements.iter().filter(|measurement| measurement.backend == Backend::Encke)
 }
 
-/// How many times as much the other server needs for the same.
+/// How many times as much the other server needs for the same, its start counted.
 fn ratio(of: &Measurement, measurements: &[Measurement]) -> Option<f64> {
     let other = measurements.iter().find(|other| other.layout == of.layout && other.backend != of.backend)?;
-    Some(other.per_subscriber[0] / of.per_subscriber[0])
+    Some(other.per_subscriber[1] / of.per_subscriber[1])
 }
 
 fn print_table(measurements: &[Measurement], subscribers: usize) {
