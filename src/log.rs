@@ -43,6 +43,14 @@ pub fn reopen() {
     }
 }
 
+/// Gives the log files to the user that the server becomes, so that it can open them again after they were rotated.
+pub fn give_to(uid: u32, gid: u32) {
+    for path in FILES.read().unwrap_or_else(PoisonError::into_inner).keys() {
+        // Only root may, and only root needs to.
+        let _ = std::os::unix::fs::chown(path, Some(uid), Some(gid));
+    }
+}
+
 /// Writes whole lines to a log. A full disk loses them, and nothing else.
 pub fn write(target: &LogTarget, lines: &[u8]) {
     let LogTarget::File(path) = target else {

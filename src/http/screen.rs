@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, Version};
 
 use crate::config::model::Server;
-use crate::request::uri::{self, Target};
+use crate::request::uri;
 
 /// Why a request is refused before it has a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Refusal {
 }
 
 /// Headers of which nginx 1.22 accepts only one.
-const UNIQUE: [&str; 8] = [
+const UNIQUE: [&str; 9] = [
     "authorization",
     "content-length",
     "expect",
@@ -23,6 +23,7 @@ const UNIQUE: [&str; 8] = [
     "if-modified-since",
     "if-none-match",
     "if-match",
+    "if-range",
     "if-unmodified-since",
 ];
 
@@ -47,12 +48,7 @@ pub fn request_line(method: &Method, raw_target: &[u8], server: &Server) -> Resu
 }
 
 /// Checks the headers: lengths, those that may come once, `Host`, and how the body is framed.
-pub fn headers(
-    version: Version,
-    headers: &HeaderMap,
-    target: &Target,
-    server: &Server,
-) -> Result<(), Refusal> {
+pub fn headers(version: Version, headers: &HeaderMap, server: &Server) -> Result<(), Refusal> {
     let (count, size) = server.large_client_header_buffers;
     let lengths = || headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     if lengths().any(|length| length > size) || lengths().sum::<usize>() > count * size {
@@ -65,7 +61,7 @@ pub fn headers(
     if host.is_some_and(|host| uri::validate_host(host).is_none()) {
         return refuse(400, "client sent invalid host header while reading client request headers");
     }
-    if host.is_none() && target.host.is_none() && version != Version::HTTP_10 {
+    if host.is_none() && version != Version::HTTP_10 {
         return refuse(
             400,
             "client sent HTTP/1.1 request without \"Host\" header while reading client request headers",
@@ -80,6 +76,21 @@ pub fn headers(
         }
     }
     Ok(())
+}
+
+/// Drops headers whose names `underscores_in_headers` and `ignore_invalid_headers` do not let through.
+pub fn drop_invalid(headers: &mut HeaderMap, server: &Server) {
+    if !server.ignore_invalid_headers {
+        return;
+    }
+    let valid = |byte: u8| match byte {
+        b'_' => server.underscores_in_headers,
+        byte => byte.is_ascii_alphanumeric() || byte == b'-',
+    };
+    let invalid: Vec<_> = headers.keys().filter(|name| !name.as_str().bytes().all(valid)).cloned().collect();
+    for name in invalid {
+        headers.remove(name);
+    }
 }
 
 /// What nginx answers to bytes that are no request at all; `None` to close without a word, as for HTTP/0.9.
@@ -104,6 +115,7 @@ pub fn unparsable(bytes: &[u8], too_large: bool, server: &Server) -> Option<Refu
     }
     if let Some(version) = words.last().and_then(|word| word.strip_prefix(b"HTTP/"))
         && words.len() == 3
+        && words[1].starts_with(b"/")
         && matches!(version, [b'2'..=b'9', b'.', ..])
     {
         return refusal(505, "client sent invalid version while reading client request line");

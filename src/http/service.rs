@@ -53,23 +53,26 @@ pub struct Reply {
 enum Routed {
     Content,
     Answer(Answer),
-    Close,
+    /// Close without an answer; the status is for the log.
+    Close(u16),
 }
 
 /// Answers a request. Does not return if its subscriber is left in the slot.
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts);
-    let mut body = Some(Body::new(incoming));
+    // What follows a head that was refused is not known to be its body.
+    let mut body = refusal.is_none().then(|| Body::new(incoming));
     let mut routed = match refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
-            Routed::Answer(Answer { close: true, ..Answer::error(status) })
+            Routed::Answer(Answer::error(status))
         }
         None => route(&mut ctx),
     };
-    let mut overriding = None;
-    let mut lingering = false;
+    let mut pages = Pages::default();
+    let mut lingering = refusal.is_some();
+    ctx.keep_alive &= !lingering;
     let answer = loop {
         let mut answer = match routed {
             Routed::Content => {
@@ -78,37 +81,72 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
                 answer
             }
             Routed::Answer(answer) => answer,
-            Routed::Close => break Answer { silent: true, ..Answer::empty(444) },
+            Routed::Close(status) => break Answer { silent: true, ..Answer::empty(status) },
         };
         if answer.special && ends_connection(answer.status) {
             // Even if an error page turns it into something else: there may be a body that nobody read.
             ctx.keep_alive = false;
             lingering = true;
         }
-        if answer.special && refusal.is_none() {
-            if let Some(page) = error_page(&ctx, answer.status, overriding.is_some()) {
-                let (next, status) = follow(&mut ctx, page, answer.status);
-                overriding = Some(status);
-                routed = next;
-                continue;
+        if answer.special
+            && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
+        {
+            if pages.followed == MOST_REDIRECTS {
+                ctx.log(
+                    Severity::Error,
+                    "rewrite or internal redirection cycle while internally redirecting",
+                );
+                ctx.keep_alive = false;
+                break Answer::error(500);
             }
-            if answer.location.is_none() {
-                overriding = None;
-            }
+            let (next, status) = follow(&mut ctx, page, answer.status);
+            pages.replace(answer, status);
+            routed = next;
+            continue;
         }
-        if let Some(Some(status)) = overriding {
-            answer.status = status;
-        }
-        break answer;
+        break pages.complete(answer);
     };
     let body = body.filter(|_| !lingering);
     let reply = finish(ctx, answer, body).await;
     Reply { linger: lingering || reply.linger, ..reply }
 }
 
+/// What is left of answers that `error_page` replaced.
+#[derive(Default)]
+struct Pages {
+    /// How many were replaced.
+    followed: usize,
+    /// The status of the answer in the end, if it is not to have its own.
+    status: Option<u16>,
+    headers: Vec<(&'static str, Vec<u8>)>,
+    location: Option<Vec<u8>>,
+}
+
+impl Pages {
+    fn replace(&mut self, answer: Answer, status: Option<u16>) {
+        self.followed += 1;
+        self.status = status;
+        self.headers.extend(answer.headers);
+        self.location = answer.location.or(self.location.take());
+    }
+
+    /// Headers stay: without `WWW-Authenticate`, no browser would ask for the password.
+    fn complete(mut self, mut answer: Answer) -> Answer {
+        // An error in the place of an error page speaks for itself.
+        let own_status = answer.special && answer.location.is_none();
+        if let Some(status) = self.status.filter(|_| !own_status) {
+            answer.status = status;
+        }
+        self.headers.append(&mut answer.headers);
+        answer.headers = self.headers;
+        answer.location = answer.location.or(self.location);
+        answer
+    }
+}
+
 /// Statuses after which nginx does not trust the connection any more.
 fn ends_connection(status: u16) -> bool {
-    matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501)
+    matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501)
 }
 
 /// The request as directives see it, and why it is refused, if it is.
@@ -152,7 +190,10 @@ fn context(exchange: &Exchange, parts: Parts) -> (RequestCtx, Option<Refusal>) {
         let message = "client sent invalid request while reading client request line";
         return (ctx, Some(Refusal { status: 400, message }));
     };
-    if let Err(refusal) = screen::headers(version, &ctx.headers, &target, default) {
+    ctx.target = target.unparsed.into();
+    ctx.uri = target.path;
+    ctx.args = target.args;
+    if let Err(refusal) = screen::headers(version, &ctx.headers, default) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
@@ -163,9 +204,7 @@ fn context(exchange: &Exchange, parts: Parts) -> (RequestCtx, Option<Refusal>) {
     ctx.server = vhost::find(hosts, host.as_bytes(), &mut ctx);
     ctx.conf = Arc::clone(&ctx.server().conf);
     ctx.host = host.into();
-    ctx.target = target.unparsed.into();
-    ctx.uri = target.path;
-    ctx.args = target.args;
+    screen::drop_invalid(&mut ctx.headers, &config.servers[ctx.server]);
     (ctx, None)
 }
 
@@ -179,10 +218,13 @@ fn head_length(parts: &Parts, target: usize) -> u64 {
 
 /// HTTP/1.1 keeps the connection unless told to close, HTTP/1.0 only when asked to keep it.
 fn keep_alive(version: Version, headers: &http::HeaderMap) -> bool {
-    let value =
-        headers.get("connection").map(|value| value.as_bytes().to_ascii_lowercase()).unwrap_or_default();
-    let says = |word: &[u8]| value.windows(word.len()).any(|window| window == word);
-    if version == Version::HTTP_10 { says(b"keep-alive") && !says(b"close") } else { !says(b"close") }
+    let mut keep_alive = version != Version::HTTP_10;
+    for value in headers.get_all("connection") {
+        let value = value.as_bytes().to_ascii_lowercase();
+        let says = |word: &[u8]| value.windows(word.len()).any(|window| window == word);
+        keep_alive = !says(b"close") && (keep_alive || says(b"keep-alive"));
+    }
+    keep_alive
 }
 
 /// Server rewrite, location, location rewrite, until a location is settled.
@@ -225,7 +267,7 @@ fn enter(ctx: &mut RequestCtx, location: &Location) -> Option<Routed> {
 fn settled(outcome: Outcome) -> Option<Routed> {
     match outcome {
         Outcome::Answer(answer) => Some(Routed::Answer(*answer)),
-        Outcome::Close => Some(Routed::Close),
+        Outcome::Close(status) => Some(Routed::Close(status)),
         Outcome::Continue | Outcome::Search => None,
     }
 }
@@ -319,17 +361,17 @@ fn write_log(ctx: &RequestCtx, sent: &crate::request::answer::Sent) {
     }
 }
 
-/// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`.
+/// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where
+/// nothing is to be completed, nginx writes `Location` in another place: among the further headers.
 fn complete_location(ctx: &RequestCtx, answer: &mut Answer) {
     let core = &ctx.conf.core;
     let Some(location) = &mut answer.location else { return };
     if !core.absolute_redirect || !location.starts_with(b"/") {
+        answer.headers.insert(0, ("Location", std::mem::take(location)));
+        answer.location = None;
         return;
     }
-    let mut host: &str = &ctx.host;
-    if core.server_name_in_redirect || host.is_empty() {
-        host = &ctx.server().name;
-    }
+    let host: &str = if core.server_name_in_redirect { &ctx.server().name } else { &ctx.host };
     let address = ctx.connection.local.ip().map(|ip| ip.to_string()).unwrap_or_default();
     let host = if host.is_empty() { &address } else { host };
     let port = ctx.connection.local.port().filter(|port| core.port_in_redirect && *port != 80);

@@ -69,7 +69,7 @@ impl Answer {
     pub fn with_error_page(mut self, server_tokens: bool) -> Self {
         self.body = error_page(self.status, server_tokens).into();
         self.content_type = (!self.body.is_empty()).then(|| (*b"text/html").into());
-        if self.status == 494 {
+        if matches!(self.status, 494..=497) {
             self.status = 400;
         }
         self
@@ -189,8 +189,8 @@ impl Responder {
         if compressed {
             answer.body = gzip::compress(&answer.body, self.conf.gzip.level);
         }
-        let chunked = compressed && !self.http10;
-        let keep_alive = keep_alive && (chunked || !compressed);
+        let chunked = compressed && !self.http10 && !self.head_only;
+        let keep_alive = keep_alive && (chunked || !compressed || self.head_only);
         let mut head = Head::new(answer.status);
         let core = &self.conf.core;
         head.line("Server", if core.server_tokens { SERVER } else { "encke" });
@@ -217,7 +217,7 @@ impl Responder {
         if self.conf.gzip.enabled && self.conf.gzip.vary && compressible {
             head.line("Vary", "Accept-Encoding");
         }
-        self.further_headers(&mut head, &answer);
+        self.further_headers(&mut head, &answer, compressed);
         if compressed {
             head.line("Content-Encoding", "gzip");
         }
@@ -231,8 +231,8 @@ impl Responder {
 
     /// Headers of the handler, of `expires` and of `add_header`. One that `add_header` sets replaces a
     /// cross-origin header of ours: two of them make browsers refuse the answer.
-    fn further_headers(&self, head: &mut Head, answer: &Answer) {
-        let plain = matches!(answer.status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
+    fn further_headers(&self, head: &mut Head, answer: &Answer, compressed: bool) {
+        let plain = is_plain(answer.status);
         let added: Vec<(&str, Cow<'_, [u8]>)> = self.added(plain).collect();
         for (name, value) in &answer.headers {
             let cross_origin = name.starts_with("Access-Control-");
@@ -244,7 +244,10 @@ impl Responder {
             self.expires(head, answer.last_modified);
         }
         for (name, value) in &added {
-            if !name.eq_ignore_ascii_case("last-modified") {
+            if compressed && name.eq_ignore_ascii_case("etag") && value.starts_with(b"\"") {
+                // The compressed bytes are others.
+                head.line(name, [b"W/", &**value].concat());
+            } else {
                 head.line(name, value);
             }
         }
@@ -267,14 +270,10 @@ impl Responder {
 
     /// `add_header Last-Modified` replaces the answer's own, as in nginx.
     fn last_modified(&self, head: &mut Head, answer: &Answer) {
-        let rows = &self.conf.headers.add;
-        if rows.iter().any(|row| row.name.eq_ignore_ascii_case("last-modified")) {
-            let mut added =
-                self.added(matches!(answer.status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308));
-            if let Some((_, value)) = added.find(|(name, _)| name.eq_ignore_ascii_case("last-modified")) {
-                head.line("Last-Modified", value);
-            }
-        } else if let Some(seconds) = answer.last_modified {
+        let plain = is_plain(answer.status);
+        let mut rows = self.conf.headers.add.iter().filter(|row| plain || row.always);
+        let replaced = rows.any(|row| row.name.eq_ignore_ascii_case("last-modified"));
+        if let Some(seconds) = answer.last_modified.filter(|_| !replaced) {
             head.line("Last-Modified", date::format(seconds));
         }
     }
@@ -315,6 +314,11 @@ impl Responder {
             _ => Cow::Borrowed(content_type),
         }
     }
+}
+
+/// Statuses that get `expires`, and every `add_header`.
+fn is_plain(status: u16) -> bool {
+    matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308)
 }
 
 /// A head being written.
@@ -395,8 +399,13 @@ pub fn error_page(status: u16, server_tokens: bool) -> String {
         301 | 303 | 307 | 308 | 400 | 402..=406 | 408..=416 | 421 | 429 | 500..=505 | 507 => {
             (format!("{status} {}", reason(status)), None, None)
         }
-        494 => {
-            let detail = "Request Header Or Cookie Too Large";
+        494..=497 => {
+            let detail = match status {
+                494 => "Request Header Or Cookie Too Large",
+                495 => "The SSL certificate error",
+                496 => "No required SSL certificate was sent",
+                _ => "The plain HTTP request was sent to HTTPS port",
+            };
             (format!("400 {detail}"), Some("400 Bad Request"), Some(detail))
         }
         _ => return String::new(),

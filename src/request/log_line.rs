@@ -91,7 +91,7 @@ fn holds(ctx: &RequestCtx, log: &AccessLog) -> bool {
 
 fn escape(how: LogEscape, value: Option<&[u8]>, out: &mut Vec<u8>) {
     let value = match (how, value) {
-        (LogEscape::Default, None | Some([])) => return out.push(b'-'),
+        (LogEscape::Default, None) => return out.push(b'-'),
         (_, value) => value.unwrap_or_default(),
     };
     match how {

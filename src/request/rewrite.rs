@@ -19,8 +19,8 @@ pub enum Outcome {
     Search,
     /// `return`, or a redirect.
     Answer(Box<Answer>),
-    /// `return 444`: close without an answer.
-    Close,
+    /// `return 444`: close without an answer. The status is for the log.
+    Close(u16),
 }
 
 /// How one instruction ended.
@@ -91,13 +91,22 @@ impl RequestCtx {
         true
     }
 
+    /// The same for a condition or a `rewrite`: groups of an earlier match are gone if it does not match.
+    fn match_or_forget(&mut self, regex: &Regex, subject: &[u8]) -> bool {
+        let matches = self.match_regex(regex, subject);
+        if !matches {
+            self.captures.clear();
+        }
+        matches
+    }
+
     fn holds(&mut self, condition: &Condition) -> bool {
         match condition {
             Condition::Truthy(value) => !matches!(&*self.render(value), b"" | b"0"),
             Condition::Equals { left, right, negate } => (self.render(left) == self.render(right)) != *negate,
             Condition::Matches { subject, regex, negate } => {
                 let subject = self.render(subject);
-                self.match_regex(regex, &subject) != *negate
+                self.match_or_forget(regex, &subject) != *negate
             }
             Condition::File { test, path, negate } => file_test(*test, &self.render(path)) != *negate,
         }
@@ -105,7 +114,7 @@ impl RequestCtx {
 
     fn rewrite(&mut self, rewrite: &Rewrite, changed: &mut bool) -> Step {
         let subject = self.uri.clone();
-        if !self.match_regex(&rewrite.regex, &subject) {
+        if !self.match_or_forget(&rewrite.regex, &subject) {
             return Step::Next;
         }
         let redirect = match rewrite.flag {
@@ -113,8 +122,12 @@ impl RequestCtx {
             RewriteFlag::Permanent => Some(301),
             _ => None,
         };
-        let path = self.render_escaped(&rewrite.replacement, redirect.map(|_| uri::escape as Escape));
-        let mut args = rewrite.args.as_ref().map(|args| self.render_escaped(args, Some(uri::escape_args)));
+        // What came without escapes goes without.
+        let quoted = uri::split_args(&self.target).0.iter().any(|byte| matches!(byte, b'%' | b'+'));
+        let path = self
+            .render_escaped(&rewrite.replacement, redirect.filter(|_| quoted).map(|_| uri::escape as Escape));
+        let mut args =
+            rewrite.args.as_ref().map(|args| self.render_escaped(args, quoted.then_some(uri::escape_args)));
         if !rewrite.drop_args && !self.args.is_empty() {
             let args = args.get_or_insert_default();
             if !args.is_empty() {
@@ -168,7 +181,7 @@ impl RequestCtx {
     fn answer_return(&self, directive: &Return) -> Outcome {
         let text = directive.text.as_ref().map(|text| self.render(text));
         match (directive.status, text) {
-            (444, _) => Outcome::Close,
+            (status @ (408 | 444 | 499), None) => Outcome::Close(status),
             (status @ (301 | 302 | 303 | 307 | 308), location) => {
                 Outcome::Answer(Box::new(Answer::redirect(status, location.unwrap_or_default())))
             }
@@ -186,8 +199,9 @@ impl RequestCtx {
     /// The type of the URI's extension by `types`, else `default_type`.
     pub fn content_type_of_uri(&self) -> Box<[u8]> {
         let name = self.uri.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        let extension =
-            name.iter().rposition(|byte| *byte == b'.').map(|dot| name[dot + 1..].to_ascii_lowercase());
+        // A dot at the beginning hides a file.
+        let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0);
+        let extension = dot.map(|dot| name[dot + 1..].to_ascii_lowercase());
         let known = extension.and_then(|extension| self.conf.core.types.get(&*extension));
         known.unwrap_or(&self.conf.core.default_type).clone()
     }

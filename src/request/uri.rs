@@ -40,8 +40,24 @@ fn split_absolute(target: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     }
     let rest = &target[colon + 3..];
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    if !is_authority(&rest[..end]) {
+        return None;
+    }
     let path = if rest[end..].is_empty() { b"/" } else { &rest[end..] };
     path.starts_with(b"/").then_some((Some(&rest[..end]), path))
+}
+
+/// Letters, digits, dots and hyphens, or a literal address in brackets; then a port.
+fn is_authority(bytes: &[u8]) -> bool {
+    let (host, port) = match bytes.iter().position(|byte| *byte == b']') {
+        Some(end) if bytes.starts_with(b"[") => bytes.split_at(end + 1),
+        _ => bytes.split_at(bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len())),
+    };
+    let literal = host.starts_with(b"[");
+    let fits = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || b".-".contains(byte) || (literal && b"[:]".contains(byte))
+    };
+    host.iter().all(fits) && port.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 /// Decodes `%XX`, merges slashes, resolves `.` and `..`; `None` for a bad escape, a NUL, or a way above the root.
@@ -93,9 +109,9 @@ fn hex(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// Escapes a decoded path for a `Location` header or a rewritten URI: what nginx escapes in URIs.
+/// Escapes a capture that lands in the path of a redirect: what nginx leaves escaped there.
 pub fn escape(path: &[u8], out: &mut Vec<u8>) {
-    escape_where(path, out, |byte| matches!(byte, b' ' | b'#' | b'%' | b'?') || byte <= 0x1f || byte >= 0x7f);
+    escape_where(path, out, |byte| matches!(byte, b' ' | b'"' | b'#' | b'%') || byte <= 0x1f || byte >= 0x7f);
 }
 
 /// Escapes a capture that lands in the arguments of a rewritten URI.
@@ -120,14 +136,14 @@ fn escape_where(bytes: &[u8], out: &mut Vec<u8>, special: impl Fn(u8) -> bool) {
 pub fn validate_host(host: &[u8]) -> Option<String> {
     let mut name = host;
     if host.first() == Some(&b'[') {
-        let end = host.iter().position(|byte| *byte == b']')?;
-        name = &host[..=end];
+        let end = host.iter().position(|byte| *byte == b']').map_or(host.len(), |end| end + 1);
+        name = &host[..end];
     } else if let Some(colon) = host.iter().position(|byte| *byte == b':') {
         name = &host[..colon];
     }
     let name = name.strip_suffix(b".").unwrap_or(name);
-    let bad = |byte: &u8| matches!(byte, b'/' | b'\\' | 0x7f) || *byte <= b' ';
-    if host.iter().any(bad) || name.windows(2).any(|pair| pair == b"..") {
+    let bad = |byte: &u8| matches!(byte, b'/' | 0x7f) || *byte <= b' ';
+    if name.is_empty() || host.iter().any(bad) || name.windows(2).any(|pair| pair == b"..") {
         return None;
     }
     String::from_utf8(name.to_ascii_lowercase()).ok()

@@ -53,9 +53,14 @@ impl RequestCtx {
     /// `$cookie_NAME`: the first cookie of that name.
     fn cookie(&self, name: &[u8]) -> Option<&[u8]> {
         let headers = self.headers.get_all("cookie").into_iter();
-        headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b';')).find_map(|pair| {
-            let (key, value) = split_at_byte(pair.trim_ascii(), b'=')?;
-            key.eq_ignore_ascii_case(name).then_some(value)
+        headers.map(http::HeaderValue::as_bytes).find_map(|header| {
+            // Commas separate names, too, but they do not end values.
+            let mut starts =
+                std::iter::once(0).chain((1..=header.len()).filter(|at| b";,".contains(&header[at - 1])));
+            starts.find_map(|start| {
+                let (key, value) = split_at_byte(header[start..].split(|byte| *byte == b';').next()?, b'=')?;
+                key.trim_ascii().eq_ignore_ascii_case(name).then(|| value.trim_ascii_start())
+            })
         })
     }
 
@@ -83,7 +88,7 @@ impl RequestCtx {
         let connection = &self.connection;
         let text = |value: String| Some(Cow::Owned(value.into_bytes()));
         match builtin {
-            B::Args | B::QueryString => Some(Cow::Borrowed(&self.args)),
+            B::Args | B::QueryString => (!self.args.is_empty()).then(|| Cow::Borrowed(&*self.args)),
             B::BinaryRemoteAddr => Some(Cow::Owned(match connection.remote.ip() {
                 Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
                 Some(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
@@ -121,15 +126,10 @@ impl RequestCtx {
                 Some(Cow::Borrowed(if self.is_http10() { b"HTTP/1.0" } else { b"HTTP/1.1" }))
             }
             // Settled late, or never: there are no files, no TLS and no PROXY protocol behind a push location.
-            B::BodyBytesSent
-            | B::BytesSent
-            | B::ConnectionTime
-            | B::RequestCompletion
-            | B::RequestTime
-            | B::Status => None,
+            B::BodyBytesSent | B::BytesSent | B::RequestCompletion | B::Status => None,
             B::DocumentRoot | B::Https | B::ProxyProtocolAddr | B::RealpathRoot => None,
             B::RequestBody | B::RequestBodyFile | B::RequestFilename => None,
-            B::Msec | B::TimeIso8601 | B::TimeLocal => {
+            B::ConnectionTime | B::RequestTime | B::Msec | B::TimeIso8601 | B::TimeLocal => {
                 late_value(builtin, None, self.started, self.connection.accepted)
             }
         }

@@ -35,11 +35,20 @@ pub struct BindError {
     pub in_use: bool,
 }
 
-/// Binds `address` for each of `workers` workers, trying again while somebody else holds it.
+/// Binds `address` for each of `workers` workers.
+///
+/// # Errors
+/// When it is taken or cannot be bound at all.
+pub fn bind(address: &ListenAddress, options: &ListenOptions, workers: usize) -> Result<Bound, BindError> {
+    let sockets = bind_once(address, options, workers)?;
+    Ok(Bound { address: address.clone(), sockets })
+}
+
+/// Binds as [`bind`] does, trying again for a while if somebody else holds the address.
 ///
 /// # Errors
 /// When it stays taken (each try was told to `report`), or cannot be bound at all.
-pub fn bind(
+pub fn bind_patiently(
     address: &ListenAddress,
     options: &ListenOptions,
     workers: usize,
@@ -47,13 +56,12 @@ pub fn bind(
 ) -> Result<Bound, BindError> {
     let (tries, pause) = TRIES;
     for _ in 0..tries {
-        match bind_once(address, options, workers) {
-            Ok(sockets) => return Ok(Bound { address: address.clone(), sockets }),
+        match bind(address, options, workers) {
             Err(error) if error.in_use => {
                 report(&error.message);
                 std::thread::sleep(pause);
             }
-            Err(error) => return Err(error),
+            bound => return bound,
         }
     }
     Err(BindError { message: "still could not bind()".to_owned(), in_use: true })

@@ -16,7 +16,7 @@ use socket2::Socket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config::model::{Config, ListenAddress, LogTarget, Severity};
+use crate::config::model::{Config, Listen, ListenAddress, LogTarget, Severity};
 use crate::http::router;
 use crate::http::site::Site;
 use crate::log;
@@ -109,9 +109,12 @@ impl App {
         let config = Arc::new(config);
         let count = config.main.worker_processes;
         privileges::raise_open_files(config.main.worker_connections, count);
-        let mut bound = bind_all(&config, &HashSet::new(), count)?;
+        let mut bound = bind_all(&config)?;
         if let Some(path) = &config.main.pid {
             pid::write(path)?;
+        }
+        if let Some(user) = &config.main.user {
+            log::give_to(user.uid, user.gid);
         }
         privileges::drop(config.main.user.as_ref())?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
@@ -201,6 +204,7 @@ impl App {
     }
 
     fn try_reload(&mut self, config: Config) -> Result<(), StartError> {
+        let mut bound = self.bind_new(&config)?;
         open_logs(&config)?;
         log::reopen();
         if config.main.worker_processes != self.workers.len() {
@@ -209,9 +213,6 @@ impl App {
         if config.max_reserved_memory != self.config.max_reserved_memory {
             tracing::warn!("push_max_reserved_memory changes with the next start only");
         }
-        let held: HashSet<ListenAddress> =
-            self.config.listens.iter().map(|listen| listen.address.clone()).collect();
-        let mut bound = bind_all(&config, &held, self.workers.len())?;
         let config = Arc::new(config);
         let site = Arc::new(Site::build(Arc::clone(&config), &self.state));
         for worker in &self.workers {
@@ -224,6 +225,19 @@ impl App {
         }
         self.config = config;
         Ok(())
+    }
+
+    /// Binds the addresses that are new in a configuration. One that is taken is not waited for: there are clients
+    /// to be served meanwhile.
+    fn bind_new(&self, config: &Config) -> Result<Vec<Bound>, StartError> {
+        let held =
+            |address: &ListenAddress| self.config.listens.iter().any(|listen| listen.address == *address);
+        let new = config.listens.iter().filter(|listen| !held(&listen.address));
+        let workers = self.workers.len();
+        new.map(|listen| {
+            listen::bind(&listen.address, &listen.options, workers).map_err(|error| error.message)
+        })
+        .collect()
     }
 
     fn tell_all(&self, mail: impl Fn() -> Mail) {
@@ -294,18 +308,15 @@ fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
     })
 }
 
-/// Binds every address of the configuration that is not held yet.
-fn bind_all(
-    config: &Config,
-    held: &HashSet<ListenAddress>,
-    workers: usize,
-) -> Result<Vec<Bound>, StartError> {
-    let new = config.listens.iter().filter(|listen| !held.contains(&listen.address));
-    new.map(|listen| {
-        let mut report = |message: &str| log::event(Severity::Emerg, message);
-        listen::bind(&listen.address, &listen.options, workers, &mut report).map_err(|error| error.message)
-    })
-    .collect()
+/// Binds every address of the configuration.
+fn bind_all(config: &Config) -> Result<Vec<Bound>, StartError> {
+    let mut report = |message: &str| log::event(Severity::Emerg, message);
+    let workers = config.main.worker_processes;
+    let bind = |listen: &Listen| {
+        listen::bind_patiently(&listen.address, &listen.options, workers, &mut report)
+            .map_err(|error| error.message)
+    };
+    config.listens.iter().map(bind).collect()
 }
 
 /// One socket of each address, for one worker.

@@ -174,6 +174,6 @@ fn expect_nothing(stream: &TcpStream) -> io::Result<()> {
 /// A loopback address that no crowd before has used: ports stay taken for a minute after a connection.
 fn next_source() -> Ipv4Addr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let first = Ipv4Addr::new(127, 1, 0, 0).to_bits() + (process::id() % (1 << 12) << 8);
+    let first = Ipv4Addr::new(127, 1, 0, 0).to_bits() + ((process::id() % (1 << 12)) << 8);
     Ipv4Addr::from_bits(first + NEXT.fetch_add(1, Relaxed))
 }

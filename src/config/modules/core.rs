@@ -70,7 +70,7 @@ const DIRECTIVES: &[Directive] = &[
         user,
     ),
     done("pid", MAIN, ONE, "", "The file that holds the number of the process.", pid),
-    done("daemon", MAIN, ONE, "on", "Whether to go to the background.", |b, call| {
+    done("daemon", MAIN, ONE, "off", "Whether to go to the background.", |b, call| {
         call.fill(&mut b.main.daemon, Call::flag)
     }),
     done(
