@@ -18,6 +18,8 @@ mod flood;
 mod parked;
 // The command line, signals, reload.
 mod process;
+// Requests as odd clients send them.
+mod requests;
 // Who may import whom.
 mod structure;
 // Recorded request sequences, and what the old servers answered to them.

@@ -7,12 +7,12 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Empty;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -30,6 +30,7 @@ use super::screen;
 use super::service::{self, Exchange};
 use super::site::Site;
 use super::stream::Stream;
+use super::target;
 
 /// How long a connection is read and dropped after an answer that closes it, and how long between two reads:
 /// nginx's `lingering_time` and `lingering_timeout`.
@@ -59,11 +60,26 @@ type HyperConnection<S> = http1::Connection<TokioIo<Gate>, S>;
 
 /// Serves a connection until it closes or is parked.
 pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin: Origin) {
-    let state = GateState::new();
-    let slot = Arc::new(ParkSlot::new(shared.worker));
     let origin = Rc::new(RefCell::new(origin));
+    let mut next = Some((stream, readahead, None));
+    while let Some((stream, readahead, target)) = next {
+        next = http_phase(&shared, stream, readahead, target, &origin).await;
+    }
+}
+
+/// Serves a connection with one hyper. What it returns, if anything, is to be served with another one: a request whose
+/// target hyper cannot read, with another target in its place.
+async fn http_phase(
+    shared: &Rc<Shared>,
+    stream: Stream,
+    readahead: Bytes,
+    target: Option<Bytes>,
+    origin: &Rc<RefCell<Origin>>,
+) -> Option<(Stream, Bytes, Option<Bytes>)> {
+    let state = GateState::new(target);
+    let slot = Arc::new(ParkSlot::new(shared.worker));
     let service = service_fn(|request| {
-        let (shared, origin) = (Rc::clone(&shared), Rc::clone(&origin));
+        let (shared, origin) = (Rc::clone(shared), Rc::clone(origin));
         let (state, slot) = (Rc::clone(&state), Arc::clone(&slot));
         Box::pin(async move { answer(&shared, &origin, &state, &slot, request).await })
     });
@@ -79,37 +95,40 @@ pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin:
         connection: &mut connection,
         state: &state,
         slot: &slot,
-        shared: &shared,
-        origin: &origin,
-        draining: pin!(draining(&shared)),
+        shared,
+        origin,
+        draining: pin!(draining(shared)),
+        is_draining: false,
         timer: pin!(tokio::time::sleep(Duration::ZERO)),
         expected: None,
     }
     .await;
     let parts = connection.into_parts();
-    let (mut stream, unread) = parts.io.into_inner().into_inner();
+    let (stream, unread) = parts.io.into_inner().into_inner();
     let readahead =
         if unread.is_empty() { parts.read_buf } else { [&parts.read_buf[..], &unread].concat().into() };
     match end {
+        End::TimedOut => {}
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &readahead),
             Err(_) => shared.parking.borrow_mut().abandon(id),
         },
-        End::TimedOut => {}
-        End::Closed(result) => {
-            let mut linger = state.borrow().linger;
-            if let Err(error) = result
-                && error.is_parse()
-            {
-                linger = true;
-                let refused = refuse(&origin.borrow(), &readahead, error.is_parse_too_large());
-                if stream.write_all(&refused).await.is_err() {
-                    return;
-                }
+        End::Closed(Err(error)) if error.is_parse() => {
+            let state = state.borrow();
+            let head = state.head().unwrap_or(&readahead);
+            if let Some((target, replaced)) = target::replace(head) {
+                return Some((stream, replaced, Some(target)));
             }
+            let refused = refuse(&origin.borrow(), head, error.is_parse_too_large());
+            drop(state);
+            send_and_close(stream, &refused).await;
+        }
+        End::Closed(_) => {
+            let linger = state.borrow().linger;
             close(stream, linger).await;
         }
     }
+    None
 }
 
 /// Room for the longest head that `large_client_header_buffers` allows; hyper needs at least 8 KiB.
@@ -126,7 +145,7 @@ async fn answer(
     slot: &Arc<ParkSlot>,
     request: Request<Incoming>,
 ) -> Result<Response<Empty<Bytes>>, Silence> {
-    state.borrow_mut().phase = Phase::Handling;
+    state.borrow_mut().begin(request.body().size_hint().exact().and_then(|length| length.try_into().ok()));
     let exchange = {
         let mut origin = origin.borrow_mut();
         origin.requests += 1;
@@ -139,10 +158,11 @@ async fn answer(
             slot: Arc::clone(slot),
         }
     };
-    let reply = service::handle(&exchange, request).await;
+    let target = state.borrow_mut().target.take();
+    let reply = service::handle(&exchange, request, target).await;
     let rendered = reply.rendered.ok_or(Silence)?;
     let mut state = state.borrow_mut();
-    state.phase = Phase::Idle(Instant::now());
+    state.end();
     state.linger = reply.linger;
     state.keepalive_timeout = reply.conf.core.keepalive_timeout;
     state.send_timeout = reply.conf.core.send_timeout;
@@ -177,6 +197,7 @@ where
     shared: &'a Shared,
     origin: &'a RefCell<Origin>,
     draining: Pin<&'a mut D>,
+    is_draining: bool,
     timer: Pin<&'a mut T>,
     /// The subscriber that waits, once there is one: its place in the parking.
     expected: Option<usize>,
@@ -211,7 +232,8 @@ where
         if let Poll::Ready(result) = polled {
             return Poll::Ready(drive.closed(result));
         }
-        if drive.draining.as_mut().poll(cx).is_ready() {
+        drive.is_draining = drive.is_draining || drive.draining.as_mut().poll(cx).is_ready();
+        if drive.is_draining {
             if matches!(drive.state.borrow().phase, Phase::Handling) {
                 Pin::new(&mut *drive.connection).graceful_shutdown();
             } else if drive.state.borrow().is_flushed() {
@@ -276,6 +298,12 @@ fn refuse(origin: &Origin, bytes: &[u8], too_large: bool) -> Vec<u8> {
     let answer = Answer::error(refusal.status).with_error_page(server.conf.core.server_tokens);
     let rendered = Responder::closing(&server.conf).render(answer);
     [&rendered.head[..], &rendered.body].concat()
+}
+
+async fn send_and_close(mut stream: Stream, bytes: &[u8]) {
+    if stream.write_all(bytes).await.is_ok() {
+        close(stream, true).await;
+    }
 }
 
 /// Closes a connection. With `linger`, what the client still sends is read and dropped for a while: closing a

@@ -18,6 +18,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::stream::Stream;
+use super::target;
 
 /// What a connection is doing, and since when: what its timeouts go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +47,29 @@ pub struct GateState {
     /// The answer wants the rest of the request read and dropped before the connection closes, lest a reset
     /// destroys the answer.
     pub linger: bool,
+    /// The target of the next request, where hyper was given another one.
+    pub target: Option<Bytes>,
+    /// Bytes of the head that is being read.
+    head: Head,
+}
+
+/// The head that hyper is reading, kept because hyper does not give it back when it refuses it.
+#[derive(Debug, Default)]
+struct Head {
+    bytes: Vec<u8>,
+    /// Bytes that hyper was given since the head began, those of the body included.
+    given: usize,
+    /// Bytes of the request, once its head is read; `None` if its end is not announced.
+    length: Option<usize>,
+    /// The beginning is missing: it came together with the request before.
+    torn: bool,
 }
 
 impl GateState {
     /// For a connection on which a head is awaited.
-    pub fn new() -> Rc<RefCell<Self>> {
+    ///
+    /// `target` is that of the first request, if another one stands in its place; see [`super::target`].
+    pub fn new(target: Option<Bytes>) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             phase: Phase::Head(Instant::now()),
             output: VecDeque::new(),
@@ -58,7 +77,39 @@ impl GateState {
             keepalive_timeout: Duration::from_secs(75),
             send_timeout: Duration::from_secs(60),
             linger: false,
+            target,
+            head: Head::default(),
         }))
+    }
+
+    /// A request's head has been read. `body` is the length of its body, if that was announced.
+    pub fn begin(&mut self, body: Option<usize>) {
+        self.phase = Phase::Handling;
+        let head = std::mem::take(&mut self.head.bytes);
+        self.head.length = target::head_length(&head).zip(body).map(|(head, body)| head.saturating_add(body));
+    }
+
+    /// The request has been answered.
+    pub fn end(&mut self) {
+        self.phase = Phase::Idle(Instant::now());
+        let torn = self.head.torn || self.head.length != Some(self.head.given);
+        self.head = Head { torn, ..Head::default() };
+    }
+
+    /// The bytes of the request that hyper is reading, if all of them are known.
+    pub fn head(&self) -> Option<&[u8]> {
+        (!self.head.torn).then_some(&*self.head.bytes)
+    }
+
+    /// Notes what hyper was given.
+    fn give(&mut self, bytes: &[u8]) {
+        if matches!(self.phase, Phase::Idle(_)) {
+            self.phase = Phase::Head(Instant::now());
+        }
+        self.head.given += bytes.len();
+        if self.phase != Phase::Handling && !self.head.torn {
+            self.head.bytes.extend_from_slice(bytes);
+        }
     }
 
     /// Queues bytes for the client.
@@ -136,9 +187,8 @@ impl AsyncRead for Gate {
             let step = gate.readahead.len().min(buf.remaining());
             buf.put_slice(&gate.readahead.split_to(step));
         }
-        let mut state = gate.state.borrow_mut();
-        if buf.filled().len() > before && matches!(state.phase, Phase::Idle(_)) {
-            state.phase = Phase::Head(Instant::now());
+        if buf.filled().len() > before {
+            gate.state.borrow_mut().give(&buf.filled()[before..]);
         }
         Poll::Ready(Ok(()))
     }

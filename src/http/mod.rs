@@ -12,4 +12,5 @@ pub mod screen;
 pub mod service;
 pub mod site;
 pub mod stream;
+pub mod target;
 pub mod vhost;

@@ -106,6 +106,9 @@ pub fn unparsable(bytes: &[u8], too_large: bool, server: &Server) -> Option<Refu
     if too_large {
         return refusal(494, "client sent too large request header while reading client request headers");
     }
+    if header(bytes, b"transfer-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
+        return refusal(501, "client sent unknown \"Transfer-Encoding\"");
+    }
     let words = line.trim_ascii_end().split(|byte| *byte == b' ').filter(|word| !word.is_empty());
     let words: Vec<&[u8]> = words.collect();
     if let [b"GET", target] = words[..]
@@ -121,4 +124,13 @@ pub fn unparsable(bytes: &[u8], too_large: bool, server: &Server) -> Option<Refu
         return refusal(505, "client sent invalid version while reading client request line");
     }
     refusal(400, "client sent invalid request while reading client request line")
+}
+
+/// The value of a header in a head that hyper refused.
+fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let lines = head.split(|byte| *byte == b'\n').skip(1).take_while(|line| !line.trim_ascii().is_empty());
+    lines.filter_map(|line| line.split_at_checked(name.len())).find_map(|(start, rest)| {
+        let value = rest.strip_prefix(b":")?;
+        start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+    })
 }

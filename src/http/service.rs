@@ -58,9 +58,15 @@ enum Routed {
 }
 
 /// Answers a request. Does not return if its subscriber is left in the slot.
-pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>) -> Reply {
+///
+/// `target` is the request's target, if hyper was given another one.
+pub async fn handle(
+    exchange: &Exchange,
+    request: Request<hyper::body::Incoming>,
+    target: Option<Bytes>,
+) -> Reply {
     let (parts, incoming) = request.into_parts();
-    let (mut ctx, refusal) = context(exchange, parts);
+    let (mut ctx, refusal) = context(exchange, parts, target);
     // What follows a head that was refused is not known to be its body.
     let mut body = refusal.is_none().then(|| Body::new(incoming));
     let mut routed = match refusal {
@@ -74,7 +80,7 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
     let mut lingering = refusal.is_some();
     ctx.keep_alive &= !lingering;
     let answer = loop {
-        let mut answer = match routed {
+        let answer = match routed {
             Routed::Content => {
                 let (back, answer) = content(exchange, ctx, body.take().unwrap_or_default()).await;
                 ctx = back;
@@ -125,7 +131,8 @@ struct Pages {
 impl Pages {
     fn replace(&mut self, answer: Answer, status: Option<u16>) {
         self.followed += 1;
-        self.status = status;
+        // These four are made up for the log.
+        self.status = status.map(|status| if matches!(status, 494..=497) { 400 } else { status });
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
     }
@@ -150,11 +157,11 @@ fn ends_connection(status: u16) -> bool {
 }
 
 /// The request as directives see it, and why it is refused, if it is.
-fn context(exchange: &Exchange, parts: Parts) -> (RequestCtx, Option<Refusal>) {
+fn context(exchange: &Exchange, parts: Parts, target: Option<Bytes>) -> (RequestCtx, Option<Refusal>) {
     let config = Arc::clone(&exchange.site.config);
     let hosts = exchange.site.hosts(exchange.listen, &exchange.connection.local);
     let default = &config.servers[hosts.default];
-    let raw_target = Bytes::from(parts.uri.to_string());
+    let raw_target = target.unwrap_or_else(|| parts.uri.to_string().into());
     let target = uri::parse_target(&raw_target, default.merge_slashes);
     let version = if parts.version == Version::HTTP_10 { Version::HTTP_10 } else { Version::HTTP_11 };
     let head_length = head_length(&parts, raw_target.len());

@@ -146,6 +146,7 @@ impl RequestCtx {
         if path.is_empty() {
             return Step::Leave(Outcome::Answer(Box::new(Answer::error(500))));
         }
+        self.internal = true;
         self.uri = path.into();
         self.args = args.unwrap_or_default().into();
         match rewrite.flag {

@@ -88,7 +88,7 @@ impl RequestCtx {
         let connection = &self.connection;
         let text = |value: String| Some(Cow::Owned(value.into_bytes()));
         match builtin {
-            B::Args | B::QueryString => (!self.args.is_empty()).then(|| Cow::Borrowed(&*self.args)),
+            B::Args | B::QueryString => (!self.args.is_empty()).then_some(Cow::Borrowed(&*self.args)),
             B::BinaryRemoteAddr => Some(Cow::Owned(match connection.remote.ip() {
                 Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
                 Some(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
@@ -117,7 +117,7 @@ impl RequestCtx {
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
             B::RequestLength => text((self.head_length + self.body_length).to_string()),
             B::RequestMethod => Some(Cow::Borrowed(self.method.as_str().as_bytes())),
-            B::RequestUri => Some(Cow::Borrowed(&self.target)),
+            B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
             B::ServerAddr => text(address_text(&connection.local)),
             B::ServerName => Some(Cow::Borrowed(self.server().name.as_bytes())),

@@ -29,19 +29,20 @@ impl Player {
         Player { server: Server::builder(Conf::whole(text)).backend(backend).start() }
     }
 
-    /// Plays a case on a connection of its own: the lines of all that was received.
-    pub(super) fn play(&self, case: &Case) -> Vec<String> {
+    /// Plays a case on a connection of its own: the lines of all that was received. Silence is waited for `patience`
+    /// times as long as usual.
+    pub(super) fn play(&self, case: &Case, patience: u32) -> Vec<String> {
         let ip: IpAddr = case.address().parse().expect("the case names an address");
         let mut connection = Connection::open((ip, self.server.port()).into()).expect("the server listens");
         let mut lines = Vec::new();
         for message in case.messages(self.server.port()) {
             connection.send(&message.bytes);
-            let reply = receive(&mut connection, message.head, ANSWER);
+            let reply = receive(&mut connection, message.head, ANSWER * patience);
             lines.extend(self.render(&reply));
         }
         // Answers to pipelined requests, and the connection's end.
         loop {
-            match receive(&mut connection, false, AFTERWARDS) {
+            match receive(&mut connection, false, AFTERWARDS * patience) {
                 Reply::Pending => break lines.push("(open)".to_owned()),
                 Reply::Ended(ending) => break lines.push(format!("({ending:?})").to_lowercase()),
                 reply @ Reply::Partial(..) => break lines.extend(self.render(&reply)),
@@ -102,7 +103,8 @@ impl Player {
 
     /// Pages of the servers' own end with their name, whose lengths differ.
     fn mask_length(&self, response: &Response, length: &str) -> String {
-        let page = response.status() >= 300 && response.header("Content-Type") == Some("text/html");
+        let page = response.status() >= 300
+            && response.header("Content-Type").is_some_and(|kind| kind.starts_with("text/html"));
         let name = response.header("Server").unwrap_or_default();
         let holds_name = response.body.is_empty() || response.text().contains(name);
         match length.parse::<usize>() {
@@ -116,7 +118,7 @@ impl Player {
     /// Replaces what cannot be the same in both programs.
     fn mask(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);
-        let text = text.replace(&format!(":{}", self.server.port()), ":{{port}}");
+        let text = text.replace(&self.server.port().to_string(), "{{port}}");
         let text = text.replace(&*self.server.dir().to_string_lossy(), "{{dir}}");
         let text = text.replace("nginx/1.22.1", "SERVER/VERSION");
         let text = text.replace(concat!("encke/", env!("CARGO_PKG_VERSION")), "SERVER/VERSION");
