@@ -364,6 +364,14 @@ pub struct LimitExcept {
     pub access: AccessConf,
 }
 
+impl LimitExcept {
+    /// Whether its rules are for this method. GET includes HEAD.
+    pub fn limits(&self, method: &str) -> bool {
+        let spared = |method: &str| self.methods.iter().any(|spared| spared == method);
+        !(spared(method) || (method == "HEAD" && spared("GET")))
+    }
+}
+
 /// Headers added to answers.
 #[derive(Clone, Debug, Default)]
 pub struct HeadersConf {

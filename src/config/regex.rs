@@ -2,7 +2,7 @@
 
 use pcre2::bytes::{Regex as Pcre, RegexBuilder};
 
-use super::variable::Variables;
+use super::variable::{Variables, builtin};
 
 /// A compiled expression; its named groups are user variables.
 #[derive(Clone, Debug)]
@@ -24,7 +24,12 @@ impl Regex {
             .jit_if_available(true)
             .build(&text)
             .map_err(|error| compile_error(&text, &error))?;
-        let groups = compiled.capture_names().iter().enumerate();
+        let names = compiled.capture_names();
+        let fixed = |name: &&str| builtin(name).is_some() && *name != "args";
+        if let Some(name) = names.iter().flatten().map(String::as_str).find(fixed) {
+            return Err(format!("the duplicate \"{name}\" variable"));
+        }
+        let groups = names.iter().enumerate();
         let named =
             groups.filter_map(|(group, name)| Some((group, variables.define(name.as_deref()?)))).collect();
         Ok(Self { pattern: text.into(), compiled, named })

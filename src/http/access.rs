@@ -81,7 +81,7 @@ async fn refuse<E>(ctx: Arc<RequestCtx>, answer: Answer, body: Body) -> Result<R
 fn check(ctx: &RequestCtx) -> Result<(), Answer> {
     let conf = &ctx.conf;
     let access = match &conf.limit_except {
-        Some(limit) if !allows_method(&limit.methods, ctx.method.as_str()) => &limit.access,
+        Some(limit) if limit.limits(ctx.method.as_str()) => &limit.access,
         _ => &conf.access,
     };
     let by_address = check_address(access, &ctx.connection.remote);
@@ -93,12 +93,6 @@ fn check(ctx: &RequestCtx) -> Result<(), Answer> {
         return Err(Answer::error(403));
     }
     check_password(ctx, access)
-}
-
-/// GET includes HEAD.
-fn allows_method(methods: &[String], method: &str) -> bool {
-    let allowed = |method: &str| methods.iter().any(|allowed| allowed == method);
-    allowed(method) || (method == "HEAD" && allowed("GET"))
 }
 
 /// The first rule that fits decides; without one the address may.

@@ -20,14 +20,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::config::model::Server;
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::{Answer, Responder};
 use crate::store::WorkerId;
 
 use super::gate::{Gate, GateState, Phase};
 use super::origin::Origin;
 use super::parking::Parking;
 use super::screen;
-use super::service::{self, Exchange};
+use super::service::{self, Exchange, Raw};
 use super::site::Site;
 use super::stream::Stream;
 use super::target;
@@ -119,7 +118,7 @@ async fn http_phase(
             if let Some((target, replaced)) = target::replace(head) {
                 return Some((stream, replaced, Some(target)));
             }
-            let refused = refuse(&origin.borrow(), head, error.is_parse_too_large());
+            let refused = refuse(shared, &mut origin.borrow_mut(), head, error.is_parse_too_large());
             drop(state);
             send_and_close(stream, &refused).await;
         }
@@ -145,21 +144,12 @@ async fn answer(
     slot: &Arc<ParkSlot>,
     request: Request<Incoming>,
 ) -> Result<Response<Empty<Bytes>>, Silence> {
-    state.borrow_mut().begin(request.body().size_hint().exact().and_then(|length| length.try_into().ok()));
-    let exchange = {
-        let mut origin = origin.borrow_mut();
-        origin.requests += 1;
-        origin.renew(&shared.site.borrow());
-        Exchange {
-            site: Arc::clone(&origin.site),
-            listen: origin.listen,
-            connection: Arc::clone(&origin.connection),
-            number: origin.requests,
-            slot: Arc::clone(slot),
-        }
-    };
-    let target = state.borrow_mut().target.take();
-    let reply = service::handle(&exchange, request, target).await;
+    let head = state
+        .borrow_mut()
+        .begin(request.body().size_hint().exact().and_then(|length| length.try_into().ok()));
+    let exchange = exchange(shared, &mut origin.borrow_mut(), slot);
+    let raw = Raw { target: state.borrow_mut().target.take(), head };
+    let reply = service::handle(&exchange, request, raw).await;
     let rendered = reply.rendered.ok_or(Silence)?;
     let mut state = state.borrow_mut();
     state.end();
@@ -292,12 +282,25 @@ async fn draining(shared: &Shared) {
 }
 
 /// nginx's answer to bytes that hyper could not read as a request.
-fn refuse(origin: &Origin, bytes: &[u8], too_large: bool) -> Vec<u8> {
-    let server = origin.default_server();
-    let Some(refusal) = screen::unparsable(bytes, too_large, server) else { return Vec::new() };
-    let answer = Answer::error(refusal.status).with_error_page(server.conf.core.server_tokens);
-    let rendered = Responder::closing(&server.conf).render(answer);
+fn refuse(shared: &Shared, origin: &mut Origin, bytes: &[u8], too_large: bool) -> Vec<u8> {
+    let refusal = screen::unparsable(bytes, too_large, origin.default_server());
+    let Some(refusal) = refusal else { return Vec::new() };
+    let slot = Arc::new(ParkSlot::new(shared.worker));
+    let rendered = service::refuse(&exchange(shared, origin, &slot), bytes, refusal);
     [&rendered.head[..], &rendered.body].concat()
+}
+
+/// What the next request of a connection needs of it.
+fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Exchange {
+    origin.requests += 1;
+    origin.renew(&shared.site.borrow());
+    Exchange {
+        site: Arc::clone(&origin.site),
+        listen: origin.listen,
+        connection: Arc::clone(&origin.connection),
+        number: origin.requests,
+        slot: Arc::clone(slot),
+    }
 }
 
 async fn send_and_close(mut stream: Stream, bytes: &[u8]) {

@@ -82,11 +82,15 @@ impl GateState {
         }))
     }
 
-    /// A request's head has been read. `body` is the length of its body, if that was announced.
-    pub fn begin(&mut self, body: Option<usize>) {
+    /// A request's head has been read; `body` is the length of its body, if that was announced. Returns the head as
+    /// it came, unless its beginning is missing.
+    pub fn begin(&mut self, body: Option<usize>) -> Option<Vec<u8>> {
         self.phase = Phase::Handling;
-        let head = std::mem::take(&mut self.head.bytes);
-        self.head.length = target::head_length(&head).zip(body).map(|(head, body)| head.saturating_add(body));
+        let mut head = std::mem::take(&mut self.head.bytes);
+        let length = target::head_length(&head);
+        self.head.length = length.zip(body).map(|(head, body)| head.saturating_add(body));
+        head.truncate(length?);
+        (!self.head.torn).then_some(head)
     }
 
     /// The request has been answered.

@@ -87,6 +87,8 @@ struct Writing {
     parts: [Bytes; 2],
     keep_alive: bool,
     sent: Sent,
+    /// The head once more, for the log.
+    head: Bytes,
     log: Option<Box<PendingLog>>,
     keepalive_timeout: Duration,
 }
@@ -221,6 +223,7 @@ impl Parking {
             parts: [rendered.head.clone(), rendered.body.clone()],
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
+            head: rendered.head,
             log: waiter.log,
             keepalive_timeout: core.keepalive_timeout,
         }));
@@ -260,7 +263,7 @@ impl Parking {
             }
         }
         if let Some(log) = &writing.log {
-            log.write(&writing.sent);
+            log.write(&writing.sent, &writing.head);
         }
         let (keep_alive, timeout) = (writing.keep_alive, writing.keepalive_timeout);
         entry.state = State::Idle;
@@ -296,7 +299,7 @@ impl Parking {
         if let State::Waiting(waiter) = &entry.state {
             self.waiting -= 1;
             if let Some(log) = &waiter.log {
-                log.write(&Sent { status: 499, ..Sent::default() });
+                log.write(&Sent { status: 499, ..Sent::default() }, &[]);
             }
         }
         let Some(stream) = entry.stream else { return };

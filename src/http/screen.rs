@@ -37,6 +37,9 @@ pub fn request_line(method: &Method, raw_target: &[u8], server: &Server) -> Resu
     if !method.as_str().bytes().all(letters) {
         return refuse(400, "client sent invalid method while reading client request line");
     }
+    if raw_target.iter().any(|byte| *byte < b' ' || *byte == 0x7f) {
+        return refuse(400, "client sent invalid request while reading client request line");
+    }
     let (_, size) = server.large_client_header_buffers;
     if method.as_str().len() + raw_target.len() + " HTTP/1.1 \r\n".len() > size {
         return refuse(414, "client sent too long URI while reading client request line");
@@ -78,15 +81,71 @@ pub fn headers(version: Version, headers: &HeaderMap, server: &Server) -> Result
     Ok(())
 }
 
+/// Checks the lines of a head as it came: hyper mends or drops some that nginx refuses, and a server that reads a
+/// request otherwise than the proxy in front of it lets requests be smuggled in.
+pub fn raw_head(head: &[u8], server: &Server) -> Result<(), Refusal> {
+    let mut framings = Framings::default();
+    for line in head_lines(head) {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        let broken = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+        if name.is_empty() || name.trim_ascii_end().len() < name.len() || name.iter().any(broken) {
+            return refuse(400, INVALID_LINE);
+        }
+        if !server.ignore_invalid_headers && !name.iter().all(|byte| is_name_byte(*byte, server)) {
+            return refuse(400, INVALID_LINE);
+        }
+        framings.count(name);
+    }
+    match framings {
+        Framings { lengths: 0, codings: 0 | 1 } | Framings { lengths: 1, codings: 0 } => Ok(()),
+        _ => refuse(400, "client sent more than one header that says where its body ends"),
+    }
+}
+
+const INVALID_LINE: &str = "client sent invalid header line while reading client request headers";
+
+/// How many headers say where the body ends.
+#[derive(Default)]
+struct Framings {
+    lengths: usize,
+    codings: usize,
+}
+
+impl Framings {
+    fn count(&mut self, name: &[u8]) {
+        self.lengths += usize::from(name.eq_ignore_ascii_case(b"content-length"));
+        self.codings += usize::from(name.eq_ignore_ascii_case(b"transfer-encoding"));
+    }
+}
+
+/// The request line of a head, without its end.
+pub fn first_line(head: &[u8]) -> &[u8] {
+    let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(head.len());
+    let line = head[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The header lines of a head, without their ends.
+fn head_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(head.len());
+    let lines = head[start..].split(|byte| *byte == b'\n').skip(1);
+    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).take_while(|line| !line.is_empty())
+}
+
+/// Bytes that names of headers may have without being invalid.
+fn is_name_byte(byte: u8, server: &Server) -> bool {
+    match byte {
+        b'_' => server.underscores_in_headers,
+        byte => byte.is_ascii_alphanumeric() || byte == b'-',
+    }
+}
+
 /// Drops headers whose names `underscores_in_headers` and `ignore_invalid_headers` do not let through.
 pub fn drop_invalid(headers: &mut HeaderMap, server: &Server) {
     if !server.ignore_invalid_headers {
         return;
     }
-    let valid = |byte: u8| match byte {
-        b'_' => server.underscores_in_headers,
-        byte => byte.is_ascii_alphanumeric() || byte == b'-',
-    };
+    let valid = |byte| is_name_byte(byte, server);
     let invalid: Vec<_> = headers.keys().filter(|name| !name.as_str().bytes().all(valid)).cloned().collect();
     for name in invalid {
         headers.remove(name);
@@ -128,8 +187,7 @@ pub fn unparsable(bytes: &[u8], too_large: bool, server: &Server) -> Option<Refu
 
 /// The value of a header in a head that hyper refused.
 fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let lines = head.split(|byte| *byte == b'\n').skip(1).take_while(|line| !line.trim_ascii().is_empty());
-    lines.filter_map(|line| line.split_at_checked(name.len())).find_map(|(start, rest)| {
+    head_lines(head).filter_map(|line| line.split_at_checked(name.len())).find_map(|(start, rest)| {
         let value = rest.strip_prefix(b":")?;
         start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
     })

@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
 use crate::push::body;
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::{Answer, Rendered, Responder};
+use crate::request::answer::{Answer, Rendered, Responder, Sent};
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
 use crate::request::{Connection, RequestCtx, uri};
@@ -39,6 +39,14 @@ pub struct Exchange {
     pub slot: Arc<ParkSlot>,
 }
 
+/// What hyper does not tell of a request.
+pub struct Raw {
+    /// Its target, if hyper was given another one.
+    pub target: Option<Bytes>,
+    /// Its head as it came; unknown if some of it came together with the request before.
+    pub head: Option<Vec<u8>>,
+}
+
 /// A finished answer.
 pub struct Reply {
     /// Its bytes; `None` to close without any.
@@ -58,15 +66,9 @@ enum Routed {
 }
 
 /// Answers a request. Does not return if its subscriber is left in the slot.
-///
-/// `target` is the request's target, if hyper was given another one.
-pub async fn handle(
-    exchange: &Exchange,
-    request: Request<hyper::body::Incoming>,
-    target: Option<Bytes>,
-) -> Reply {
+pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
-    let (mut ctx, refusal) = context(exchange, parts, target);
+    let (mut ctx, refusal) = context(exchange, parts, raw);
     // What follows a head that was refused is not known to be its body.
     let mut body = refusal.is_none().then(|| Body::new(incoming));
     let mut routed = match refusal {
@@ -156,21 +158,39 @@ fn ends_connection(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501)
 }
 
+/// Answers, and logs, bytes that are no request.
+pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
+    let (parts, ()) = Request::new(()).into_parts();
+    let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: None });
+    ctx.line = Bytes::copy_from_slice(screen::first_line(bytes));
+    ctx.unreadable = true;
+    ctx.keep_alive = false;
+    ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    (ctx.target, ctx.uri, ctx.pipelined) = (Bytes::new(), Box::default(), false);
+    ctx.log(Severity::Info, refusal.message);
+    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
+    let rendered = Responder::new(&ctx).render(answer);
+    write_log(&ctx, &rendered.sent(), &rendered.head);
+    rendered
+}
+
 /// The request as directives see it, and why it is refused, if it is.
-fn context(exchange: &Exchange, parts: Parts, target: Option<Bytes>) -> (RequestCtx, Option<Refusal>) {
+fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<Refusal>) {
     let config = Arc::clone(&exchange.site.config);
     let hosts = exchange.site.hosts(exchange.listen, &exchange.connection.local);
     let default = &config.servers[hosts.default];
-    let raw_target = target.unwrap_or_else(|| parts.uri.to_string().into());
+    let raw_target = raw.target.unwrap_or_else(|| parts.uri.to_string().into());
     let target = uri::parse_target(&raw_target, default.merge_slashes);
     let version = if parts.version == Version::HTTP_10 { Version::HTTP_10 } else { Version::HTTP_11 };
-    let head_length = head_length(&parts, raw_target.len());
+    let head_length = raw.head.as_ref().map_or_else(|| head_length(&parts, raw_target.len()), Vec::len);
     let mut ctx = RequestCtx {
         server: hosts.default,
         conf: Arc::clone(&default.conf),
         connection: Arc::clone(&exchange.connection),
         number: exchange.number,
         keep_alive: keep_alive(version, &parts.headers),
+        line: line(&parts, &raw_target, version, raw.head.as_deref()),
+        unreadable: false,
         method: parts.method,
         version,
         headers: parts.headers,
@@ -182,7 +202,8 @@ fn context(exchange: &Exchange, parts: Parts, target: Option<Bytes>) -> (Request
         captures: Vec::new(),
         user: vec![None; config.variables.names().len()],
         internal: false,
-        head_length,
+        head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
+        pipelined: raw.head.is_none(),
         body_length: 0,
         credentials: OnceLock::new(),
         id: OnceLock::new(),
@@ -200,7 +221,8 @@ fn context(exchange: &Exchange, parts: Parts, target: Option<Bytes>) -> (Request
     ctx.target = target.unparsed.into();
     ctx.uri = target.path;
     ctx.args = target.args;
-    if let Err(refusal) = screen::headers(version, &ctx.headers, default) {
+    let raw_head = raw.head.map_or(Ok(()), |head| screen::raw_head(&head, default));
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, default)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
@@ -215,12 +237,21 @@ fn context(exchange: &Exchange, parts: Parts, target: Option<Bytes>) -> (Request
     (ctx, None)
 }
 
-/// Bytes of the request line and the headers, as they were unless the client spent blanks.
-fn head_length(parts: &Parts, target: usize) -> u64 {
+/// The request line as it came, or as it must have been.
+fn line(parts: &Parts, raw_target: &[u8], version: Version, head: Option<&[u8]>) -> Bytes {
+    if let Some(head) = head {
+        return Bytes::copy_from_slice(screen::first_line(head));
+    }
+    let version: &[u8] = if version == Version::HTTP_10 { b"HTTP/1.0" } else { b"HTTP/1.1" };
+    [parts.method.as_str().as_bytes(), raw_target, version].join(&b' ').into()
+}
+
+/// Bytes of the request line and the headers where they are not known: as they were unless the client spent blanks.
+fn head_length(parts: &Parts, target: usize) -> usize {
     let line = parts.method.as_str().len() + target + "  HTTP/1.1\r\n".len();
     let headers =
         parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
-    u64::try_from(line + headers.sum::<usize>() + "\r\n".len()).unwrap_or(u64::MAX)
+    line + headers.sum::<usize>() + "\r\n".len()
 }
 
 /// HTTP/1.1 keeps the connection unless told to close, HTTP/1.0 only when asked to keep it.
@@ -263,6 +294,10 @@ fn enter(ctx: &mut RequestCtx, location: &Location) -> Option<Routed> {
     }
     if let Some(refused) = body::refuse_announced(ctx) {
         return Some(Routed::Answer(refused));
+    }
+    if ctx.conf.limit_except.as_ref().is_some_and(|limit| limit.limits(ctx.method.as_str())) {
+        // nginx leaves the location for the block of `limit_except`, which has no rewrite directives.
+        return Some(Routed::Content);
     }
     match ctx.run(&location.rewrite) {
         Outcome::Search => None,
@@ -353,18 +388,18 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, body: Option<Body>) -> 
     complete_location(&ctx, &mut answer);
     let linger = answer.close;
     if answer.silent {
-        write_log(&ctx, &crate::request::answer::Sent { status: answer.status, ..Default::default() });
+        write_log(&ctx, &Sent { status: answer.status, ..Sent::default() }, &[]);
         return Reply { rendered: None, conf, linger: false };
     }
     ctx.keep_alive &= !answer.close;
     let rendered = Responder::new(&ctx).render(answer);
-    write_log(&ctx, &rendered.sent());
+    write_log(&ctx, &rendered.sent(), &rendered.head);
     Reply { rendered: Some(rendered), conf, linger }
 }
 
-fn write_log(ctx: &RequestCtx, sent: &crate::request::answer::Sent) {
+fn write_log(ctx: &RequestCtx, sent: &Sent, head: &[u8]) {
     if let Some(log) = PendingLog::new(ctx) {
-        log.write(sent);
+        log.write(sent, head);
     }
 }
 

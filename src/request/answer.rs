@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::config::model::{Expires, LocationConf};
 
+use super::late::Pending;
 use super::{RequestCtx, date, gzip};
 
 /// The name and version in `Server` and on error pages.
@@ -103,7 +104,7 @@ pub struct Responder {
 }
 
 /// The place of an `add_header` in its list, and its value for one request.
-type AddedValue = (usize, Vec<u8>);
+type AddedValue = (usize, Pending);
 
 /// What went over the wire, for the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,7 +154,8 @@ impl Responder {
             && ctx.number < conf.core.keepalive_requests;
         let with_variables =
             conf.headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
-        let added: Box<[_]> = with_variables.map(|(at, row)| (at, ctx.render(&row.value))).collect();
+        let pending = |value| Pending::new(ctx, value, write_value);
+        let added: Box<[_]> = with_variables.map(|(at, row)| (at, pending(&row.value))).collect();
         Self {
             keep_alive,
             http10: ctx.is_http10(),
@@ -162,12 +164,6 @@ impl Responder {
             added: (!added.is_empty()).then_some(added),
             conf,
         }
-    }
-
-    /// For an answer to bytes that are no request.
-    pub fn closing(conf: &Arc<LocationConf>) -> Self {
-        let conf = Arc::clone(conf);
-        Self { conf, keep_alive: false, http10: false, head_only: false, gzip: false, added: None }
     }
 
     /// Whether an answer rendered for `self` has the same bytes for `other`.
@@ -233,7 +229,7 @@ impl Responder {
     /// cross-origin header of ours: two of them make browsers refuse the answer.
     fn further_headers(&self, head: &mut Head, answer: &Answer, compressed: bool) {
         let plain = is_plain(answer.status);
-        let added: Vec<(&str, Cow<'_, [u8]>)> = self.added(plain).collect();
+        let added = self.added(answer.status, &head.0);
         for (name, value) in &answer.headers {
             let cross_origin = name.starts_with("Access-Control-");
             if !(cross_origin && added.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))) {
@@ -253,19 +249,22 @@ impl Responder {
         }
     }
 
-    /// What `add_header` adds; empty values are not sent.
-    fn added(&self, plain: bool) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
-        let rows = self.conf.headers.add.iter().enumerate().filter(move |(_, row)| plain || row.always);
-        rows.filter_map(|(at, row)| {
+    /// What `add_header` adds to an answer that has this head so far; empty values are not sent.
+    fn added(&self, status: u16, head: &[u8]) -> Vec<(&str, Cow<'_, [u8]>)> {
+        let sent = Sent { status, ..Sent::default() };
+        let rows = self.conf.headers.add.iter().enumerate();
+        let fitting = rows.filter(|(_, row)| row.always || is_plain(status));
+        let values = fitting.filter_map(|(at, row)| {
             let value = match row.value.as_literal() {
                 Some(bytes) => Cow::Borrowed(bytes),
                 None => {
-                    let rendered = self.added.iter().flatten().find(|(place, _)| *place == at);
-                    Cow::Borrowed(&*rendered?.1)
+                    let pending = self.added.iter().flatten().find(|(place, _)| *place == at);
+                    Cow::Owned(pending?.1.finish(&sent, head, write_value))
                 }
             };
             (!value.is_empty()).then_some((&*row.name, value))
-        })
+        });
+        values.collect()
     }
 
     /// `add_header Last-Modified` replaces the answer's own, as in nginx.
@@ -319,6 +318,11 @@ impl Responder {
 /// Statuses that get `expires`, and every `add_header`.
 fn is_plain(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308)
+}
+
+/// A value as it is; none is nothing.
+fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
+    out.extend_from_slice(value.unwrap_or_default());
 }
 
 /// A head being written.

@@ -1,35 +1,20 @@
 //! Lines of access logs: what can be known at once, and what only after the answer.
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use crate::config::model::{AccessLog, LogEscape, LogTarget};
-use crate::config::template::Part;
-use crate::config::variable::{Builtin, Variable};
 
 use super::RequestCtx;
 use super::answer::Sent;
-use super::vars::late_value;
+use super::late::Pending;
 
 /// The access log lines of one request, waiting for its answer.
 #[derive(Debug)]
-pub struct PendingLog {
-    lines: Box<[PendingLine]>,
-    started: Instant,
-    accepted: Instant,
-}
+pub struct PendingLog(Box<[PendingLine]>);
 
 #[derive(Debug)]
 struct PendingLine {
     target: LogTarget,
     escape: LogEscape,
-    pieces: Box<[Piece]>,
-}
-
-#[derive(Debug)]
-enum Piece {
-    Text(Box<[u8]>),
-    Late(Builtin),
+    text: Pending,
 }
 
 impl PendingLog {
@@ -37,50 +22,24 @@ impl PendingLog {
     pub fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
         let logs = ctx.conf.log.access.iter().filter(|log| holds(ctx, log));
         let lines: Box<[_]> = logs.map(|log| PendingLine::new(ctx, log)).collect();
-        let accepted = ctx.connection.accepted;
-        (!lines.is_empty()).then(|| Box::new(Self { lines, started: ctx.started, accepted }))
+        (!lines.is_empty()).then(|| Box::new(Self(lines)))
     }
 
-    /// Writes the lines.
-    pub fn write(&self, sent: &Sent) {
-        for line in &self.lines {
-            let mut out = Vec::with_capacity(160);
-            for piece in &line.pieces {
-                match piece {
-                    Piece::Text(text) => out.extend_from_slice(text),
-                    Piece::Late(builtin) => {
-                        let value = late_value(*builtin, Some(sent), self.started, self.accepted);
-                        escape(line.escape, value.as_deref(), &mut out);
-                    }
-                }
-            }
-            out.push(b'\n');
-            crate::log::write(&line.target, &out);
+    /// Writes the lines, for an answer with this head.
+    pub fn write(&self, sent: &Sent, head: &[u8]) {
+        for line in &self.0 {
+            let mut text = line.text.finish(sent, head, |value, out| escape(line.escape, value, out));
+            text.push(b'\n');
+            crate::log::write(&line.target, &text);
         }
     }
 }
 
 impl PendingLine {
     fn new(ctx: &RequestCtx, log: &AccessLog) -> Self {
-        let format = Arc::clone(&log.format);
-        let mut pieces = Vec::new();
-        let mut text = Vec::new();
-        for part in format.template.parts() {
-            match part {
-                Part::Literal(bytes) => text.extend_from_slice(bytes),
-                Part::Variable(Variable::Builtin(builtin)) if Variable::Builtin(*builtin).is_late() => {
-                    if !text.is_empty() {
-                        pieces.push(Piece::Text(std::mem::take(&mut text).into()));
-                    }
-                    pieces.push(Piece::Late(*builtin));
-                }
-                Part::Variable(variable) => escape(format.escape, ctx.value(variable).as_deref(), &mut text),
-            }
-        }
-        if !text.is_empty() {
-            pieces.push(Piece::Text(text.into()));
-        }
-        Self { target: log.target.clone(), escape: format.escape, pieces: pieces.into() }
+        let how = log.format.escape;
+        let text = Pending::new(ctx, &log.format.template, |value, out| escape(how, value, out));
+        Self { target: log.target.clone(), escape: how, text }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod date;
 pub mod gzip;
+pub mod late;
 pub mod log_line;
 pub mod rewrite;
 pub mod uri;
@@ -72,6 +73,10 @@ pub struct RequestCtx {
     pub connection: Arc<Connection>,
     /// Which request of its connection it is, from 1.
     pub number: u64,
+    /// The request line as it came.
+    pub line: Bytes,
+    /// It is no request: only its line is known.
+    pub unreadable: bool,
     /// Its method.
     pub method: Method,
     /// HTTP/1.0 or HTTP/1.1.
@@ -94,6 +99,8 @@ pub struct RequestCtx {
     pub user: Vec<Option<Box<[u8]>>>,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
+    /// Whether some of it came together with the request before: `$pipe`.
+    pub pipelined: bool,
     /// Bytes of the request line and the headers.
     pub head_length: u64,
     /// Bytes of the body, once read.
@@ -126,12 +133,6 @@ impl RequestCtx {
         self.version == Version::HTTP_10
     }
 
-    /// The request line as it came.
-    pub fn request_line(&self) -> Vec<u8> {
-        let version: &[u8] = if self.is_http10() { b"HTTP/1.0" } else { b"HTTP/1.1" };
-        [self.method.as_str().as_bytes(), &self.raw_target, version].join(&b' ')
-    }
-
     /// Writes an error line about this request to the logs of its location.
     pub fn log(&self, severity: Severity, message: &str) {
         let logs = &self.conf.log.error;
@@ -147,7 +148,7 @@ impl RequestCtx {
             Endpoint::Inet(address) => address.ip().to_string(),
             Endpoint::Unix => "unix:".to_owned(),
         };
-        let line = String::from_utf8_lossy(&self.request_line()).into_owned();
+        let line = String::from_utf8_lossy(&self.line).into_owned();
         let mut text = format!(", client: {client}, server: {}, request: \"{line}\"", self.server().name);
         if let Some(host) = self.header("host") {
             text.push_str(&format!(", host: \"{}\"", String::from_utf8_lossy(host)));

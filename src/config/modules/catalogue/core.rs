@@ -97,8 +97,7 @@ const HTTP_CORE: &[Directive] = &rows![
         "Delays answers to requests with wrong credentials, against timing attacks.";
     Refused "chunked_transfer_encoding", HSL, ONE, "on", NOT_DONE,
         "Whether answers of unknown length may be sent in chunks.";
-    Refused "client_body_buffer_size", HSL, ONE, "8k|16k",
-        "Encke does not do this yet: a request's body is always kept in memory, up to client_max_body_size",
+    Accepted(size) "client_body_buffer_size", HSL, ONE, "8k|16k", BODY_IN_MEMORY,
         "How much of a request's body is kept in memory before it goes to a file.";
     Accepted(in_file_only) "client_body_in_file_only", HSL, ONE, "off", BODY_IN_MEMORY,
         "Writes every request's body to a file.";

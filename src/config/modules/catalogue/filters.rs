@@ -44,7 +44,7 @@ pub(super) const MODULES: &[Module] = &[
 const GZIP: &[Directive] = &rows![
     Accepted(buffers) "gzip_buffers", HSL, TWO, "32 4k|16 8k", COMPRESSOR,
         "Number and size of buffers of the compressor.";
-    Accepted "gzip_disable", HSL, SOME, "", CLIENT_DECIDES,
+    Accepted(regexes) "gzip_disable", HSL, SOME, "", CLIENT_DECIDES,
         "Browsers that get nothing compressed.";
     Accepted(size) "gzip_hash", HSL, ONE, "128k", COMPRESSOR,
         "Memory of the compressor's hash.";

@@ -5,6 +5,7 @@ pub(super) use super::super::accept::*;
 use super::super::super::builder::{Builder, Outcome};
 use super::super::super::call::Call;
 use super::super::super::diag::Diagnostic;
+use super::super::super::regex::Regex;
 use super::super::super::value;
 
 /// `on`, `off`, `threads`, `threads=POOL`.
@@ -31,6 +32,14 @@ pub(super) fn in_file_only(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcom
 pub(super) fn debug_points(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
     call.one_of(&[("stop", ()), ("abort", ())])
+}
+
+/// Regular expressions, or `msie6`.
+pub(super) fn regexes(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    for pattern in call.args().filter(|pattern| *pattern != b"msie6") {
+        Regex::new(pattern, true, &mut builder.variables).map_err(Diagnostic::emerg)?;
+    }
+    Ok(())
 }
 
 /// `off` or the size of a file.
