@@ -116,7 +116,11 @@ impl RequestCtx {
             B::Request => Some(Cow::Borrowed(&self.line)),
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
             B::RequestLength => text((self.head_length + self.body_length).to_string()),
-            B::RequestMethod | B::RequestUri | B::ServerProtocol if self.unreadable => None,
+            B::DocumentUri | B::Uri | B::RequestMethod | B::RequestUri | B::ServerProtocol
+                if self.unreadable =>
+            {
+                None
+            }
             B::RequestMethod => Some(Cow::Borrowed(self.method.as_str().as_bytes())),
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
