@@ -88,6 +88,11 @@ impl RequestCtx {
         let connection = &self.connection;
         let text = |value: String| Some(Cow::Owned(value.into_bytes()));
         match builtin {
+            B::DocumentUri | B::Uri | B::RequestMethod | B::RequestUri | B::ServerProtocol
+                if self.unreadable =>
+            {
+                None
+            }
             B::Args | B::QueryString => (!self.args.is_empty()).then_some(Cow::Borrowed(&*self.args)),
             B::BinaryRemoteAddr => Some(Cow::Owned(match connection.remote.ip() {
                 Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
@@ -116,11 +121,6 @@ impl RequestCtx {
             B::Request => Some(Cow::Borrowed(&self.line)),
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
             B::RequestLength => text((self.head_length + self.body_length).to_string()),
-            B::DocumentUri | B::Uri | B::RequestMethod | B::RequestUri | B::ServerProtocol
-                if self.unreadable =>
-            {
-                None
-            }
             B::RequestMethod => Some(Cow::Borrowed(self.method.as_str().as_bytes())),
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
