@@ -113,13 +113,11 @@ async fn http_phase(
             Err(_) => shared.parking.borrow_mut().abandon(id),
         },
         End::Closed(Err(error)) if error.is_parse() => {
-            let state = state.borrow();
-            let head = state.head().unwrap_or(&readahead);
-            if let Some((target, replaced)) = target::replace(head) {
+            let head = state.borrow().head().map_or(readahead, Bytes::copy_from_slice);
+            if let Some((target, replaced)) = target::replace(&head) {
                 return Some((stream, replaced, Some(target)));
             }
-            let refused = refuse(shared, &mut origin.borrow_mut(), head, error.is_parse_too_large());
-            drop(state);
+            let refused = refuse(shared, &mut origin.borrow_mut(), &head, error.is_parse_too_large());
             send_and_close(stream, &refused).await;
         }
         End::Closed(_) => {

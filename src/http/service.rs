@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -204,11 +204,10 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         internal: false,
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
         pipelined: raw.head.is_none(),
-        body_length: 0,
+        body_length: Arc::default(),
         credentials: OnceLock::new(),
         id: OnceLock::new(),
         started: Instant::now(),
-        started_wall: SystemTime::now(),
         config: Arc::clone(&config),
     };
     if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {

@@ -1,6 +1,6 @@
 //! Reading a request's body.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -22,7 +22,7 @@ pub async fn read(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
     let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(data) = next(&mut body, ctx.conf.core.client_body_timeout).await? {
+    while let Some(data) = next(ctx, &mut body).await? {
         let length = first.len() + rest.len() + data.len();
         if u64::try_from(length).is_ok_and(|length| length > limit) {
             return Err(too_large(ctx, length.to_string()));
@@ -49,8 +49,8 @@ pub async fn read(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
 pub async fn discard(ctx: &RequestCtx, mut body: Body) -> Result<(), Answer> {
     let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
     let mut length = 0;
-    while let Some(data) = next(&mut body, ctx.conf.core.client_body_timeout).await? {
-        length += u64::try_from(data.len()).unwrap_or(u64::MAX);
+    while let Some(data) = next(ctx, &mut body).await? {
+        length += length_of(&data);
         if length > limit {
             return Err(too_large(ctx, length.to_string()));
         }
@@ -65,7 +65,8 @@ pub fn refuse_announced(ctx: &RequestCtx) -> Option<Answer> {
     (length > limit).then(|| too_large(ctx, length.to_string()))
 }
 
-async fn next(body: &mut Body, timeout: Duration) -> Result<Option<Bytes>, Answer> {
+async fn next(ctx: &RequestCtx, body: &mut Body) -> Result<Option<Bytes>, Answer> {
+    let timeout = ctx.conf.core.client_body_timeout;
     loop {
         let Ok(frame) = tokio::time::timeout(timeout, body.frame()).await else {
             return Err(Answer { silent: true, ..Answer::empty(408) });
@@ -76,6 +77,7 @@ async fn next(body: &mut Body, timeout: Duration) -> Result<Option<Bytes>, Answe
                 if let Ok(data) = frame.into_data()
                     && !data.is_empty()
                 {
+                    ctx.body_length.fetch_add(length_of(&data), Ordering::Relaxed);
                     return Ok(Some(data));
                 }
             }
@@ -83,6 +85,10 @@ async fn next(body: &mut Body, timeout: Duration) -> Result<Option<Bytes>, Answe
             Some(Err(_)) => return Err(Answer { close: true, ..Answer::error(400) }),
         }
     }
+}
+
+fn length_of(data: &[u8]) -> u64 {
+    u64::try_from(data.len()).unwrap_or(u64::MAX)
 }
 
 fn announced(ctx: &RequestCtx) -> usize {

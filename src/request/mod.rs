@@ -12,7 +12,8 @@ pub mod vars;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime};
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
@@ -103,8 +104,8 @@ pub struct RequestCtx {
     pub pipelined: bool,
     /// Bytes of the request line and the headers.
     pub head_length: u64,
-    /// Bytes of the body, once read.
-    pub body_length: u64,
+    /// Bytes of the body that were read so far.
+    pub body_length: Arc<AtomicU64>,
     /// Whether the connection may serve another request after this one.
     pub keep_alive: bool,
     /// User and password of Basic authentication, decoded on first use.
@@ -113,8 +114,6 @@ pub struct RequestCtx {
     pub id: OnceLock<String>,
     /// When its first bytes were seen.
     pub started: Instant,
-    /// The same on the wall clock.
-    pub started_wall: SystemTime,
 }
 
 impl RequestCtx {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write as _;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::config::template::{Part, Template};
@@ -120,7 +121,9 @@ impl RequestCtx {
             B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(user.as_bytes())),
             B::Request => Some(Cow::Borrowed(&self.line)),
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
-            B::RequestLength => text((self.head_length + self.body_length).to_string()),
+            B::RequestLength => {
+                text((self.head_length + self.body_length.load(Ordering::Relaxed)).to_string())
+            }
             B::RequestMethod => Some(Cow::Borrowed(self.method.as_str().as_bytes())),
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
