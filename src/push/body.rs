@@ -27,6 +27,7 @@ pub async fn read(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
         if u64::try_from(length).is_ok_and(|length| length > limit) {
             return Err(too_large(ctx, length.to_string()));
         }
+        ctx.body_length.fetch_add(length_of(&data), Ordering::Relaxed);
         if first.is_empty() {
             first = data;
         } else {
@@ -77,7 +78,6 @@ async fn next(ctx: &RequestCtx, body: &mut Body) -> Result<Option<Bytes>, Answer
                 if let Ok(data) = frame.into_data()
                     && !data.is_empty()
                 {
-                    ctx.body_length.fetch_add(length_of(&data), Ordering::Relaxed);
                     return Ok(Some(data));
                 }
             }

@@ -104,7 +104,7 @@ pub struct RequestCtx {
     pub pipelined: bool,
     /// Bytes of the request line and the headers.
     pub head_length: u64,
-    /// Bytes of the body that were read so far.
+    /// Bytes of the body that were read so far; those that were dropped do not count, as in nginx.
     pub body_length: Arc<AtomicU64>,
     /// Whether the connection may serve another request after this one.
     pub keep_alive: bool,
