@@ -203,8 +203,11 @@ fn the_pid_file_comes_and_goes_with_the_server() {
     ));
     let mut server = Server::start(conf);
     let pid_file = server.dir().join("own.pid");
-    let written = std::fs::read_to_string(&pid_file).expect("a pid file");
-    assert_eq!(written, format!("{}\n", server.pid()));
+    // Sockets come first: a connection may be waiting already while the file is written.
+    let expected = format!("{}\n", server.pid());
+    eventually("the pid file is written", || {
+        std::fs::read_to_string(&pid_file).ok().as_ref() == Some(&expected)
+    });
     server.signal(Signal::SIGTERM);
     assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
     assert!(!pid_file.exists());

@@ -119,7 +119,11 @@ fn bind_once(
             let address = SockAddr::from(*inet);
             // Each worker's socket shares the port with the others', and would with a stranger's of the same user.
             // A socket that does not share is refused when there is one: that is how a second server is noticed.
-            drop(open_inet(&address, options, false).map_err(|error| failed("bind()", &error))?);
+            let alone = open_inet(&address, options, false).map_err(|error| failed("bind()", &error))?;
+            if workers == 1 {
+                return Ok(vec![alone]);
+            }
+            drop(alone);
             let sockets = (0..workers).map(|_| open_inet(&address, options, true));
             sockets.collect::<io::Result<_>>().map_err(|error| failed("bind()", &error))
         }
