@@ -201,6 +201,7 @@ fn serve(arguments: &Arguments, path: PathBuf, config: Config) -> Result<(), Fai
         daemon::detach();
     }
     log::init();
+    runtime::privileges::use_small_pages();
     let options = arguments.load_options(Mode::FirstError);
     let reread = move || {
         let loaded = config::load(&path, &FsLoader, &options);

@@ -216,3 +216,49 @@ fn many_subscribers_on_several_workers_get_every_message_once_and_in_order() {
         }
     });
 }
+
+#[test]
+fn a_client_that_leaves_after_sending_more_than_is_read_ahead_is_no_longer_counted() {
+    let server = server();
+    let mut leaving = server.connect();
+    leaving.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_for_subscribers(&server, "a", 1);
+    leaving.send("\r\n".repeat(50_000));
+    drop(leaving);
+    wait_for_subscribers(&server, "a", 0);
+}
+
+#[test]
+fn send_timeout_is_for_the_next_part_and_not_for_the_whole_message() {
+    let server = Server::start(Conf::server(format!("send_timeout 1s; {LOCATIONS}")));
+    let mut client = server.connect();
+    client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_for_subscribers(&server, "a", 1);
+    let large = "x".repeat(7 << 20);
+    server.post("/publish?id=a", &large);
+    let mut got = 0;
+    let mut stream = client.stream();
+    let mut part = vec![0; 1 << 20];
+    while got < large.len() {
+        std::thread::sleep(Duration::from_millis(200));
+        let length = std::io::Read::read(&mut stream, &mut part).expect("the connection stays");
+        assert!(length > 0, "cut off after {got} bytes");
+        got += length;
+    }
+}
+
+#[test]
+fn a_channel_that_is_ahead_of_the_clock_is_not_forgotten_before_the_clock_caught_up() {
+    let conf = LOCATIONS
+        .replace("push_publisher;", "push_publisher; push_store_messages off; push_channel_timeout 1s;");
+    let server = Server::start(Conf::server(conf));
+    let mut client = server.connect();
+    client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_for_subscribers(&server, "a", 1);
+    for _ in 0..6 {
+        server.post("/publish?id=a", "m");
+    }
+    std::thread::sleep(Duration::from_millis(2500));
+    server.get("/publish?id=other");
+    assert_eq!(server.get("/publish?id=a").status(), 200, "its last message is some seconds ahead");
+}

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::harness::{Conf, PATIENCE, Server};
+use crate::harness::{Conf, Ending, PATIENCE, Server};
 
 const PUSH: &str = "
     location /publish { set $push_channel_id $arg_id; push_publisher; }
@@ -53,4 +53,70 @@ fn an_unknown_transfer_coding_is_not_implemented() {
     let server = Server::start(Conf::server(PUSH));
     let request = "POST /publish?id=a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\nxx";
     assert_eq!(server.request(request).status(), 501);
+}
+
+/// What a proxy in front might read otherwise: each of these carries a second request in what may be its body.
+#[test]
+fn a_body_whose_length_is_said_in_doubt_is_never_read_as_a_request() {
+    let server = Server::start(Conf::server(PUSH));
+    let hidden = "DELETE /publish?id=victim HTTP/1.1\r\nHost: h\r\n\r\n";
+    let length = hidden.len();
+    let framings = [
+        format!("Content-Length: {length}\x01"),
+        format!("Content-Length: \x0b{length}"),
+        format!("Content-Length : {length}"),
+        "Transfer-Encoding: \x0bchunked".to_owned(),
+        "Transfer-Encoding: chunked\x01".to_owned(),
+        format!("Content-Length: {length}\r\nTransfer-Encoding: chunked"),
+        format!("Content-Length: {length}\r\nContent-Length: 0"),
+        format!(" Content-Length: {length}"),
+    ];
+    let chunked =
+        "POST /publish?id=a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    for before in ["", "GET /publish?id=victim HTTP/1.1\r\nHost: h\r\n\r\n", chunked] {
+        for framing in &framings {
+            server.post("/publish?id=victim", "stays");
+            let mut client = server.connect();
+            let bad = format!("POST /publish?id=a HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n{hidden}");
+            client.send(format!("{before}{bad}"));
+            if !before.is_empty() {
+                client.receive(PATIENCE).into_response();
+            }
+            let status = client.receive(PATIENCE).into_response().status();
+            assert!(matches!(status, 400 | 501), "{framing:?} behind {before:?}: {status}");
+            assert_eq!(client.watch(PATIENCE), Some(Ending::Closed), "{framing:?}");
+            assert_eq!(server.get("/publish?id=victim").status(), 200, "{framing:?} behind {before:?}");
+        }
+    }
+}
+
+#[test]
+fn odd_targets_in_a_pipeline_are_all_answered() {
+    const REQUESTS: usize = 60;
+    let server = Server::start(Conf::server(PUSH));
+    let mut client = server.connect();
+    let padding = "p".repeat(400);
+    let requests: String = (0..REQUESTS)
+        .map(|number| format!("GET /echo?<{number}> HTTP/1.1\r\nHost: h\r\nX-Padding: {padding}\r\n\r\n"))
+        .collect();
+    client.send(format!("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n{requests}"));
+    let deadline = Instant::now() + PATIENCE;
+    while !server.get("/publish?id=a").text().ends_with("subscribers: 1") {
+        assert!(Instant::now() < deadline, "it never waits");
+    }
+    server.post("/publish?id=a", "m");
+    assert_eq!(client.receive(PATIENCE).into_response().text(), "m");
+    for number in 0..REQUESTS {
+        let expected = format!("/echo?<{number}>|/echo|<{number}>");
+        assert_eq!(client.receive(PATIENCE).into_response().text(), expected);
+    }
+}
+
+#[test]
+fn control_bytes_in_a_target_are_refused() {
+    let server = Server::start(Conf::server(PUSH));
+    for target in ["/echo?\x7f", "/echo?\x01"] {
+        let answer = server.request(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert_eq!(answer.status(), 400, "{target:?}");
+    }
 }

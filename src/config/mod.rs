@@ -1,9 +1,9 @@
 //! The meaning of configurations: text tree in; typed, checked, merged plain data out.
 //!
-//! [`load`] goes through the parser's tree in file order. Each directive is looked up in the table
-//! ([`directive`], [`modules`]), checked against its row, and written down by the row's setter into the draft of its
-//! block ([`draft`], [`builder`]). At the end of `http` every block takes what it does not say itself from the one
-//! around it ([`merge`], [`vhosts`]), and the result is a [`model::Config`].
+//! `load` goes through the parser's tree in file order. Each directive is looked up in the table
+//! (`directive`, `modules`), checked against its row, and written down by the row's setter into the draft of its
+//! block (`draft`, `builder`). At the end of `http` every block takes what it does not say itself from the one
+//! around it (`merge`, `vhosts`), and the result is a [`model::Config`].
 
 pub mod builder;
 pub mod call;

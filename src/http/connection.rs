@@ -57,32 +57,35 @@ enum End {
 
 type HyperConnection<S> = http1::Connection<TokioIo<Gate>, S>;
 
+/// A connection on its way to hyper.
+struct Next {
+    stream: Stream,
+    /// Bytes that were read from it already.
+    readahead: Bytes,
+    /// The target of its first request, if hyper is to be given another one.
+    target: Option<Bytes>,
+}
+
 /// Serves a connection until it closes or is parked.
 pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin: Origin) {
     let origin = Rc::new(RefCell::new(origin));
-    let mut next = Some((stream, readahead, None));
-    while let Some((stream, readahead, target)) = next {
-        next = http_phase(&shared, stream, readahead, target, &origin).await;
+    let mut next = Some(Next { stream, readahead, target: None });
+    while let Some(connection) = next {
+        next = http_phase(&shared, connection, &origin).await;
     }
 }
 
 /// Serves a connection with one hyper. What it returns, if anything, is to be served with another one: a request whose
 /// target hyper cannot read, with another target in its place.
-async fn http_phase(
-    shared: &Rc<Shared>,
-    stream: Stream,
-    readahead: Bytes,
-    target: Option<Bytes>,
-    origin: &Rc<RefCell<Origin>>,
-) -> Option<(Stream, Bytes, Option<Bytes>)> {
-    let state = GateState::new(target);
+async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
+    let state = GateState::new(next.readahead, next.target);
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let service = service_fn(|request| {
         let (shared, origin) = (Rc::clone(shared), Rc::clone(origin));
         let (state, slot) = (Rc::clone(&state), Arc::clone(&slot));
         Box::pin(async move { answer(&shared, &origin, &state, &slot, request).await })
     });
-    let gate = Gate::new(stream, readahead, Rc::clone(&state));
+    let gate = Gate::new(next.stream, Rc::clone(&state));
     let mut connection = http1::Builder::new()
         .auto_date_header(false)
         .half_close(true)
@@ -102,23 +105,21 @@ async fn http_phase(
         expected: None,
     }
     .await;
-    let parts = connection.into_parts();
-    let (stream, unread) = parts.io.into_inner().into_inner();
-    let readahead =
-        if unread.is_empty() { parts.read_buf } else { [&parts.read_buf[..], &unread].concat().into() };
+    let stream = connection.into_parts().io.into_inner().into_inner();
     match end {
         End::TimedOut => {}
         End::Parked(id) => match stream.into_idle() {
-            Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &readahead),
+            Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
             Err(_) => shared.parking.borrow_mut().abandon(id),
         },
         End::Closed(Err(error)) if error.is_parse() => {
-            let head = state.borrow().head().map_or(readahead, Bytes::copy_from_slice);
-            if let Some((target, replaced)) = target::replace(&head) {
-                return Some((stream, replaced, Some(target)));
+            let bytes = state.borrow_mut().take_refused();
+            if let Some((target, readahead)) = target::replace(&bytes) {
+                return Some(Next { stream, readahead, target: Some(target) });
             }
-            let refused = refuse(shared, &mut origin.borrow_mut(), &head, error.is_parse_too_large());
-            send_and_close(stream, &refused).await;
+            let refused = refuse(shared, &mut origin.borrow_mut(), &bytes, error.is_parse_too_large());
+            let send_timeout = state.borrow().send_timeout;
+            let _ = tokio::time::timeout(send_timeout, send_and_close(stream, &refused)).await;
         }
         End::Closed(_) => {
             let linger = state.borrow().linger;
@@ -142,11 +143,12 @@ async fn answer(
     slot: &Arc<ParkSlot>,
     request: Request<Incoming>,
 ) -> Result<Response<Empty<Bytes>>, Silence> {
-    let head = state
-        .borrow_mut()
-        .begin(request.body().size_hint().exact().and_then(|length| length.try_into().ok()));
+    let head = state.borrow_mut().begin(request.body().size_hint().exact());
     let exchange = exchange(shared, &mut origin.borrow_mut(), slot);
-    let raw = Raw { target: state.borrow_mut().target.take(), head };
+    let raw = {
+        let mut state = state.borrow_mut();
+        Raw { target: state.target.take(), head, pipelined: state.pipelined }
+    };
     let reply = service::handle(&exchange, request, raw).await;
     let rendered = reply.rendered.ok_or(Silence)?;
     let mut state = state.borrow_mut();

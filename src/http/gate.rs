@@ -11,12 +11,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::chunks::Chunks;
 use super::stream::Stream;
 use super::target;
 
@@ -49,27 +50,33 @@ pub struct GateState {
     pub linger: bool,
     /// The target of the next request, where hyper was given another one.
     pub target: Option<Bytes>,
-    /// Bytes of the head that is being read.
-    head: Head,
+    /// What hyper is reading.
+    reading: Reading,
+    /// Bytes that were read from the socket and are not hyper's turn yet.
+    readahead: BytesMut,
+    /// Whether some of the request came together with the one before it: `$pipe`.
+    pub pipelined: bool,
+    /// To be woken when hyper may read on.
+    waiting: Option<Waker>,
 }
 
-/// The head that hyper is reading, kept because hyper does not give it back when it refuses it.
-#[derive(Debug, Default)]
-struct Head {
-    bytes: Vec<u8>,
-    /// Bytes that hyper was given since the head began, those of the body included.
-    given: usize,
-    /// Bytes of the request, once its head is read; `None` if its end is not announced.
-    length: Option<usize>,
-    /// The beginning is missing: it came together with the request before.
-    torn: bool,
+/// What hyper is reading. It is given the bytes of one request at a time, so that the head of each is known as it came,
+/// and nothing of the next one is lost in hyper's buffer.
+#[derive(Debug)]
+enum Reading {
+    /// A head: what there is of it, and whether that is all.
+    Head(Vec<u8>, bool),
+    /// A body of which so much is missing.
+    Length(u64),
+    /// A body in chunks.
+    Chunks(Chunks),
 }
 
 impl GateState {
-    /// For a connection on which a head is awaited.
+    /// For a connection on which a head is awaited, of which `readahead` was read already.
     ///
     /// `target` is that of the first request, if another one stands in its place; see [`super::target`].
-    pub fn new(target: Option<Bytes>) -> Rc<RefCell<Self>> {
+    pub fn new(readahead: Bytes, target: Option<Bytes>) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             phase: Phase::Head(Instant::now()),
             output: VecDeque::new(),
@@ -78,41 +85,79 @@ impl GateState {
             send_timeout: Duration::from_secs(60),
             linger: false,
             target,
-            head: Head::default(),
+            reading: Reading::Head(Vec::new(), false),
+            pipelined: !readahead.is_empty(),
+            readahead: readahead.into(),
+            waiting: None,
         }))
     }
 
-    /// A request's head has been read; `body` is the length of its body, if that was announced. Returns the head as
-    /// it came, unless its beginning is missing.
-    pub fn begin(&mut self, body: Option<usize>) -> Option<Vec<u8>> {
+    /// A request's head has been read; `body` is the length of its body, `None` for chunks. Returns the head as it came.
+    pub fn begin(&mut self, body: Option<u64>) -> Vec<u8> {
         self.phase = Phase::Handling;
-        let mut head = std::mem::take(&mut self.head.bytes);
-        let length = target::head_length(&head);
-        self.head.length = length.zip(body).map(|(head, body)| head.saturating_add(body));
-        head.truncate(length?);
-        (!self.head.torn).then_some(head)
+        let body = body.map_or_else(|| Reading::Chunks(Chunks::default()), Reading::Length);
+        self.wake();
+        match std::mem::replace(&mut self.reading, body) {
+            Reading::Head(head, _) => head,
+            Reading::Length(_) | Reading::Chunks(_) => Vec::new(),
+        }
     }
 
     /// The request has been answered.
     pub fn end(&mut self) {
         self.phase = Phase::Idle(Instant::now());
-        let torn = self.head.torn || self.head.length != Some(self.head.given);
-        self.head = Head { torn, ..Head::default() };
+        self.pipelined = !self.readahead.is_empty();
+        self.reading = Reading::Head(Vec::new(), false);
+        self.wake();
     }
 
-    /// The bytes of the request that hyper is reading, if all of them are known.
-    pub fn head(&self) -> Option<&[u8]> {
-        (!self.head.torn).then_some(&*self.head.bytes)
+    /// All that came of a request that hyper refused, and what came behind it.
+    pub fn take_refused(&mut self) -> Bytes {
+        let head = match &mut self.reading {
+            Reading::Head(head, _) => std::mem::take(head),
+            Reading::Length(_) | Reading::Chunks(_) => Vec::new(),
+        };
+        [&head[..], &self.take_readahead()].concat().into()
     }
 
-    /// Notes what hyper was given.
-    fn give(&mut self, bytes: &[u8]) {
+    /// What was read from the socket and not given to hyper.
+    pub fn take_readahead(&mut self) -> Bytes {
+        std::mem::take(&mut self.readahead).freeze()
+    }
+
+    /// How many of the bytes read ahead hyper may have now.
+    fn allowance(&self) -> usize {
+        let there = self.readahead.len();
+        match &self.reading {
+            Reading::Head(_, true) => 0,
+            Reading::Head(head, false) => target::head_rest(head, &self.readahead).unwrap_or(there),
+            Reading::Length(missing) => usize::try_from(*missing).map_or(there, |missing| missing.min(there)),
+            Reading::Chunks(chunks) => chunks.clone().feed(&self.readahead),
+        }
+    }
+
+    /// Takes bytes for hyper from those read ahead.
+    fn give(&mut self, length: usize) -> BytesMut {
         if matches!(self.phase, Phase::Idle(_)) {
             self.phase = Phase::Head(Instant::now());
         }
-        self.head.given += bytes.len();
-        if self.phase != Phase::Handling && !self.head.torn {
-            self.head.bytes.extend_from_slice(bytes);
+        let bytes = self.readahead.split_to(length);
+        match &mut self.reading {
+            Reading::Head(head, complete) => {
+                *complete = target::head_rest(head, &bytes) == Some(length);
+                head.extend_from_slice(&bytes);
+            }
+            Reading::Length(missing) => *missing -= u64::try_from(length).unwrap_or(0).min(*missing),
+            Reading::Chunks(chunks) => {
+                chunks.feed(&bytes);
+            }
+        }
+        bytes
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
         }
     }
 
@@ -133,19 +178,18 @@ impl GateState {
 #[derive(Debug)]
 pub struct Gate {
     stream: Stream,
-    readahead: Bytes,
     state: Rc<RefCell<GateState>>,
 }
 
 impl Gate {
-    /// `readahead` was read before and comes first.
-    pub fn new(stream: Stream, readahead: Bytes, state: Rc<RefCell<GateState>>) -> Self {
-        Self { stream, readahead, state }
+    /// For a connection in this state.
+    pub fn new(stream: Stream, state: Rc<RefCell<GateState>>) -> Self {
+        Self { stream, state }
     }
 
-    /// The socket, and what hyper has not read of the bytes that came before.
-    pub fn into_inner(self) -> (Stream, Bytes) {
-        (self.stream, self.readahead)
+    /// The socket.
+    pub fn into_inner(self) -> Stream {
+        self.stream
     }
 
     /// Writes what is queued.
@@ -183,17 +227,24 @@ impl Gate {
 
 impl AsyncRead for Gate {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        const AT_ONCE: usize = 8192;
         let gate = self.get_mut();
-        let before = buf.filled().len();
-        if gate.readahead.is_empty() {
-            ready!(Pin::new(&mut gate.stream).poll_read(cx, buf))?;
-        } else {
-            let step = gate.readahead.len().min(buf.remaining());
-            buf.put_slice(&gate.readahead.split_to(step));
+        let mut state = gate.state.borrow_mut();
+        if state.readahead.is_empty() {
+            let mut chunk = [0; AT_ONCE];
+            let mut chunk = ReadBuf::new(&mut chunk);
+            ready!(Pin::new(&mut gate.stream).poll_read(cx, &mut chunk))?;
+            if chunk.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            state.readahead.extend_from_slice(chunk.filled());
         }
-        if buf.filled().len() > before {
-            gate.state.borrow_mut().give(&buf.filled()[before..]);
+        let length = state.allowance().min(buf.remaining());
+        if length == 0 {
+            state.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
         }
+        buf.put_slice(&state.give(length));
         Poll::Ready(Ok(()))
     }
 }

@@ -1,6 +1,7 @@
 //! The web server around the push locations.
 
 pub mod access;
+pub mod chunks;
 pub mod connection;
 pub mod gate;
 pub mod htpasswd;

@@ -32,6 +32,9 @@ use super::stream::{IdleStream, Stream};
 /// in the socket.
 const MOST_READAHEAD: usize = 64 * 1024;
 
+/// How long a closing connection's client may still send: nginx's `lingering_timeout`.
+const LINGERING: Duration = Duration::from_secs(5);
+
 /// Most connections looked at before other work of the worker gets its turn.
 const BATCH: usize = 1024;
 
@@ -73,6 +76,9 @@ enum State {
     Waiting(Waiter),
     Writing(Box<Writing>),
     Idle,
+    /// Our side is closed. What the client still sends is read and dropped: a socket closed with unread bytes is reset,
+    /// and the reset may overtake the answer.
+    Closing,
 }
 
 struct Waiter {
@@ -91,6 +97,7 @@ struct Writing {
     head: Bytes,
     log: Option<Box<PendingLog>>,
     keepalive_timeout: Duration,
+    send_timeout: Duration,
 }
 
 /// Waiters of one channel, oldest first.
@@ -185,7 +192,9 @@ impl Parking {
 
     /// Closes every parked connection: waiting subscribers without an answer, as nginx's workers do.
     pub fn close_all(&mut self) {
-        let ids: Vec<usize> = self.entries.iter().map(|(id, _)| id).collect();
+        // One whose socket has yet to come would leave its place to somebody else.
+        let here = self.entries.iter().filter(|(_, entry)| entry.stream.is_some());
+        let ids: Vec<usize> = here.map(|(id, _)| id).collect();
         for id in ids {
             self.finish(id, Fate::Leaves);
         }
@@ -218,7 +227,6 @@ impl Parking {
         self.waiting -= 1;
         let rendered = answers.rendered(&waiter.responder, answer);
         let core = &waiter.responder.conf.core;
-        let send_timeout = core.send_timeout;
         entry.state = State::Writing(Box::new(Writing {
             parts: [rendered.head.clone(), rendered.body.clone()],
             keep_alive: rendered.keep_alive,
@@ -226,19 +234,13 @@ impl Parking {
             head: rendered.head,
             log: waiter.log,
             keepalive_timeout: core.keepalive_timeout,
+            send_timeout: core.send_timeout,
         }));
         entry.deadline = None;
         if entry.stream.is_some() {
             let fate = self.write(id);
-            if matches!(fate, Fate::Stays) && self.is_writing(id) {
-                self.set_deadline(id, Some(send_timeout));
-            }
             self.finish(id, fate);
         }
-    }
-
-    fn is_writing(&self, id: usize) -> bool {
-        self.entries.get(id).is_some_and(|entry| matches!(entry.state, State::Writing(_)))
     }
 
     /// Writes as much as the socket takes.
@@ -257,7 +259,13 @@ impl Parking {
                     let raw = stream.socket.as_raw_fd();
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     let watched = self.registry.reregister(&mut SourceFd(&raw), Token(id), interest);
-                    return if watched.is_ok() { Fate::Stays } else { Fate::Leaves };
+                    if watched.is_err() {
+                        return Fate::Leaves;
+                    }
+                    // The client has so long for the next part.
+                    let send_timeout = writing.send_timeout;
+                    self.set_deadline(id, Some(send_timeout));
+                    return Fate::Stays;
                 }
                 Err(_) => return Fate::Leaves,
             }
@@ -269,7 +277,9 @@ impl Parking {
         entry.state = State::Idle;
         if !keep_alive {
             let _ = stream.socket.shutdown(std::net::Shutdown::Write);
-            return Fate::Leaves;
+            entry.state = State::Closing;
+            self.set_deadline(id, Some(LINGERING));
+            return Fate::Stays;
         }
         if !entry.readahead.is_empty() {
             return Fate::Resumes;
@@ -278,13 +288,16 @@ impl Parking {
         Fate::Stays
     }
 
-    /// Looks at a socket that epoll reported.
-    fn ready(&mut self, id: usize) {
+    /// Looks at a socket that epoll reported, perhaps as closed by the client.
+    fn ready(&mut self, id: usize, closed: bool) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         let fate = match entry.state {
+            // Also when so much was read ahead that its end will not be read.
+            State::Waiting(_) if closed => Fate::Leaves,
             State::Waiting(_) => read_ahead(entry),
             State::Writing(_) => self.write(id),
             State::Idle => Fate::Resumes,
+            State::Closing => drop_input(entry),
         };
         self.finish(id, fate);
     }
@@ -326,8 +339,10 @@ impl Parking {
                 continue;
             }
             match entry.state {
+                // An event is on its way that ends the wait otherwise.
+                State::Waiting(ref waiter) if waiter.subscription.is_released() => {}
                 State::Waiting(_) => self.answer(id, &mut Answers::default(), subscriber::timed_out),
-                State::Writing(_) | State::Idle => self.finish(id, Fate::Leaves),
+                State::Writing(_) | State::Idle | State::Closing => self.finish(id, Fate::Leaves),
             }
         }
     }
@@ -413,7 +428,7 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
                 }
                 let mut parking = parking.borrow_mut();
                 for event in &events {
-                    parking.ready(event.token().0);
+                    parking.ready(event.token().0, event.is_read_closed() || event.is_error());
                 }
             }
             () = wake.notified() => {}
@@ -446,6 +461,19 @@ fn read_ahead(entry: &mut Parked) -> Fate {
         }
     }
     Fate::Stays
+}
+
+/// Drops what a client sends after its answer.
+fn drop_input(entry: &Parked) -> Fate {
+    let Some(stream) = &entry.stream else { return Fate::Leaves };
+    let mut buffer = [0; 4096];
+    loop {
+        match (&stream.socket).read(&mut buffer) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Fate::Stays,
+            Ok(0) | Err(_) => return Fate::Leaves,
+        }
+    }
 }
 
 /// Drops the first `written` bytes of two stretches.

@@ -94,7 +94,9 @@ pub fn raw_head(head: &[u8], server: &Server) -> Result<(), Refusal> {
         if !server.ignore_invalid_headers && !name.iter().all(|byte| is_name_byte(*byte, server)) {
             return refuse(400, INVALID_LINE);
         }
-        framings.count(name);
+        if !framings.count(name, &line[name.len()..]) {
+            return refuse(400, INVALID_LINE);
+        }
     }
     match framings {
         Framings { lengths: 0, codings: 0 | 1 } | Framings { lengths: 1, codings: 0 } => Ok(()),
@@ -112,9 +114,14 @@ struct Framings {
 }
 
 impl Framings {
-    fn count(&mut self, name: &[u8]) {
-        self.lengths += usize::from(name.eq_ignore_ascii_case(b"content-length"));
-        self.codings += usize::from(name.eq_ignore_ascii_case(b"transfer-encoding"));
+    /// Counts a header; false if it is one of them and says it in bytes that hyper would not see.
+    fn count(&mut self, name: &[u8], rest: &[u8]) -> bool {
+        let length = name.eq_ignore_ascii_case(b"content-length");
+        let coding = name.eq_ignore_ascii_case(b"transfer-encoding");
+        self.lengths += usize::from(length);
+        self.codings += usize::from(coding);
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~');
+        !(length || coding) || (rest.starts_with(b":") && rest.iter().all(plain))
     }
 }
 

@@ -43,8 +43,10 @@ pub struct Exchange {
 pub struct Raw {
     /// Its target, if hyper was given another one.
     pub target: Option<Bytes>,
-    /// Its head as it came; unknown if some of it came together with the request before.
-    pub head: Option<Vec<u8>>,
+    /// Its head as it came.
+    pub head: Vec<u8>,
+    /// Whether some of it came together with the request before.
+    pub pipelined: bool,
 }
 
 /// A finished answer.
@@ -161,7 +163,7 @@ fn ends_connection(status: u16) -> bool {
 /// Answers, and logs, bytes that are no request.
 pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
     let (parts, ()) = Request::new(()).into_parts();
-    let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: None });
+    let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: Vec::new(), pipelined: false });
     ctx.line = Bytes::copy_from_slice(screen::first_line(bytes));
     ctx.unreadable = true;
     ctx.keep_alive = false;
@@ -182,14 +184,14 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     let raw_target = raw.target.unwrap_or_else(|| parts.uri.to_string().into());
     let target = uri::parse_target(&raw_target, default.merge_slashes);
     let version = if parts.version == Version::HTTP_10 { Version::HTTP_10 } else { Version::HTTP_11 };
-    let head_length = raw.head.as_ref().map_or_else(|| head_length(&parts, raw_target.len()), Vec::len);
+    let head_length = raw.head.len();
     let mut ctx = RequestCtx {
         server: hosts.default,
         conf: Arc::clone(&default.conf),
         connection: Arc::clone(&exchange.connection),
         number: exchange.number,
         keep_alive: keep_alive(version, &parts.headers),
-        line: line(&parts, &raw_target, version, raw.head.as_deref()),
+        line: line(&raw.head, &raw_target),
         unreadable: false,
         method: parts.method,
         version,
@@ -203,7 +205,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         user: vec![None; config.variables.names().len()],
         internal: false,
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
-        pipelined: raw.head.is_none(),
+        pipelined: raw.pipelined,
         body_length: Arc::default(),
         credentials: OnceLock::new(),
         id: OnceLock::new(),
@@ -220,7 +222,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     ctx.target = target.unparsed.into();
     ctx.uri = target.path;
     ctx.args = target.args;
-    let raw_head = raw.head.map_or(Ok(()), |head| screen::raw_head(&head, default));
+    let raw_head = screen::raw_head(&raw.head, default);
     if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, default)) {
         return (ctx, Some(refusal));
     }
@@ -236,21 +238,17 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     (ctx, None)
 }
 
-/// The request line as it came, or as it must have been.
-fn line(parts: &Parts, raw_target: &[u8], version: Version, head: Option<&[u8]>) -> Bytes {
-    if let Some(head) = head {
-        return Bytes::copy_from_slice(screen::first_line(head));
+/// The request line as it came.
+fn line(head: &[u8], raw_target: &[u8]) -> Bytes {
+    let line = screen::first_line(head);
+    let words = line.iter().position(|byte| *byte == b' ').zip(line.iter().rposition(|byte| *byte == b' '));
+    match words {
+        // hyper was given another target.
+        Some((first, last)) if first < last && line[first + 1..last] != *raw_target => {
+            [&line[..=first], raw_target, &line[last..]].concat().into()
+        }
+        _ => Bytes::copy_from_slice(line),
     }
-    let version: &[u8] = if version == Version::HTTP_10 { b"HTTP/1.0" } else { b"HTTP/1.1" };
-    [parts.method.as_str().as_bytes(), raw_target, version].join(&b' ').into()
-}
-
-/// Bytes of the request line and the headers where they are not known: as they were unless the client spent blanks.
-fn head_length(parts: &Parts, target: usize) -> usize {
-    let line = parts.method.as_str().len() + target + "  HTTP/1.1\r\n".len();
-    let headers =
-        parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
-    line + headers.sum::<usize>() + "\r\n".len()
 }
 
 /// HTTP/1.1 keeps the connection unless told to close, HTTP/1.0 only when asked to keep it.

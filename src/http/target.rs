@@ -22,14 +22,17 @@ pub fn replace(bytes: &[u8]) -> Option<(Bytes, Bytes)> {
     Some((Bytes::copy_from_slice(target), replaced.into()))
 }
 
-/// The length of the head that `bytes` begin with, up to and with the empty line.
-pub fn head_length(bytes: &[u8]) -> Option<usize> {
-    let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
-    let mut end = start;
-    for line in bytes[start..].split_inclusive(|byte| *byte == b'\n') {
-        end += line.len();
-        if matches!(line, b"\n" | b"\r\n") {
-            return Some(end);
+/// How many of the bytes `next` belong to the head of which `head` has come, if it ends in them.
+pub fn head_rest(head: &[u8], next: &[u8]) -> Option<usize> {
+    let mut started = head.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+    let line_start = head.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let mut empty = head[line_start..].iter().all(|byte| *byte == b'\r');
+    for (at, byte) in next.iter().enumerate() {
+        match byte {
+            b'\n' if empty && started => return Some(at + 1),
+            b'\n' => empty = true,
+            b'\r' => {}
+            _ => (started, empty) = (true, false),
         }
     }
     None
@@ -61,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_ends_with_its_empty_line() {
+    fn a_head_ends_with_its_empty_line_however_it_is_cut() {
         for (bytes, length) in [
             (&b"GET / HTTP/1.1\r\nHost: h\r\n\r\nbody"[..], Some(27)),
             (b"GET / HTTP/1.1\nHost: h\n\n", Some(24)),
@@ -69,7 +72,10 @@ mod tests {
             (b"GET / HTTP/1.1\r\nHost: h\r\n", None),
             (b"", None),
         ] {
-            assert_eq!(head_length(bytes), length);
+            for cut in 0..length.unwrap_or(bytes.len()) {
+                let (head, next) = bytes.split_at(cut);
+                assert_eq!(head_rest(head, next).map(|rest| cut + rest), length);
+            }
         }
     }
 }

@@ -229,20 +229,22 @@ impl Responder {
     /// cross-origin header of ours: two of them make browsers refuse the answer.
     fn further_headers(&self, head: &mut Head, answer: &Answer, compressed: bool) {
         let plain = is_plain(answer.status);
-        let added = self.added(answer.status, &head.0);
+        let replaced = |name: &str| {
+            let mut rows = self.conf.headers.add.iter().filter(|row| plain || row.always);
+            name.starts_with("Access-Control-") && rows.any(|row| row.name.eq_ignore_ascii_case(name))
+        };
         for (name, value) in &answer.headers {
-            let cross_origin = name.starts_with("Access-Control-");
-            if !(cross_origin && added.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))) {
+            if !replaced(name) {
                 head.line(name, value);
             }
         }
         if plain {
             self.expires(head, answer.last_modified);
         }
-        for (name, value) in &added {
+        for (name, value) in self.added(answer.status, &head.0) {
             if compressed && name.eq_ignore_ascii_case("etag") && value.starts_with(b"\"") {
                 // The compressed bytes are others.
-                head.line(name, [b"W/", &**value].concat());
+                head.line(name, [b"W/", &*value].concat());
             } else {
                 head.line(name, value);
             }

@@ -205,6 +205,11 @@ impl App {
 
     fn try_reload(&mut self, config: Config) -> Result<(), StartError> {
         let mut bound = self.bind_new(&config)?;
+        if let Some(path) =
+            config.main.pid.as_ref().filter(|path| self.config.main.pid.as_ref() != Some(path))
+        {
+            pid::write(path)?;
+        }
         open_logs(&config)?;
         log::reopen();
         if config.main.worker_processes != self.workers.len() {
@@ -222,6 +227,11 @@ impl App {
             if site.listen(&listen.address).is_none() {
                 listen::unlink(&listen.address);
             }
+        }
+        if let Some(path) =
+            self.config.main.pid.as_ref().filter(|path| config.main.pid.as_ref() != Some(path))
+        {
+            let _ = std::fs::remove_file(path);
         }
         self.config = config;
         Ok(())

@@ -24,6 +24,12 @@ pub fn raise_open_files(worker_connections: usize, workers: usize) {
     }
 }
 
+/// Asks the kernel for memory in small pages: huge ones make a server of small things take up to half as much again.
+pub fn use_small_pages() {
+    // Without it everything works, only larger.
+    let _ = nix::sys::prctl::set_thp_disable(true);
+}
+
 /// Becomes another user, if started as root and told to.
 ///
 /// # Errors

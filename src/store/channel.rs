@@ -46,6 +46,9 @@ pub(super) struct Channel {
     coming: u32,
     coming_keep: u32,
     last_stamp: i64,
+    /// Monotonic millisecond at which the clock reaches the last stamp. The channel does not go before: its successor
+    /// would begin with smaller stamps, and clients that return would not be given its messages.
+    ahead_until: u64,
     next_offset: u64,
     /// Waiters that no event has released yet.
     waiting: u32,
@@ -73,6 +76,7 @@ impl Channel {
             coming: 0,
             coming_keep: 0,
             last_stamp: i64::MIN,
+            ahead_until: 0,
             next_offset: 0,
             waiting: 0,
             workers: 0,
@@ -102,7 +106,7 @@ impl Channel {
     /// When the channel is gone if nothing happens.
     pub(super) fn idle_at(&self) -> u64 {
         let is_idle = self.messages.is_empty() && self.waiting == 0 && self.coming == 0;
-        if is_idle { self.idle_at } else { NEVER }
+        if is_idle { self.idle_at.max(self.ahead_until) } else { NEVER }
     }
 
     /// Counts the channel as one that went because it was idle.
@@ -112,10 +116,12 @@ impl Channel {
 
     // === History ===
 
-    /// Stamp and offset for the next message.
-    pub(super) fn number(&mut self, now_secs: i64) -> (i64, u64) {
+    /// Stamp and offset for the next message, at a monotonic millisecond and a wall clock's millisecond.
+    pub(super) fn number(&mut self, now: u64, wall_millis: i64) -> (i64, u64) {
         let offset = self.next_offset;
-        self.last_stamp = now_secs.max(self.last_stamp.saturating_add(1));
+        self.last_stamp = wall_millis.div_euclid(1000).max(self.last_stamp.saturating_add(1));
+        let ahead = self.last_stamp.saturating_mul(1000).saturating_sub(wall_millis);
+        self.ahead_until = now.saturating_add(u64::try_from(ahead).unwrap_or(0)).min(NEVER - 1);
         self.next_offset += 1;
         (self.last_stamp, offset)
     }
@@ -257,7 +263,7 @@ impl Channel {
 
     /// A waiter gives up. One that an event has released was taken off the count already.
     pub(super) fn leave(&mut self, ticket: Ticket) {
-        if ticket < self.released || self.waiting == 0 {
+        if self.has_released(ticket) || self.waiting == 0 {
             return;
         }
         self.waiting -= 1;
@@ -265,6 +271,11 @@ impl Channel {
             self.workers = 0;
         }
         self.budget().counters.subscribers.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether an event has let go of this waiter.
+    pub(super) fn has_released(&self, ticket: Ticket) -> bool {
+        ticket < self.released
     }
 
     /// Lets go of all waiters, and returns the set of their workers.

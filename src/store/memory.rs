@@ -99,7 +99,7 @@ impl Store {
         let bytes = Message::size_of(publish);
         let (mut claim, was_expected) = match self.budget.claim(bytes) {
             Some(claim) => (claim, false),
-            None if publish.is_stored() => (self.make_room_for(publish, bytes)?, true),
+            None if publish.is_stored() => self.make_room_for(publish, bytes)?,
             None => (self.make_room(publish.key, bytes, None)?, false),
         };
         // Copied before the lock is taken: bodies may be large.
@@ -194,7 +194,7 @@ impl Store {
     fn publish_to_nobody(&self, publish: &Publish<'_>) -> Result<Option<ChannelInfo>, OutOfMemory> {
         self.visit(publish.key, publish.channel_timeout, self.budget.nothing(), |channel, _, now| {
             (channel.waiting() == 0).then(|| {
-                channel.number(self.clock.wall_millis().div_euclid(1000));
+                channel.number(now, self.clock.wall_millis());
                 channel.info(now)
             })
         })
@@ -209,7 +209,7 @@ impl Store {
         mut message: Message,
     ) -> ChannelInfo {
         let wall = self.clock.wall_millis();
-        (message.stamp, message.offset) = channel.number(wall.div_euclid(1000));
+        (message.stamp, message.offset) = channel.number(now, wall);
         message.sequence = self.last_message.fetch_add(1, Relaxed) + 1;
         message.deadline = publish.message_timeout.map_or(NEVER, |timeout| deadline(now, wall, timeout));
         let message = Arc::new(message);
@@ -334,16 +334,19 @@ impl Store {
 
     // === Lack of memory ===
 
-    /// Makes room for a message that will be stored. The channel expects it from here on, so that it neither
-    /// goes when it loses its last message, nor keeps one that the new one replaces.
-    fn make_room_for(&self, publish: &Publish<'_>, bytes: usize) -> Result<Claim, OutOfMemory> {
-        self.at_channel(publish.key, |channel, now| {
+    /// Makes room for a message that will be stored. The channel, if it exists, expects it from here on (which the second
+    /// value tells), so that it neither goes when it loses its last message, nor keeps one that the new one replaces.
+    fn make_room_for(&self, publish: &Publish<'_>, bytes: usize) -> Result<(Claim, bool), OutOfMemory> {
+        let expects = self.at_channel(publish.key, |channel, now| {
             channel.touch(now, publish.channel_timeout);
             channel.expect(publish.keep());
         });
-        self.make_room(publish.key, bytes, Some(publish)).inspect_err(|_| {
-            self.at_channel(publish.key, |channel, _| channel.unexpect());
-        })
+        let claim = self.make_room(publish.key, bytes, Some(publish)).inspect_err(|_| {
+            if expects {
+                self.at_channel(publish.key, |channel, _| channel.unexpect());
+            }
+        });
+        Ok((claim?, expects))
     }
 
     /// Frees memory until `bytes` can be claimed, and what the channel `key` takes if it does not exist.
@@ -411,15 +414,16 @@ impl Store {
         }
     }
 
-    /// Changes a channel, if it exists, without counting as a look-up.
-    fn at_channel(&self, key: &ChannelKey, action: impl FnOnce(&mut Channel, u64)) {
+    /// Changes a channel, if it exists (which it returns), without counting as a look-up.
+    fn at_channel(&self, key: &ChannelKey, action: impl FnOnce(&mut Channel, u64)) -> bool {
         let now = self.clock.monotonic_millis();
         let mut state = self.shard(key).lock();
-        let Some(id) = state.find(key, now) else { return };
+        let Some(id) = state.find(key, now) else { return false };
         if let Some(channel) = state.channels.get_mut(&id) {
             action(channel, now);
         }
         state.settle(id);
+        true
     }
 
     fn shard(&self, key: &ChannelKey) -> &Arc<Shard> {

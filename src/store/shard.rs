@@ -291,6 +291,12 @@ impl Subscription {
         self.channel
     }
 
+    /// Whether an event has ended the wait: it is in the worker's mailbox, or was.
+    pub fn is_released(&self) -> bool {
+        let state = self.shard.lock();
+        state.channels.get(&self.channel).is_none_or(|channel| channel.has_released(self.ticket))
+    }
+
     /// An event of the channel concerns this waiter when its `before` is larger.
     pub fn ticket(&self) -> Ticket {
         self.ticket

@@ -24,6 +24,8 @@ struct ModelChannel {
     keep: usize,
     requested: Option<u64>,
     idle_at: u64,
+    /// When the clock reaches the last stamp.
+    ahead_until: u64,
     /// Numbers of waiters.
     waiting: Vec<usize>,
     size: usize,
@@ -32,6 +34,10 @@ struct ModelChannel {
 impl ModelChannel {
     fn is_idle(&self) -> bool {
         self.messages.is_empty() && self.waiting.is_empty()
+    }
+
+    fn gone_at(&self) -> u64 {
+        self.idle_at.max(self.ahead_until)
     }
 
     fn info(&self, now: u64) -> ChannelInfo {
@@ -73,14 +79,14 @@ impl Model {
             while channel.messages.first().is_some_and(|oldest| oldest.deadline <= now) {
                 channel.messages.remove(0);
             }
-            !channel.is_idle() || channel.idle_at + LINGER > now
+            !channel.is_idle() || channel.gone_at() + LINGER > now
         });
     }
 
     /// A request on its way to a channel passes the others.
     fn look_up(&mut self, id: u64) {
         let now = self.now;
-        self.channels.retain(|&other, channel| other == id || !channel.is_idle() || channel.idle_at > now);
+        self.channels.retain(|&other, channel| other == id || !channel.is_idle() || channel.gone_at() > now);
     }
 
     fn used(&self) -> usize {
@@ -125,7 +131,7 @@ impl Model {
             let idle = others.filter(|(_, channel)| channel.is_idle());
             // Of two that would go at the same time, the store may take either: the test never makes two
             // such.
-            let Some(first) = idle.min_by_key(|(_, channel)| channel.idle_at).map(|(&id, _)| id) else {
+            let Some(first) = idle.min_by_key(|(_, channel)| channel.gone_at()).map(|(&id, _)| id) else {
                 break;
             };
             self.channels.remove(&first);
@@ -185,6 +191,7 @@ impl Model {
         let stamp = channel.last_stamp.map_or(second, |last| second.max(last + 1));
         let offset = channel.offset;
         channel.last_stamp = Some(stamp);
+        channel.ahead_until = now + u64::try_from(stamp * 1000 - wall).unwrap_or(0);
         channel.offset += 1;
         if stored {
             let lives = |secs| now + (secs + 1) * 1000 - wall.rem_euclid(1000).unsigned_abs();
