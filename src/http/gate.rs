@@ -125,34 +125,30 @@ impl GateState {
         std::mem::take(&mut self.readahead).freeze()
     }
 
-    /// How many of the bytes read ahead hyper may have now.
-    fn allowance(&self) -> usize {
-        let there = self.readahead.len();
-        match &self.reading {
+    /// Takes up to `most` of the bytes read ahead for hyper: what it may have of them now.
+    fn give(&mut self, most: usize) -> BytesMut {
+        let there = self.readahead.len().min(most);
+        let length = match &mut self.reading {
             Reading::Head(_, true) => 0,
-            Reading::Head(head, false) => target::head_rest(head, &self.readahead).unwrap_or(there),
-            Reading::Length(missing) => usize::try_from(*missing).map_or(there, |missing| missing.min(there)),
-            Reading::Chunks(chunks) => chunks.clone().feed(&self.readahead),
-        }
-    }
-
-    /// Takes bytes for hyper from those read ahead.
-    fn give(&mut self, length: usize) -> BytesMut {
-        if matches!(self.phase, Phase::Idle(_)) {
+            Reading::Head(head, complete) => {
+                let next = &self.readahead[..there];
+                let rest = target::head_rest(head, next);
+                *complete = rest.is_some();
+                let length = rest.unwrap_or(there);
+                head.extend_from_slice(&next[..length]);
+                length
+            }
+            Reading::Length(missing) => {
+                let length = usize::try_from(*missing).map_or(there, |missing| missing.min(there));
+                *missing -= u64::try_from(length).unwrap_or(0);
+                length
+            }
+            Reading::Chunks(chunks) => chunks.feed(&self.readahead[..there]),
+        };
+        if length > 0 && matches!(self.phase, Phase::Idle(_)) {
             self.phase = Phase::Head(Instant::now());
         }
-        let bytes = self.readahead.split_to(length);
-        match &mut self.reading {
-            Reading::Head(head, complete) => {
-                *complete = target::head_rest(head, &bytes) == Some(length);
-                head.extend_from_slice(&bytes);
-            }
-            Reading::Length(missing) => *missing -= u64::try_from(length).unwrap_or(0).min(*missing),
-            Reading::Chunks(chunks) => {
-                chunks.feed(&bytes);
-            }
-        }
-        bytes
+        self.readahead.split_to(length)
     }
 
     fn wake(&mut self) {
@@ -239,12 +235,12 @@ impl AsyncRead for Gate {
             }
             state.readahead.extend_from_slice(chunk.filled());
         }
-        let length = state.allowance().min(buf.remaining());
-        if length == 0 {
+        let bytes = state.give(buf.remaining());
+        if bytes.is_empty() {
             state.waiting = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        buf.put_slice(&state.give(length));
+        buf.put_slice(&bytes);
         Poll::Ready(Ok(()))
     }
 }

@@ -88,7 +88,7 @@ pub fn raw_head(head: &[u8], server: &Server) -> Result<(), Refusal> {
     for line in head_lines(head) {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         let broken = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
-        if name.is_empty() || name.trim_ascii_end().len() < name.len() || name.iter().any(broken) {
+        if name.is_empty() || name.iter().any(broken) {
             return refuse(400, INVALID_LINE);
         }
         if !server.ignore_invalid_headers && !name.iter().all(|byte| is_name_byte(*byte, server)) {
@@ -127,16 +127,18 @@ impl Framings {
 
 /// The request line of a head, without its end.
 pub fn first_line(head: &[u8]) -> &[u8] {
-    let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(head.len());
-    let line = head[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.strip_suffix(b"\r").unwrap_or(line)
+    lines(head).next().unwrap_or_default()
 }
 
 /// The header lines of a head, without their ends.
 fn head_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines(head).skip(1).take_while(|line| !line.is_empty())
+}
+
+/// The lines of a head, without their ends; empty ones before the first do not count.
+fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(head.len());
-    let lines = head[start..].split(|byte| *byte == b'\n').skip(1);
-    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).take_while(|line| !line.is_empty())
+    head[start..].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 /// Bytes that names of headers may have without being invalid.

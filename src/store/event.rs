@@ -12,13 +12,6 @@ pub struct WorkerId(pub u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(pub(super) u64);
 
-impl ChannelId {
-    /// The number behind the id, for logs.
-    pub fn as_u64(self) -> u64 {
-        self.0
-    }
-}
-
 /// A place in the order of waits and events of a channel. Never comes twice in one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(super) u64);
