@@ -33,7 +33,8 @@ impl Player {
     /// times as long as usual.
     pub(super) fn play(&self, case: &Case, patience: u32) -> Vec<String> {
         let ip: IpAddr = case.address().parse().expect("the case names an address");
-        let mut connection = Connection::open((ip, self.server.port()).into()).expect("the server listens");
+        let address = (ip, self.server.port()).into();
+        let mut connection = Connection::open_patiently(address).expect("the server listens");
         let mut lines = Vec::new();
         for message in case.messages(self.server.port()) {
             connection.send(&message.bytes);

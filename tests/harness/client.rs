@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use super::PATIENCE;
 use super::response::{Parsed, Response, parse};
 
 /// What came from the server within a time limit.
@@ -57,6 +58,20 @@ impl Connection {
         // A request written in two pieces must leave in two packets.
         stream.set_nodelay(true)?;
         Ok(Connection { stream, unread: Vec::new(), ending: None })
+    }
+
+    /// Opens a connection to an address the server may be just about to listen on: it listens on one after another,
+    /// and was waited for on the first.
+    pub(crate) fn open_patiently(address: SocketAddr) -> io::Result<Connection> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Self::open(address) {
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// The socket, for what this type has no words for.
