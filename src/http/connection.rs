@@ -30,6 +30,7 @@ use super::service::{self, Exchange, Raw};
 use super::site::Site;
 use super::stream::Stream;
 use super::target;
+use super::transfer;
 
 /// How long a connection is read and dropped after an answer that closes it, and how long between two reads:
 /// nginx's `lingering_time` and `lingering_timeout`.
@@ -151,14 +152,11 @@ async fn answer(
     };
     let reply = service::handle(&exchange, request, raw).await;
     let rendered = reply.rendered.ok_or(Silence)?;
-    let mut state = state.borrow_mut();
-    state.end();
-    state.linger = reply.linger;
-    state.keepalive_timeout = reply.conf.core.keepalive_timeout;
-    state.send_timeout = reply.conf.core.send_timeout;
-    state.push(rendered.head);
-    state.push(rendered.body);
-    let connection = if rendered.keep_alive && !*shared.draining.borrow() { "keep-alive" } else { "close" };
+    let keep_alive = rendered.keep_alive && !*shared.draining.borrow();
+    state.borrow_mut().answer_under(&reply.conf.core, reply.linger);
+    transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
+    state.borrow_mut().end();
+    let connection = if keep_alive { "keep-alive" } else { "close" };
     let mut response = Response::new(Empty::new());
     response.headers_mut().insert("connection", http::HeaderValue::from_static(connection));
     Ok(response)
@@ -287,7 +285,7 @@ fn refuse(shared: &Shared, origin: &mut Origin, bytes: &[u8], too_large: bool) -
     let Some(refusal) = refusal else { return Vec::new() };
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let rendered = service::refuse(&exchange(shared, origin, &slot), bytes, refusal);
-    [&rendered.head[..], &rendered.body].concat()
+    [rendered.head.clone(), rendered.in_memory()].concat()
 }
 
 /// What the next request of a connection needs of it.

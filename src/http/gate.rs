@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::config::model::CoreConf;
+
 use super::chunks::Chunks;
 use super::stream::Stream;
 use super::target;
@@ -58,7 +60,12 @@ pub struct GateState {
     pub pipelined: bool,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
+    /// To be woken when there is room for more output.
+    crowded: Option<Waker>,
 }
+
+/// Output beyond which no more of an answer's pieces are taken.
+const MOST_OUTPUT: usize = 64 * 1024;
 
 /// What hyper is reading. It is given the bytes of one request at a time, so that the head of each is known as it came,
 /// and nothing of the next one is lost in hyper's buffer.
@@ -89,6 +96,7 @@ impl GateState {
             pipelined: !readahead.is_empty(),
             readahead: readahead.into(),
             waiting: None,
+            crowded: None,
         }))
     }
 
@@ -101,6 +109,13 @@ impl GateState {
             Reading::Head(head, _) => head,
             Reading::Length(_) | Reading::Chunks(_) => Vec::new(),
         }
+    }
+
+    /// The request will be answered under these settings.
+    pub fn answer_under(&mut self, core: &CoreConf, linger: bool) {
+        self.linger = linger;
+        self.keepalive_timeout = core.keepalive_timeout;
+        self.send_timeout = core.send_timeout;
     }
 
     /// The request has been answered.
@@ -164,10 +179,28 @@ impl GateState {
         }
     }
 
+    /// Whether more pieces of an answer may be queued.
+    fn has_room(&self) -> bool {
+        self.output.iter().map(Bytes::len).sum::<usize>() < MOST_OUTPUT
+    }
+
     /// Whether everything was handed to the system.
     pub fn is_flushed(&self) -> bool {
         self.output.is_empty()
     }
+}
+
+/// Waits until more pieces of an answer may be queued.
+pub async fn room(state: &RefCell<GateState>) {
+    std::future::poll_fn(|cx| {
+        let mut state = state.borrow_mut();
+        if state.has_room() {
+            return Poll::Ready(());
+        }
+        state.crowded = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The IO that hyper is given.
@@ -215,6 +248,11 @@ impl Gate {
                 if front.is_empty() {
                     state.output.pop_front();
                 }
+            }
+            if state.has_room()
+                && let Some(waker) = state.crowded.take()
+            {
+                waker.wake();
             }
         }
         Poll::Ready(Ok(()))

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use crate::config::model::{Expires, LocationConf};
 
 use super::late::Pending;
+use super::payload::{Payload, Pieces};
 use super::{RequestCtx, date, gzip};
 
 /// The name and version in `Server` and on error pages.
@@ -28,7 +28,7 @@ pub struct Answer {
     /// Further headers, in order.
     pub headers: Vec<(&'static str, Vec<u8>)>,
     /// The body.
-    pub body: Bytes,
+    pub body: Payload,
     /// nginx's "special response": `error_page` applies, and its own page is the body.
     pub special: bool,
     /// The connection ends with this answer.
@@ -55,7 +55,12 @@ impl Answer {
 
     /// A text of some type.
     pub fn text(status: u16, content_type: impl Into<Box<[u8]>>, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: Some(content_type.into()), body: body.into(), ..Self::default() }
+        Self {
+            status,
+            content_type: Some(content_type.into()),
+            body: Payload::Whole(body.into()),
+            ..Self::default()
+        }
     }
 
     /// The same with one more header.
@@ -68,21 +73,13 @@ impl Answer {
     /// Puts nginx's own page into a special answer that no `error_page` replaced.
     #[must_use]
     pub fn with_error_page(mut self, server_tokens: bool) -> Self {
-        self.body = error_page(self.status, server_tokens).into();
-        self.content_type = (!self.body.is_empty()).then(|| (*b"text/html").into());
+        let page = error_page(self.status, server_tokens);
+        self.content_type = (!page.is_empty()).then(|| (*b"text/html").into());
+        self.body = page.into();
         if matches!(self.status, 494..=497) {
             self.status = 400;
         }
         self
-    }
-}
-
-/// The answer travels through axum and the tower layers inside of the response it stands for.
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let mut response = Response::default();
-        response.extensions_mut().insert(self);
-        response
     }
 }
 
@@ -127,20 +124,44 @@ pub struct Rendered {
     /// Status line and headers, with the empty line.
     pub head: Bytes,
     /// The body as framed; empty for HEAD.
-    pub body: Bytes,
+    pub body: Framed,
     /// Whether the connection stays open.
     pub keep_alive: bool,
 }
 
+/// The body of an answer as it goes over the wire.
+#[derive(Clone, Debug)]
+pub enum Framed {
+    /// Ready.
+    Whole(Bytes),
+    /// Still to be compressed and framed, piece by piece.
+    Pieces {
+        /// Where they come from.
+        pieces: Pieces,
+        /// `gzip_comp_level`, if they are to be compressed.
+        gzip: Option<u32>,
+        /// Whether each becomes a chunk.
+        chunked: bool,
+    },
+}
+
 impl Rendered {
-    /// What an access log says once all of it is sent.
+    /// What an access log says once all of an answer in memory is sent.
     pub fn sent(&self) -> Sent {
         let length = |bytes: &Bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         Sent {
             status: self.status,
             head_bytes: length(&self.head),
-            body_bytes: length(&self.body),
+            body_bytes: length(&self.in_memory()),
             complete: true,
+        }
+    }
+
+    /// The body, if it is in memory: pages, messages and whatever else a subscriber that waited gets.
+    pub fn in_memory(&self) -> Bytes {
+        match &self.body {
+            Framed::Whole(bytes) => bytes.clone(),
+            Framed::Pieces { .. } => Bytes::new(),
         }
     }
 }
@@ -176,17 +197,15 @@ impl Responder {
     }
 
     /// Writes an answer down.
-    pub fn render(&self, mut answer: Answer) -> Rendered {
+    pub fn render(&self, answer: Answer) -> Rendered {
         let keep_alive = self.keep_alive && !answer.close;
         let content_type = answer.content_type.as_deref();
-        let compressible =
-            gzip::compressible(&self.conf.gzip, answer.status, content_type, answer.body.len());
+        let length = answer.body.length();
+        let compressible = gzip::compressible(&self.conf.gzip, answer.status, content_type, length);
         let compressed = self.gzip && compressible;
-        if compressed {
-            answer.body = gzip::compress(&answer.body, self.conf.gzip.level);
-        }
-        let chunked = compressed && !self.http10 && !self.head_only;
-        let keep_alive = keep_alive && (chunked || !compressed || self.head_only);
+        let length = length.filter(|_| !compressed);
+        let chunked = length.is_none() && !self.http10 && !self.head_only;
+        let keep_alive = keep_alive && (chunked || length.is_some() || self.head_only);
         let mut head = Head::new(answer.status);
         let core = &self.conf.core;
         head.line("Server", if core.server_tokens { SERVER } else { "encke" });
@@ -196,8 +215,8 @@ impl Responder {
         if let Some(content_type) = content_type {
             head.line("Content-Type", self.with_charset(content_type));
         }
-        if !compressed && answer.status != 204 {
-            head.line("Content-Length", answer.body.len().to_string());
+        if let Some(length) = length.filter(|_| answer.status != 204) {
+            head.line("Content-Length", length.to_string());
         }
         self.last_modified(&mut head, &answer);
         if let Some(location) = &answer.location {
@@ -217,11 +236,10 @@ impl Responder {
         if compressed {
             head.line("Content-Encoding", "gzip");
         }
-        let body = match () {
-            () if self.head_only || matches!(answer.status, 204 | 304) => Bytes::new(),
-            () if chunked => gzip::chunk(&answer.body),
-            () => answer.body,
-        };
+        let bodiless = self.head_only || matches!(answer.status, 204 | 304);
+        let body = if bodiless { Payload::default() } else { answer.body };
+        let gzip = compressed.then_some(self.conf.gzip.level);
+        let body = frame(body, gzip, chunked && !bodiless);
         Rendered { status: answer.status, head: head.finish(), body, keep_alive }
     }
 
@@ -316,6 +334,28 @@ impl Responder {
         }
     }
 }
+
+/// Compresses and frames what is in memory; what is not has that before it.
+fn frame(body: Payload, gzip: Option<u32>, chunked: bool) -> Framed {
+    match body {
+        Payload::Pieces(pieces) => Framed::Pieces { pieces, gzip, chunked },
+        Payload::Whole(bytes) => {
+            let bytes = match gzip {
+                Some(level) if !bytes.is_empty() => gzip::compress(&bytes, level),
+                _ => bytes,
+            };
+            Framed::Whole(if chunked { [&chunk(&bytes)[..], LAST_CHUNK].concat().into() } else { bytes })
+        }
+    }
+}
+
+/// A stretch of a body as a chunk.
+pub fn chunk(bytes: &[u8]) -> Bytes {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat().into()
+}
+
+/// What ends a body in chunks.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Statuses that get `expires`, and every `add_header`.
 fn is_plain(status: u16) -> bool {

@@ -1,10 +1,13 @@
 //! One request as directives see it: its parts, its variables, the rewrite program, the head of its answer.
 
 pub mod answer;
+pub mod body;
+pub mod content;
 pub mod date;
 pub mod gzip;
 pub mod late;
 pub mod log_line;
+pub mod payload;
 pub mod rewrite;
 pub mod uri;
 pub mod vars;
@@ -20,6 +23,8 @@ use http::{HeaderMap, Method, Version};
 
 use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
+
+use body::RequestBody;
 
 /// An end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,10 +105,14 @@ pub struct RequestCtx {
     pub user: Vec<Option<Box<[u8]>>>,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
+    /// How often it may still be sent to another URI or location.
+    pub uri_changes: u8,
     /// Whether some of it came together with the request before: `$pipe`.
     pub pipelined: bool,
     /// Bytes of the request line and the headers.
     pub head_length: u64,
+    /// Its body.
+    pub body: RequestBody,
     /// Bytes of the body that were read so far; those that were dropped do not count, as in nginx.
     pub body_length: Arc<AtomicU64>,
     /// Whether the connection may serve another request after this one.

@@ -1,24 +1,70 @@
 //! Reading a request's body.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
 use crate::config::model::Severity;
-use crate::request::RequestCtx;
-use crate::request::answer::Answer;
+
+use super::RequestCtx;
+use super::answer::Answer;
 
 /// Most bytes reserved for a body before any of it has come.
 const MOST_RESERVED: usize = 64 * 1024;
+
+/// A request's body: taken from the connection by the first who reads it, in memory for those after. It stays with the
+/// request wherever that is sent.
+#[derive(Clone, Debug, Default)]
+pub struct RequestBody(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+enum State {
+    /// There is none, or it was dropped.
+    #[default]
+    Gone,
+    /// Still to come from the connection.
+    Unread(Body),
+    Read(Bytes),
+}
+
+impl RequestBody {
+    /// A body that is still to come.
+    pub fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(State::Unread(body))))
+    }
+
+    /// The bytes, if somebody read them.
+    pub fn bytes(&self) -> Option<Bytes> {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Read(bytes) => Some(bytes.clone()),
+            State::Gone | State::Unread(_) => None,
+        }
+    }
+
+    fn replace(&self, state: State) -> State {
+        std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), state)
+    }
+}
 
 /// Reads the whole body; a body in one piece is not copied.
 ///
 /// # Errors
 /// The answer to give: 413 when it is longer than `client_max_body_size`, none at all when the client is too slow
 /// (`client_body_timeout`) or went away.
-pub async fn read(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
+pub async fn read(ctx: &RequestCtx) -> Result<Bytes, Answer> {
+    let bytes = match ctx.body.replace(State::Gone) {
+        State::Gone => return Ok(Bytes::new()),
+        State::Read(bytes) => bytes,
+        State::Unread(body) => receive(ctx, body).await?,
+    };
+    ctx.body.replace(State::Read(bytes.clone()));
+    Ok(bytes)
+}
+
+async fn receive(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
     let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -47,7 +93,8 @@ pub async fn read(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
 ///
 /// # Errors
 /// As [`read`].
-pub async fn discard(ctx: &RequestCtx, mut body: Body) -> Result<(), Answer> {
+pub async fn discard(ctx: &RequestCtx) -> Result<(), Answer> {
+    let State::Unread(mut body) = ctx.body.replace(State::Gone) else { return Ok(()) };
     let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
     let mut length = 0;
     while let Some(data) = next(ctx, &mut body).await? {
