@@ -52,6 +52,8 @@ fn publish(state: &PushState, ctx: &RequestCtx, key: &ChannelKey, body: &[u8]) -
         key,
         body,
         content_type: ctx.header("content-type"),
+        event_name: None,
+        deflated: None,
         store: conf.store_messages,
         max_messages: conf.max_message_buffer_length,
         min_messages: conf.min_message_buffer_length,

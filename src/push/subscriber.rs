@@ -10,7 +10,7 @@ use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Responder};
 use crate::request::body;
 use crate::request::log_line::PendingLog;
-use crate::store::{self, Message, MessageBody, Position, Subscribe, Subscribed};
+use crate::store::{self, Message, MessageBody, Mode, Position, Subscribe, Subscribed};
 
 use super::waiting::{ParkSlot, Waiting};
 use super::{PushState, channel_key, out_of_memory, validators};
@@ -44,7 +44,7 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Res
         key: &key,
         position: if skip_stored { Position::Newest } else { validators::position(ctx) },
         worker: slot.worker(),
-        wait: long_poll,
+        mode: if long_poll { Mode::Once } else { Mode::Poll },
         concurrency: match conf.subscriber_concurrency {
             Concurrency::First => store::Concurrency::First,
             Concurrency::Last => store::Concurrency::Last,
@@ -61,6 +61,8 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Res
         Subscribed::Full => Err(Answer::empty(403)),
         Subscribed::NoSuchChannel => Err(Answer::error(403)),
         Subscribed::OutOfMemory => Err(out_of_memory(ctx)),
+        // Not asked for.
+        Subscribed::Stream(..) => Err(Answer::error(500)),
         Subscribed::Wait(subscription) => {
             slot.fill(Waiting {
                 subscription,

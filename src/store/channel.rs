@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::budget::{Budget, Claim, allocation};
 use super::message::ARC_HEADER;
-use super::{ChannelId, ChannelInfo, ChannelKey, Message, Position, Ticket, WorkerId};
+use super::{Batch, ChannelId, ChannelInfo, ChannelKey, Message, Position, Ticket, WorkerId};
 
 /// Stands for "never" among monotonic milliseconds, and for "not listed" in [`Listed`].
 pub(super) const NEVER: u64 = u64::MAX;
@@ -63,6 +63,10 @@ pub(super) struct Channel {
     waiting: u32,
     /// Bit n: some of them may be with a worker whose number is n modulo 64.
     workers: u64,
+    /// Streams: subscribers that no message releases.
+    streams: u32,
+    /// The same for their workers.
+    stream_workers: u64,
     /// Waiters with a smaller ticket do not count any more.
     released: Ticket,
     /// Monotonic millisecond of the last subscriber request.
@@ -90,6 +94,8 @@ impl Channel {
             next_offset: 0,
             waiting: 0,
             workers: 0,
+            streams: 0,
+            stream_workers: 0,
             released: Ticket(0),
             requested: None,
             idle_at: NEVER,
@@ -115,7 +121,7 @@ impl Channel {
 
     /// When the channel is gone if nothing happens.
     pub(super) fn idle_at(&self) -> u64 {
-        let is_idle = self.messages.is_empty() && self.waiting == 0 && self.coming == 0;
+        let is_idle = self.messages.is_empty() && self.subscribers() == 0 && self.coming == 0;
         if is_idle { self.idle_at.max(self.ahead_until) } else { NEVER }
     }
 
@@ -131,7 +137,9 @@ impl Channel {
         let offset = self.next_offset;
         let second = wall_millis.div_euclid(1000);
         let (last_second, last_tag) = self.last_published;
-        self.last_published = (second, if second == last_second { last_tag.saturating_add(1) } else { 0 });
+        // A clock that steps back does not reorder: messages go on counting in the last second.
+        self.last_published =
+            if second > last_second { (second, 0) } else { (last_second, last_tag.saturating_add(1)) };
         self.last_stamp = second.max(self.last_stamp.saturating_add(1));
         let ahead = self.last_stamp.saturating_mul(1000).saturating_sub(wall_millis);
         self.ahead_until = now.saturating_add(u64::try_from(ahead).unwrap_or(0)).min(NEVER - 1);
@@ -183,8 +191,55 @@ impl Channel {
                 let later = self.messages.partition_point(|message| message.stamp <= second);
                 self.messages.range(later..).find(|message| !seen(message))
             }
-            Position::Newest => None,
+            Position::Nth(n @ 1..) => {
+                self.messages.get((n.unsigned_abs() as usize - 1).min(self.messages.len().saturating_sub(1)))
+            }
+            Position::Nth(n @ ..0) => {
+                self.messages.get(self.messages.len().saturating_sub(n.unsigned_abs() as usize))
+            }
+            Position::AfterId { second, tag } => {
+                let seen = |message: &Arc<Message>| {
+                    message.published.0 < second
+                        || (message.published.0 == second
+                            && tag.is_some_and(|tag| message.published.1 <= tag))
+                };
+                self.messages.get(self.messages.partition_point(seen))
+            }
+            Position::Newest | Position::Nth(0) => None,
         }
+    }
+
+    /// The offset of the first message after `position`, stored or still to come.
+    pub(super) fn start(&self, position: Position) -> u64 {
+        self.next(position).map_or(self.next_offset, |message| message.offset)
+    }
+
+    /// Stored messages from an offset on: no more than `most` bytes of them, but one if there is any.
+    pub(super) fn read(&mut self, from: u64, most: usize) -> Batch {
+        let first = self.messages.partition_point(|message| message.offset < from);
+        let mut batch = Batch { messages: Vec::new(), next: from, more: false, missed: false };
+        let mut bytes = 0;
+        for message in self.messages.range(first..) {
+            bytes += message.body().len();
+            if bytes > most && !batch.messages.is_empty() {
+                batch.more = true;
+                break;
+            }
+            batch.missed |= message.offset > batch.next;
+            batch.next = message.offset + 1;
+            batch.messages.push(Arc::clone(message));
+        }
+        if !batch.more {
+            // What came after them was not stored.
+            batch.missed |= batch.next < self.next_offset;
+            batch.next = self.next_offset;
+        }
+        batch.messages.iter().for_each(|message| self.received(message));
+        batch
+    }
+
+    fn last_message(&self) -> Option<(i64, u64)> {
+        (self.next_offset > 0).then_some(self.last_published)
     }
 
     /// `delete_oldest_received`: the message was delivered to somebody.
@@ -272,8 +327,9 @@ impl Channel {
         self.requested = Some(now);
     }
 
-    pub(super) fn waiting(&self) -> u32 {
-        self.waiting
+    /// How many wait, for one message or for all.
+    pub(super) fn subscribers(&self) -> u32 {
+        self.waiting.saturating_add(self.streams)
     }
 
     pub(super) fn wait(&mut self, worker: WorkerId) {
@@ -294,24 +350,41 @@ impl Channel {
         self.budget().counters.subscribers.fetch_sub(1, Relaxed);
     }
 
+    /// A stream begins.
+    pub(super) fn stream(&mut self, worker: WorkerId) {
+        self.streams += 1;
+        self.stream_workers |= 1 << (worker.0 % 64);
+        self.budget().counters.subscribers.fetch_add(1, Relaxed);
+    }
+
+    /// A stream ends.
+    pub(super) fn end_stream(&mut self) {
+        self.streams = self.streams.saturating_sub(1);
+        if self.streams == 0 {
+            self.stream_workers = 0;
+        }
+        self.budget().counters.subscribers.fetch_sub(1, Relaxed);
+    }
+
     /// Whether an event has let go of this waiter.
     pub(super) fn has_released(&self, ticket: Ticket) -> bool {
         ticket < self.released
     }
 
-    /// Lets go of all waiters, and returns the set of their workers.
+    /// Lets go of all waiters, and returns the set of workers to tell: theirs and those of streams.
     pub(super) fn release(&mut self, before: Ticket) -> u64 {
         self.budget().counters.subscribers.fetch_sub(u64::from(self.waiting), Relaxed);
         self.released = before;
         self.waiting = 0;
-        std::mem::take(&mut self.workers)
+        std::mem::take(&mut self.workers) | self.stream_workers
     }
 
     pub(super) fn info(&self, now: u64) -> ChannelInfo {
         ChannelInfo {
             messages: self.messages.len() as u64,
             requested: self.requested.map(|then| now.saturating_sub(then) / 1000),
-            subscribers: u64::from(self.waiting),
+            subscribers: u64::from(self.subscribers()),
+            last_message: self.last_message(),
         }
     }
 }
@@ -319,7 +392,7 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         self.clear();
-        self.budget().counters.subscribers.fetch_sub(u64::from(self.waiting), Relaxed);
+        self.budget().counters.subscribers.fetch_sub(u64::from(self.subscribers()), Relaxed);
         self.budget().counters.channels.fetch_sub(1, Relaxed);
     }
 }

@@ -9,8 +9,8 @@ use super::budget::{Budget, Claim};
 use super::channel::{Channel, NEVER};
 use super::shard::{Shard, Tickets};
 use super::{
-    ChannelId, ChannelInfo, ChannelKey, Clock, Concurrency, Event, Mailbox, Message, OutOfMemory, Publish,
-    Subscribe, Subscribed, Subscription, Ticket,
+    ChannelId, ChannelInfo, ChannelKey, Clock, Concurrency, Event, Mailbox, Message, Mode, OutOfMemory,
+    Publish, Subscribe, Subscribed, Subscription, Ticket,
 };
 
 /// A power of two, several times the threads of a large machine, so that two rarely want the same lock.
@@ -193,7 +193,7 @@ impl Store {
     /// waits.
     fn publish_to_nobody(&self, publish: &Publish<'_>) -> Result<Option<ChannelInfo>, OutOfMemory> {
         self.visit(publish.key, publish.channel_timeout, self.budget.nothing(), |channel, _, now| {
-            (channel.waiting() == 0).then(|| {
+            (channel.subscribers() == 0).then(|| {
                 channel.number(now, self.clock.wall_millis());
                 channel.info(now)
             })
@@ -215,7 +215,7 @@ impl Store {
         message.sequence = self.last_message.fetch_add(1, Relaxed) + 1;
         message.deadline = publish.message_timeout.map_or(NEVER, |timeout| deadline(now, wall, timeout));
         let message = Arc::new(message);
-        let subscribers = channel.waiting();
+        let subscribers = channel.subscribers();
         if publish.is_stored() {
             channel.push(Arc::clone(&message), publish.max_messages, publish.keep());
         }
@@ -234,28 +234,37 @@ impl Store {
         now: u64,
         subscribe: &Subscribe<'_>,
     ) -> Subscribed {
-        let waiting = channel.waiting();
+        let waiting = channel.subscribers();
         if subscribe.max_subscribers > 0 && waiting >= subscribe.max_subscribers {
             return Subscribed::Full;
         }
         channel.request(now);
         match subscribe.concurrency {
             Concurrency::First if waiting > 0 => return Subscribed::Conflict,
-            Concurrency::Last if waiting > 0 && subscribe.wait => {
+            Concurrency::Last if waiting > 0 && subscribe.mode != Mode::Poll => {
                 let before = tickets.next();
                 self.release(channel, before, &Event::Displaced { channel: channel.id, before });
             }
             _ => {}
         }
+        let id = channel.id;
+        let mut subscription = |is_stream| {
+            Subscription::new(Arc::clone(self.shard(subscribe.key)), id, tickets.next(), is_stream)
+        };
+        if subscribe.mode == Mode::Stream {
+            channel.stream(subscribe.worker);
+            return Subscribed::Stream(subscription(true), channel.start(subscribe.position));
+        }
         if let Some(message) = channel.next(subscribe.position).cloned() {
             channel.received(&message);
             return Subscribed::Message(message);
         }
-        if !subscribe.wait {
+        if subscribe.mode == Mode::Poll {
             return Subscribed::NothingNew;
         }
+        let subscription = subscription(false);
         channel.wait(subscribe.worker);
-        Subscribed::Wait(Subscription::new(Arc::clone(self.shard(subscribe.key)), channel.id, tickets.next()))
+        Subscribed::Wait(subscription)
     }
 
     /// Lets go of all waiters of a channel and tells each worker that may have some, once.

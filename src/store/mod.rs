@@ -13,6 +13,8 @@
 //!   returns only this time still gets every message once.
 //! * **Publish and history are one step.** Under one lock a message gets its offset, enters the history and
 //!   is handed to those who wait. A subscriber either finds it or is woken by it, never both or neither.
+//! * **A stream misses nothing.** It reads what is stored from an offset on, and is told of every message
+//!   published since it began; offsets say where the two meet.
 //! * **A waiter gets exactly one message.** Every wait and every event takes a [`Ticket`] from one sequence;
 //!   an event concerns the waiters with a smaller ticket than its own, and releases them at once.
 //! * **A gap is visible.** Messages that left the history leave a hole in the offsets; nothing is renumbered.
@@ -38,5 +40,7 @@ pub use event::{ChannelId, Event, Mailbox, Ticket, WorkerId};
 pub use key::ChannelKey;
 pub use memory::{Store, Usage};
 pub use message::{Message, MessageBody};
-pub use request::{ChannelInfo, Concurrency, OutOfMemory, Position, Publish, Subscribe, Subscribed};
+pub use request::{
+    Batch, ChannelInfo, Concurrency, Mode, OutOfMemory, Position, Publish, Subscribe, Subscribed,
+};
 pub use shard::Subscription;

@@ -14,6 +14,10 @@ pub struct Publish<'a> {
     pub body: &'a [u8],
     /// `Content-Type` as the publisher sent it.
     pub content_type: Option<&'a [u8]>,
+    /// Name of the event that an EventSource client sees.
+    pub event_name: Option<&'a [u8]>,
+    /// The body compressed for WebSocket clients that take it so.
+    pub deflated: Option<&'a [u8]>,
     /// False: only for those who wait now.
     pub store: bool,
     /// Messages the channel may hold after this one; 0 stores nothing.
@@ -49,8 +53,8 @@ pub struct Subscribe<'a> {
     pub position: Position,
     /// The thread that will deliver.
     pub worker: WorkerId,
-    /// Wait for the next message when none is stored (long-poll, streams), or not (interval-poll).
-    pub wait: bool,
+    /// How many messages it wants, and whether it waits for them.
+    pub mode: Mode,
     /// What happens when somebody else waits.
     pub concurrency: Concurrency,
     /// Waiters from which on every further request is refused; 0: no limit.
@@ -59,6 +63,17 @@ pub struct Subscribe<'a> {
     pub must_exist: bool,
     /// Seconds that the channel outlives this request when it is empty and nobody waits.
     pub channel_timeout: u64,
+}
+
+/// How many messages a subscriber wants, and whether it waits for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One that is stored, or none.
+    Poll,
+    /// One: a stored one, or the next.
+    Once,
+    /// All: those stored are read with [`Subscription::read`], those to come are told by events.
+    Stream,
 }
 
 /// What a subscriber has already seen.
@@ -77,6 +92,17 @@ pub enum Position {
         /// The number; from 1, for with 0 nothing but the second is said.
         tag: u64,
     },
+    /// Everything up to the message with this id of Nchan's: second of publication and number within it; without a number
+    /// nothing of that second.
+    AfterId {
+        /// The second.
+        second: i64,
+        /// The number.
+        tag: Option<u64>,
+    },
+    /// Nothing: begin with the nth stored message, from the oldest (1 ...) or from the newest (-1 ...); 0 is as
+    /// [`Position::Newest`].
+    Nth(i32),
     /// Everything stored: begin with the next message published.
     Newest,
 }
@@ -100,6 +126,8 @@ pub enum Subscribed {
     Message(Arc<Message>),
     /// Nothing yet: an [`Event`](super::Event) will come, unless the subscription is dropped first.
     Wait(Subscription),
+    /// A stream, and the offset of its first message: read what is stored from there on.
+    Stream(Subscription, u64),
     /// Nothing yet, and the request does not wait.
     NothingNew,
     /// Somebody waits already ([`Concurrency::First`]).
@@ -121,6 +149,21 @@ pub struct ChannelInfo {
     pub requested: Option<u64>,
     /// Subscribers waiting; in the answer to a publish: before the message was delivered.
     pub subscribers: u64,
+    /// Nchan's id of the newest message: second of publication and number within it; `None`: never any.
+    pub last_message: Option<(i64, u64)>,
+}
+
+/// Stored messages that a stream reads.
+#[derive(Debug)]
+pub struct Batch {
+    /// The messages, in order.
+    pub messages: Vec<Arc<Message>>,
+    /// Offset to read on from.
+    pub next: u64,
+    /// There are more stored messages behind them.
+    pub more: bool,
+    /// Some that were to come before, between or behind them are not stored, or no longer.
+    pub missed: bool,
 }
 
 /// The memory limit is reached and nothing can be freed. Nothing was stored.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Claim;
 use super::channel::{Channel, NEVER};
-use super::{ChannelId, ChannelKey, Ticket};
+use super::{Batch, ChannelId, ChannelKey, Ticket};
 
 /// Channels that [`Shard::reap`] frees before it lets others have the lock.
 const REAP_BATCH: usize = 128;
@@ -273,17 +273,28 @@ impl Index {
     }
 }
 
-/// The place of one waiter in its channel. Dropping it ends the wait; after an event that is of no effect.
+/// The place of one subscriber in its channel. Dropping it ends the wait or the stream; after an event that ended a wait it
+/// is of no effect.
 #[derive(Debug)]
 pub struct Subscription {
     shard: Arc<Shard>,
     channel: ChannelId,
     ticket: Ticket,
+    is_stream: bool,
 }
 
 impl Subscription {
-    pub(super) fn new(shard: Arc<Shard>, channel: ChannelId, ticket: Ticket) -> Self {
-        Self { shard, channel, ticket }
+    pub(super) fn new(shard: Arc<Shard>, channel: ChannelId, ticket: Ticket, is_stream: bool) -> Self {
+        Self { shard, channel, ticket, is_stream }
+    }
+
+    /// Stored messages from an offset on: no more than `most` bytes of bodies, but one message if there is any.
+    /// `None` when the channel was deleted.
+    pub fn read(&self, from: u64, most: usize) -> Option<Batch> {
+        let mut state = self.shard.lock();
+        let batch = state.channels.get_mut(&self.channel)?.read(from, most);
+        state.settle(self.channel);
+        Some(batch)
     }
 
     /// The channel whose events concern this waiter.
@@ -294,7 +305,8 @@ impl Subscription {
     /// Whether an event has ended the wait: it is in the worker's mailbox, or was.
     pub fn is_released(&self) -> bool {
         let state = self.shard.lock();
-        state.channels.get(&self.channel).is_none_or(|channel| channel.has_released(self.ticket))
+        let ended = |channel: &Channel| !self.is_stream && channel.has_released(self.ticket);
+        state.channels.get(&self.channel).is_none_or(|channel| ended(channel))
     }
 
     /// An event of the channel concerns this waiter when its `before` is larger.
@@ -307,7 +319,11 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         let mut state = self.shard.lock();
         if let Some(channel) = state.channels.get_mut(&self.channel) {
-            channel.leave(self.ticket);
+            if self.is_stream {
+                channel.end_stream();
+            } else {
+                channel.leave(self.ticket);
+            }
             state.settle(self.channel);
         }
     }

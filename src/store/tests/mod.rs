@@ -2,6 +2,7 @@
 
 mod model;
 mod rules;
+mod streams;
 mod threads;
 
 use std::sync::Arc;
@@ -43,6 +44,8 @@ fn post<'a>(key: &'a ChannelKey, body: &'a [u8]) -> Publish<'a> {
         key,
         body,
         content_type: None,
+        event_name: None,
+        deflated: None,
         store: true,
         max_messages: 10,
         min_messages: 1,
@@ -57,7 +60,7 @@ fn get(key: &ChannelKey, position: Position) -> Subscribe<'_> {
         key,
         position,
         worker: WorkerId(0),
-        wait: true,
+        mode: Mode::Once,
         concurrency: Concurrency::Broadcast,
         max_subscribers: 0,
         must_exist: false,
@@ -66,7 +69,7 @@ fn get(key: &ChannelKey, position: Position) -> Subscribe<'_> {
 }
 
 fn poll(key: &ChannelKey, position: Position) -> Subscribe<'_> {
-    Subscribe { wait: false, ..get(key, position) }
+    Subscribe { mode: Mode::Poll, ..get(key, position) }
 }
 
 impl Bench {

@@ -20,6 +20,7 @@ struct ModelMessage {
 struct ModelChannel {
     messages: Vec<ModelMessage>,
     last_stamp: Option<i64>,
+    last_message: Option<(i64, u64)>,
     offset: u64,
     keep: usize,
     requested: Option<u64>,
@@ -45,6 +46,7 @@ impl ModelChannel {
             messages: self.messages.len() as u64,
             requested: self.requested.map(|then| (now - then) / 1000),
             subscribers: self.waiting.len() as u64,
+            last_message: self.last_message,
         }
     }
 
@@ -191,6 +193,10 @@ impl Model {
         let stamp = channel.last_stamp.map_or(second, |last| second.max(last + 1));
         let offset = channel.offset;
         channel.last_stamp = Some(stamp);
+        channel.last_message = Some(match channel.last_message {
+            Some((last, tag)) if last >= second => (last, tag + 1),
+            _ => (second, 0),
+        });
         channel.ahead_until = now + u64::try_from(stamp * 1000 - wall).unwrap_or(0);
         channel.offset += 1;
         if stored {
@@ -234,20 +240,22 @@ impl Model {
         channel.requested = Some(now);
         match subscribe.concurrency {
             Concurrency::First if waiting > 0 => return ("conflict", Vec::new()),
-            Concurrency::Last if subscribe.wait => channel.waiting.clear(),
+            Concurrency::Last if subscribe.mode == Mode::Once => channel.waiting.clear(),
             _ => {}
         }
         let found = channel.messages.iter().find(|message| match subscribe.position {
             Position::Oldest => true,
             Position::After(stamp) => message.stamp > stamp,
-            Position::AfterTag { .. } => unreachable!("the model is not asked for it"),
+            Position::AfterTag { .. } | Position::AfterId { .. } | Position::Nth(_) => {
+                unreachable!("the model is not asked for it")
+            }
             Position::Newest => false,
         });
         if let Some((offset, body)) = found.map(|message| (message.offset, message.body.clone())) {
             channel.received(offset);
             return ("message", body);
         }
-        if !subscribe.wait {
+        if subscribe.mode == Mode::Poll {
             return ("nothing", Vec::new());
         }
         channel.waiting.push(waiter);
@@ -308,7 +316,7 @@ fn compare_with_model(seed: u64, budget: usize) -> Usage {
                 };
                 let subscribe = Subscribe {
                     worker: WorkerId(random.below(3) as u16),
-                    wait: random.coin(),
+                    mode: if random.coin() { Mode::Once } else { Mode::Poll },
                     concurrency: [Concurrency::First, Concurrency::Last, Concurrency::Broadcast]
                         [random.below(3) as usize],
                     max_subscribers: random.below(4) as u32,
@@ -328,6 +336,7 @@ fn compare_with_model(seed: u64, budget: usize) -> Usage {
                     Subscribed::Full => ("full", Vec::new()),
                     Subscribed::NoSuchChannel => ("missing", Vec::new()),
                     Subscribed::OutOfMemory => ("memory", Vec::new()),
+                    Subscribed::Stream(..) => unreachable!("nobody asked for a stream"),
                 };
                 assert_eq!((word, body), expected, "step {step}: {subscribe:?}");
             }
