@@ -1,10 +1,13 @@
 //! What publishing and subscribing mean: axum handlers over the store, no sockets.
 
+pub mod cursor;
 pub mod info;
 pub mod publisher;
 pub mod subscriber;
+pub mod transport;
 pub mod validators;
 pub mod waiting;
+pub mod websocket;
 
 use std::sync::Arc;
 

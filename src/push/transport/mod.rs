@@ -1,0 +1,4 @@
+//! How messages look on the wire: one file per format.
+
+pub mod eventsource;
+pub mod multipart;
