@@ -7,7 +7,7 @@ use axum::routing::any;
 use axum::{Extension, Router};
 use http::Method;
 
-use crate::config::model::{Config, Instruction, Location, LocationConf, Locations};
+use crate::config::model::{Config, Instruction, Location, LocationConf, Locations, PushHandler};
 use crate::push::{self, PushState};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
@@ -17,11 +17,9 @@ use super::access::AccessLayer;
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
 /// before, and methods are the handler's business), behind the location's access rules.
 pub fn build(conf: &LocationConf, state: &PushState) -> Router {
-    let handler = match (conf.push.publisher, conf.push.subscriber.is_some()) {
-        (true, true) => any(push::publish_or_subscribe),
-        (true, false) => any(push::publish),
-        (false, true) => any(push::subscribe),
-        (false, false) => any(nothing_here),
+    let handler = match conf.push.handler {
+        PushHandler::Channel => any(push::channel),
+        _ => any(nothing_here),
     };
     let router = Router::new().fallback_service(handler.with_state(state.clone()));
     match AccessLayer::of(conf) {

@@ -1,5 +1,6 @@
 //! A request's way through nginx's phases: server, location, access, content, error page, log.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -128,7 +129,7 @@ struct Pages {
     followed: usize,
     /// The status of the answer in the end, if it is not to have its own.
     status: Option<u16>,
-    headers: Vec<(&'static str, Vec<u8>)>,
+    headers: Vec<(Cow<'static, str>, Vec<u8>)>,
     location: Option<Vec<u8>>,
 }
 
@@ -450,7 +451,7 @@ fn complete_location(ctx: &RequestCtx, answer: &mut Answer) {
     let core = &ctx.conf.core;
     let Some(location) = &mut answer.location else { return };
     if !core.absolute_redirect || !location.starts_with(b"/") {
-        answer.headers.insert(0, ("Location", std::mem::take(location)));
+        answer.headers.insert(0, ("Location".into(), std::mem::take(location)));
         answer.location = None;
         return;
     }

@@ -29,6 +29,14 @@ impl Cursor {
         Self { time: 0, tags: vec![Some(0); channels.max(1)].into(), current: 0 }
     }
 
+    /// The newest messages of channels, as far as they have any.
+    pub fn of_last(last: &[Option<(i64, u64)>]) -> Self {
+        let Some((time, tag)) = last.iter().flatten().max().copied() else { return Self::start(last.len()) };
+        let tags = last.iter().map(|last| last.filter(|last| last.0 == time).map(|last| last.1)).collect();
+        let current = last.iter().position(|last| *last == Some((time, tag))).unwrap_or(0);
+        Self { time, tags, current }
+    }
+
     /// Moves on to a message of channel `channel`.
     pub fn advance(&mut self, channel: usize, message: &Message) {
         let (time, tag) = message.id();

@@ -1,8 +1,18 @@
 //! What publishing and subscribing mean: axum handlers over the store, no sockets.
 
+pub mod channels;
+pub mod cors;
 pub mod cursor;
+pub mod dispatch;
+pub mod feed;
 pub mod info;
+pub mod longpoll;
+pub mod options;
+pub mod publication;
 pub mod publisher;
+pub mod reply;
+pub mod socket;
+pub mod sources;
 pub mod subscriber;
 pub mod transport;
 pub mod validators;
@@ -13,13 +23,16 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
-use crate::config::model::{PushConf, Severity};
+use crate::config::model::{Dialect, Severity};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
-use crate::store::{ChannelKey, Store};
+use crate::store::Store;
 
+use cors::Origin;
+use dispatch::Task;
+use subscriber::Subscriber;
 use waiting::ParkSlot;
 
 /// What the handlers of every push location share.
@@ -29,51 +42,33 @@ pub struct PushState {
     pub store: Arc<Store>,
 }
 
-/// A location with `push_publisher`.
-pub async fn publish(State(state): State<PushState>, Extension(ctx): Extension<Arc<RequestCtx>>) -> Response {
-    finish(publisher::answer(&state, &ctx).await)
-}
-
-/// A location with `push_subscriber`.
-pub async fn subscribe(
+/// A location that publishes or subscribes, or both.
+pub async fn channel(
     State(state): State<PushState>,
     Extension(ctx): Extension<Arc<RequestCtx>>,
     Extension(slot): Extension<Arc<ParkSlot>>,
 ) -> Response {
-    finish(subscriber::answer(&state, &ctx, &slot).await)
+    answer(&state, &ctx, &slot).await.unwrap_or_else(|answer| answer).into_response()
 }
 
-/// A location with both: GET subscribes, everything else publishes, as in Nchan.
-pub async fn publish_or_subscribe(
-    state: State<PushState>,
-    ctx: Extension<Arc<RequestCtx>>,
-    slot: Extension<Arc<ParkSlot>>,
-) -> Response {
-    if ctx.method == http::Method::GET {
-        subscribe(state, ctx, slot).await
-    } else {
-        publish(state, ctx).await
+async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<Answer, Answer> {
+    let origin = match ctx.conf.push.dialect {
+        // The old module knows nothing of origins; `add_header` does.
+        Dialect::Push => None,
+        Dialect::Nchan => Origin::of(ctx).map_err(|_| Answer::empty(403))?,
+    };
+    let allow = |answer: Answer| match &origin {
+        Some(origin) => origin.allow(&ctx.conf.push, answer),
+        None => answer,
+    };
+    match dispatch::task(ctx) {
+        Task::Publish => publisher::answer(state, ctx).await.map(allow),
+        Task::Subscribe(transport) => Subscriber { state, ctx, slot, origin }.answer(transport).await,
+        Task::Socket => socket::open(state, ctx, slot, origin).await,
+        Task::Options => options::answer(ctx, origin.as_ref()),
+        Task::Forbid => Err(Answer::empty(403)),
+        Task::NotAllowed => Err(options::not_allowed(ctx)),
     }
-}
-
-fn finish(answer: Result<Answer, Answer>) -> Response {
-    axum::response::IntoResponse::into_response(answer.unwrap_or_else(|answer| answer))
-}
-
-/// The channel a request names: group and id, the id cut to `push_max_channel_id_length` as the old module did.
-///
-/// # Errors
-/// The answer for a request that names none: 404 with a text.
-fn channel_key(ctx: &RequestCtx) -> Result<ChannelKey, Answer> {
-    let conf: &PushConf = &ctx.conf.push;
-    let id = ctx.render(&conf.channel_id);
-    if id.is_empty() {
-        let message = "push module: the $push_channel_id variable is required but is not set";
-        ctx.log(Severity::Warn, message);
-        return Err(Answer::text(404, *b"text/plain", "No channel id provided."));
-    }
-    let group = ctx.render(&conf.channel_group);
-    Ok(ChannelKey::new(&group, &id[..id.len().min(conf.max_channel_id_length)]))
 }
 
 /// Logs that the budget is used up, and answers 507.

@@ -26,7 +26,7 @@ pub struct Answer {
     /// `Location`; a path is completed to a URL.
     pub location: Option<Vec<u8>>,
     /// Further headers, in order.
-    pub headers: Vec<(&'static str, Vec<u8>)>,
+    pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// The body.
     pub body: Payload,
     /// nginx's "special response": `error_page` applies, and its own page is the body.
@@ -65,8 +65,8 @@ impl Answer {
 
     /// The same with one more header.
     #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -102,6 +102,19 @@ pub struct Responder {
 
 /// The place of an `add_header` in its list, and its value for one request.
 type AddedValue = (usize, Pending);
+
+/// How a stream is framed, as nginx with Nchan says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamHead {
+    /// Its end is the end of the connection, though the head does not say so.
+    Endless,
+    /// The same, and it says so.
+    Close,
+    /// In chunks.
+    Chunked,
+    /// It is another protocol from here on.
+    Upgrade,
+}
 
 /// What went over the wire, for the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -241,6 +254,33 @@ impl Responder {
         let gzip = compressed.then_some(self.conf.gzip.level);
         let body = frame(body, gzip, chunked && !bodiless);
         Rendered { status: answer.status, head: head.finish(), body, keep_alive }
+    }
+
+    /// The head of an answer whose body comes bit by bit, over a connection that serves nothing else afterwards.
+    pub fn stream_head(&self, answer: &Answer, stream: StreamHead) -> Bytes {
+        let mut head = Head::new(answer.status);
+        head.line("Server", if self.conf.core.server_tokens { SERVER } else { "encke" });
+        head.line("Date", date::format(date::now()));
+        if let Some(content_type) = &answer.content_type {
+            head.line("Content-Type", content_type);
+        }
+        let connection = match stream {
+            StreamHead::Upgrade => "upgrade",
+            StreamHead::Close => "close",
+            StreamHead::Endless | StreamHead::Chunked => {
+                if self.http10 {
+                    "close"
+                } else {
+                    "keep-alive"
+                }
+            }
+        };
+        head.line("Connection", connection);
+        if stream == StreamHead::Chunked {
+            head.line("Transfer-Encoding", "chunked");
+        }
+        self.further_headers(&mut head, answer, false);
+        head.finish()
     }
 
     /// Headers of the handler, of `expires` and of `add_header`. One that `add_header` sets replaces a
@@ -396,6 +436,7 @@ impl Head {
 /// nginx's reason phrase; empty for codes it has none for.
 pub fn reason(status: u16) -> &'static str {
     match status {
+        101 => "Switching Protocols",
         200 => "OK",
         201 => "Created",
         202 => "Accepted",

@@ -101,6 +101,11 @@ impl Message {
         self.stamp
     }
 
+    /// Age among the messages of all channels of the process: later ones have larger numbers.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// Number of the message in its channel; the first one is 0.
     pub fn offset(&self) -> u64 {
         self.offset

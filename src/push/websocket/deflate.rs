@@ -2,19 +2,12 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
+use crate::config::model::DeflateConf;
+
 use super::frame::Violation;
 
 /// What an empty stored block ends with; it is cut off each message and added before it is decompressed.
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
-
-/// How messages are compressed: `nchan_permessage_deflate_compression_*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeflateConf {
-    /// 0 to 9.
-    pub level: u32,
-    /// Base two logarithm of the window: 9 to 15.
-    pub window: u8,
-}
 
 /// What was agreed on with a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +18,11 @@ pub struct Deflate {
 
 /// Compresses a message.
 pub fn deflate(body: &[u8], conf: DeflateConf) -> Vec<u8> {
-    let mut compress =
-        Compress::new_with_window_bits(Compression::new(conf.level), false, conf.window.clamp(9, 15));
+    let mut compress = Compress::new_with_window_bits(
+        Compression::new(u32::from(conf.level)),
+        false,
+        conf.window.clamp(9, 15),
+    );
     let mut out = Vec::with_capacity(body.len() / 2 + 32);
     let mut rest = body;
     loop {
@@ -120,7 +116,7 @@ impl Inflater {
 mod tests {
     use super::*;
 
-    const NCHAN: DeflateConf = DeflateConf { level: 6, window: 10 };
+    const NCHAN: DeflateConf = DeflateConf { level: 6, window: 10, memlevel: 8 };
 
     #[test]
     fn messages_are_compressed_as_nchan_does() {

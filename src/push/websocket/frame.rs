@@ -89,7 +89,7 @@ impl Decoder {
     ///
     /// # Errors
     /// How to close a connection that breaks the rules. Nothing sensible follows.
-    pub fn next(&mut self) -> Result<Option<Incoming>, Violation> {
+    pub fn decode(&mut self) -> Result<Option<Incoming>, Violation> {
         loop {
             let Some(header) = self.header()? else { return Ok(None) };
             let end = header.length + header.payload;
@@ -259,8 +259,9 @@ fn write(opcode: u8, parts: &[&[u8]]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::deflate::{Deflate, DeflateConf, deflate};
+    use super::super::deflate::{Deflate, deflate};
     use super::*;
+    use crate::config::model::DeflateConf;
 
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -282,7 +283,7 @@ mod tests {
         let mut all = Vec::new();
         for piece in frames.concat().chunks(step) {
             decoder.feed(piece);
-            while let Some(incoming) = decoder.next()? {
+            while let Some(incoming) = decoder.decode()? {
                 all.push(incoming);
             }
         }
@@ -363,7 +364,7 @@ mod tests {
 
     #[test]
     fn compressed_messages_are_read_with_and_without_fragments() {
-        let conf = DeflateConf { level: 6, window: 15 };
+        let conf = DeflateConf { level: 6, window: 15, memlevel: 8 };
         let body = deflate(b"hello hello hello hello hello", conf);
         let (first, second) = body.split_at(4);
         let frames = [client(0xc1, &body), client(0x41, first), client(0x80, second), client(0xc1, &[0])];

@@ -4,10 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
+use crate::config::model::DeflateConf;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 
-use super::deflate::{Deflate, DeflateConf};
+use super::deflate::Deflate;
 
 /// Nchan's subprotocol: messages with their ids.
 pub const META: &str = "ws+meta.nchan";

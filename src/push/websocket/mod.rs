@@ -4,5 +4,5 @@ pub mod deflate;
 pub mod frame;
 pub mod handshake;
 
-pub use deflate::{Deflate, DeflateConf};
+pub use deflate::Deflate;
 pub use frame::{Decoder, Incoming, Violation};

@@ -4,9 +4,12 @@
 //! sockets are watched by one epoll instance of its own, so that a waiting subscriber costs neither a task nor a
 //! registration with tokio, and a delivery is one `writev` of bytes that all subscribers share.
 
+mod lists;
+mod output;
+mod streaming;
+mod timers;
+
 use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
@@ -19,14 +22,20 @@ use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
-use crate::push::subscriber;
-use crate::push::waiting::Waiting;
-use crate::request::answer::{Answer, Rendered, Responder, Sent};
+use crate::push::feed::LastFrame;
+use crate::push::longpoll::{LastAnswer, LongPoll};
+use crate::push::transport::Ending;
+use crate::push::waiting::{Waiting, What};
+use crate::request::answer::Sent;
 use crate::request::log_line::PendingLog;
-use crate::store::{ChannelId, Event, Subscription};
+use crate::store::Event;
 
 use super::origin::Origin;
 use super::stream::{IdleStream, Stream};
+
+use self::lists::{Lists, Places};
+use self::streaming::{Next, Streaming};
+use self::timers::{Timer, Timers};
 
 /// Most bytes read ahead from a client that sends while it waits: a few pipelined requests. What is beyond stays
 /// in the socket.
@@ -52,8 +61,8 @@ pub struct Resumed {
 pub struct Parking {
     registry: mio::Registry,
     entries: Slab<Parked>,
-    channels: HashMap<ChannelId, List>,
-    timers: BinaryHeap<Reverse<(Instant, usize, u64)>>,
+    lists: Lists,
+    timers: Timers,
     serial: u64,
     waiting: usize,
     resumed: Vec<Resumed>,
@@ -73,7 +82,10 @@ struct Parked {
 }
 
 enum State {
+    /// For one message.
     Waiting(Waiter),
+    /// For all messages.
+    Streaming(Box<Streaming>),
     Writing(Box<Writing>),
     Idle,
     /// Our side is closed. What the client still sends is read and dropped: a socket closed with unread bytes is reset,
@@ -82,11 +94,9 @@ enum State {
 }
 
 struct Waiter {
-    subscription: Subscription,
-    responder: Responder,
+    poll: LongPoll,
     log: Option<Box<PendingLog>>,
-    previous: Option<usize>,
-    next: Option<usize>,
+    places: Places,
 }
 
 struct Writing {
@@ -98,12 +108,6 @@ struct Writing {
     log: Option<Box<PendingLog>>,
     keepalive_timeout: Duration,
     send_timeout: Duration,
-}
-
-/// Waiters of one channel, oldest first.
-struct List {
-    first: usize,
-    last: usize,
 }
 
 /// What became of an entry.
@@ -123,8 +127,8 @@ impl Parking {
         let parking = Self {
             registry: poll.registry().try_clone()?,
             entries: Slab::new(),
-            channels: HashMap::new(),
-            timers: BinaryHeap::new(),
+            lists: Lists::default(),
+            timers: Timers::default(),
             serial: 0,
             waiting: 0,
             resumed: Vec::new(),
@@ -140,21 +144,30 @@ impl Parking {
 
     /// Takes a subscriber whose socket follows with [`Parking::adopt`]; until then an event is only noted.
     pub fn expect(&mut self, waiting: Waiting, origin: Origin) -> usize {
-        let Waiting { subscription, responder, log, timeout } = waiting;
-        let channel = subscription.channel();
-        let waiter = Waiter { subscription, responder, log, previous: None, next: None };
+        let Waiting { what, log, timeout } = waiting;
         self.serial += 1;
-        let id = self.entries.insert(Parked {
-            stream: None,
-            origin,
-            state: State::Waiting(waiter),
-            readahead: Vec::new(),
-            serial: self.serial,
-            deadline: None,
-        });
+        let serial = self.serial;
+        let vacant = self.entries.vacant_entry();
+        let id = vacant.key();
+        let state = match what {
+            What::Message(poll) => {
+                let places = self.lists.enter(poll.channels(), id);
+                State::Waiting(Waiter { poll: *poll, log, places })
+            }
+            What::Stream(stream) => {
+                let mut streaming = Streaming::new(*stream, log, timeout);
+                streaming.places = self.lists.enter(streaming.feed.sources.ids(), id);
+                State::Streaming(Box::new(streaming))
+            }
+        };
+        let is_stream = matches!(state, State::Streaming(_));
+        vacant.insert(Parked { stream: None, origin, state, readahead: Vec::new(), serial, deadline: None });
         self.waiting += 1;
-        self.link(channel, id);
-        self.set_deadline(id, timeout);
+        if is_stream {
+            self.follow(id, Next::Waits);
+        } else {
+            self.set_deadline(id, timeout);
+        }
         id
     }
 
@@ -170,23 +183,43 @@ impl Parking {
         entry.readahead.extend_from_slice(readahead);
         entry.stream = Some(stream);
         let registered = self.registry.register(&mut SourceFd(&raw), Token(id), Interest::READABLE);
-        let fate = match &entry.state {
-            _ if registered.is_err() => Fate::Leaves,
-            State::Writing(_) => self.write(id),
-            _ => Fate::Stays,
-        };
-        self.finish(id, fate);
+        match &entry.state {
+            _ if registered.is_err() => self.finish(id, Fate::Leaves),
+            State::Writing(_) => {
+                let fate = self.write(id);
+                self.finish(id, fate);
+            }
+            State::Streaming(_) => self.stream_begins(id),
+            _ => {}
+        }
     }
 
-    /// Answers those whom an event of the store is for.
+    /// A stream has its socket: what came behind its request is its client's first word.
+    fn stream_begins(&mut self, id: usize) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let State::Streaming(streaming) = &mut entry.state else { return };
+        streaming.receive(&std::mem::take(&mut entry.readahead));
+        let next = streaming.write(entry.stream.as_ref());
+        self.follow(id, next);
+    }
+
+    /// Gives an event of the store to those whom it is for.
     pub fn deliver(&mut self, event: &Event) {
-        let mut answers = Answers::default();
-        for id in self.concerned(event) {
-            self.answer(id, &mut answers, || match event {
-                Event::Message { message, .. } => subscriber::message_answer(message),
-                Event::Displaced { .. } => subscriber::conflict(),
-                Event::Deleted { .. } => subscriber::gone(),
-            });
+        let (mut last_answer, mut last_frame) = (LastAnswer::default(), LastFrame::default());
+        // A list of its own: what is answered leaves the channel's.
+        let ids: Vec<usize> = self.lists.of(event.channel()).collect();
+        for id in ids {
+            let Some(entry) = self.entries.get_mut(id) else { continue };
+            match &mut entry.state {
+                State::Waiting(waiter) if waiter.poll.concerns(event) => {
+                    self.answer(id, &mut last_answer, Some(event));
+                }
+                State::Streaming(streaming) if streaming.feed.sources.concern(event) => {
+                    let next = streaming.hear(event, entry.stream.as_ref(), &mut last_frame);
+                    self.follow(id, next);
+                }
+                _ => {}
+            }
         }
     }
 
@@ -196,37 +229,31 @@ impl Parking {
         let here = self.entries.iter().filter(|(_, entry)| entry.stream.is_some());
         let ids: Vec<usize> = here.map(|(id, _)| id).collect();
         for id in ids {
-            self.finish(id, Fate::Leaves);
+            self.say_goodbye(id);
         }
     }
 
-    /// When something times out next.
-    fn next_deadline(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((deadline, ..))| *deadline)
-    }
-
-    /// Waiters of the event's channel that waited before it.
-    fn concerned(&self, event: &Event) -> Vec<usize> {
-        let mut ids = Vec::new();
-        let mut next = self.channels.get(&event.channel()).map(|list| list.first);
-        while let Some(id) = next {
-            let Some(State::Waiting(waiter)) = self.entries.get(id).map(|entry| &entry.state) else { break };
-            if waiter.subscription.ticket() < event.before() {
-                ids.push(id);
-            }
-            next = waiter.next;
-        }
-        ids
-    }
-
-    /// Answers one waiter and goes on with its connection.
-    fn answer(&mut self, id: usize, answers: &mut Answers, answer: impl Fn() -> Answer) {
-        self.unlink(id);
+    fn say_goodbye(&mut self, id: usize) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let State::Waiting(waiter) = std::mem::replace(&mut entry.state, State::Idle) else { return };
+        match &mut entry.state {
+            State::Streaming(streaming) => {
+                streaming.end(Ending::Gone);
+                let next = streaming.write(entry.stream.as_ref());
+                self.follow(id, next);
+            }
+            State::Closing => {}
+            _ => self.finish(id, Fate::Leaves),
+        }
+    }
+
+    /// Answers one waiter, for an event or because its time is over, and goes on with its connection.
+    fn answer(&mut self, id: usize, last: &mut LastAnswer, event: Option<&Event>) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let State::Waiting(mut waiter) = std::mem::replace(&mut entry.state, State::Idle) else { return };
+        self.lists.leave(waiter.poll.channels(), &waiter.places);
         self.waiting -= 1;
-        let rendered = answers.rendered(&waiter.responder, answer);
-        let core = &waiter.responder.conf.core;
+        let rendered = waiter.poll.render(event, last);
+        let core = &waiter.poll.conf().core;
         entry.state = State::Writing(Box::new(Writing {
             parts: [rendered.head.clone(), rendered.in_memory()],
             keep_alive: rendered.keep_alive,
@@ -241,6 +268,48 @@ impl Parking {
             let fate = self.write(id);
             self.finish(id, fate);
         }
+    }
+
+    /// Goes on with a stream.
+    fn follow(&mut self, id: usize, next: Next) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let (State::Streaming(streaming), stream) = (&entry.state, &entry.stream) else { return };
+        match (next, stream) {
+            (Next::Gone, _) => return self.finish(id, Fate::Leaves),
+            (Next::Closes, Some(stream)) => {
+                let _ = stream.socket.shutdown(std::net::Shutdown::Write);
+                self.leave_channels(id);
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.state = State::Closing;
+                }
+                return self.set_deadline(id, Some(LINGERING));
+            }
+            (Next::WaitsToWrite, Some(stream)) => {
+                let raw = stream.socket.as_raw_fd();
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                if self.registry.reregister(&mut SourceFd(&raw), Token(id), interest).is_err() {
+                    return self.finish(id, Fate::Leaves);
+                }
+            }
+            _ => {}
+        }
+        let deadline = streaming.deadline();
+        if entry.deadline != deadline {
+            self.set_deadline_at(id, deadline);
+        }
+    }
+
+    /// Takes a subscriber out of its channels' lists.
+    fn leave_channels(&mut self, id: usize) {
+        let Some(entry) = self.entries.get(id) else { return };
+        match &entry.state {
+            State::Waiting(waiter) => self.lists.leave(waiter.poll.channels(), &waiter.places),
+            State::Streaming(streaming) => {
+                self.lists.leave(streaming.feed.sources.ids(), &streaming.places);
+            }
+            State::Writing(_) | State::Idle | State::Closing => return,
+        }
+        self.waiting -= 1;
     }
 
     /// Writes as much as the socket takes.
@@ -291,10 +360,15 @@ impl Parking {
     /// Looks at a socket that epoll reported, perhaps as closed by the client.
     fn ready(&mut self, id: usize, closed: bool) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let fate = match entry.state {
+        let fate = match &mut entry.state {
             // Also when so much was read ahead that its end will not be read.
             State::Waiting(_) if closed => Fate::Leaves,
             State::Waiting(_) => read_ahead(entry),
+            State::Streaming(streaming) => {
+                let ended = listen(streaming, entry.stream.as_ref());
+                let next = if ended { Next::Gone } else { streaming.write(entry.stream.as_ref()) };
+                return self.follow(id, next);
+            }
             State::Writing(_) => self.write(id),
             State::Idle => Fate::Resumes,
             State::Closing => drop_input(entry),
@@ -307,13 +381,10 @@ impl Parking {
         if matches!(fate, Fate::Stays) || !self.entries.contains(id) {
             return;
         }
-        self.unlink(id);
+        self.leave_channels(id);
         let entry = self.entries.remove(id);
-        if let State::Waiting(waiter) = &entry.state {
-            self.waiting -= 1;
-            if let Some(log) = &waiter.log {
-                log.write(&Sent { status: 499, ..Sent::default() }, &[]);
-            }
+        if let State::Waiting(Waiter { log: Some(log), .. }) = &entry.state {
+            log.write(&Sent { status: 499, ..Sent::default() }, &[]);
         }
         let Some(stream) = entry.stream else { return };
         let raw = stream.socket.as_raw_fd();
@@ -327,88 +398,50 @@ impl Parking {
         }
     }
 
-    /// Ends whatever ran out of time.
+    /// Does what is due.
     fn expire(&mut self, now: Instant) {
-        while let Some(&Reverse((deadline, id, serial))) = self.timers.peek() {
-            if deadline > now {
-                break;
-            }
-            self.timers.pop();
-            let Some(entry) = self.entries.get(id) else { continue };
-            if entry.serial != serial || entry.deadline != Some(deadline) {
+        while let Some(timer) = self.timers.pop(now) {
+            let Some(entry) = self.entries.get_mut(timer.entry) else { continue };
+            if !entry.is_current(&timer) {
                 continue;
             }
-            match entry.state {
+            let id = timer.entry;
+            entry.deadline = None;
+            match &mut entry.state {
                 // An event is on its way that ends the wait otherwise.
-                State::Waiting(ref waiter) if waiter.subscription.is_released() => {}
-                State::Waiting(_) => self.answer(id, &mut Answers::default(), subscriber::timed_out),
+                State::Waiting(waiter) if waiter.poll.is_released() => {}
+                State::Waiting(_) => self.answer(id, &mut LastAnswer::default(), None),
+                State::Streaming(streaming) => {
+                    let next = streaming.tick(now, entry.stream.as_ref());
+                    self.follow(id, next);
+                }
                 State::Writing(_) | State::Idle | State::Closing => self.finish(id, Fate::Leaves),
             }
         }
     }
 
     fn set_deadline(&mut self, id: usize, timeout: Option<Duration>) {
+        self.set_deadline_at(id, timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
+    }
+
+    fn set_deadline_at(&mut self, id: usize, deadline: Option<Instant>) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        entry.deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let Some(deadline) = entry.deadline else { return };
-        let serial = entry.serial;
-        if self.next_deadline().is_none_or(|next| deadline < next) {
+        entry.deadline = deadline;
+        let Some(deadline) = deadline else { return };
+        let timer = Timer { deadline, entry: id, serial: entry.serial };
+        if self.timers.next().is_none_or(|next| deadline < next) {
             self.wake.notify_one();
         }
-        self.timers.push(Reverse((deadline, id, serial)));
-        // Most waits end long before their deadline and leave its timer behind.
-        if self.timers.len() > 2 * self.entries.len() + BATCH {
-            let entries = &self.entries;
-            self.timers.retain(|Reverse((deadline, id, serial))| {
-                entries
-                    .get(*id)
-                    .is_some_and(|entry| entry.serial == *serial && entry.deadline == Some(*deadline))
-            });
-        }
+        let entries = &self.entries;
+        let current = |timer: &Timer| entries.get(timer.entry).is_some_and(|entry| entry.is_current(timer));
+        self.timers.push(timer, entries.len(), current);
     }
+}
 
-    fn link(&mut self, channel: ChannelId, id: usize) {
-        let previous = match self.channels.get_mut(&channel) {
-            Some(list) => Some(std::mem::replace(&mut list.last, id)),
-            None => {
-                self.channels.insert(channel, List { first: id, last: id });
-                None
-            }
-        };
-        if let Some(waiter) = previous.and_then(|previous| self.waiter(previous)) {
-            waiter.next = Some(id);
-        }
-        if let Some(waiter) = self.waiter(id) {
-            waiter.previous = previous;
-        }
-    }
-
-    fn unlink(&mut self, id: usize) {
-        let Some(waiter) = self.waiter(id) else { return };
-        let channel = waiter.subscription.channel();
-        let (previous, next) = (waiter.previous.take(), waiter.next.take());
-        if let Some(waiter) = previous.and_then(|previous| self.waiter(previous)) {
-            waiter.next = next;
-        }
-        if let Some(waiter) = next.and_then(|next| self.waiter(next)) {
-            waiter.previous = previous;
-        }
-        let Some(list) = self.channels.get_mut(&channel) else { return };
-        match (previous, next) {
-            (None, None) if list.first == id => {
-                self.channels.remove(&channel);
-            }
-            (None, Some(next)) => list.first = next,
-            (Some(previous), None) => list.last = previous,
-            _ => {}
-        }
-    }
-
-    fn waiter(&mut self, id: usize) -> Option<&mut Waiter> {
-        match &mut self.entries.get_mut(id)?.state {
-            State::Waiting(waiter) => Some(waiter),
-            _ => None,
-        }
+impl Parked {
+    /// Whether a timer is the one in force.
+    fn is_current(&self, timer: &Timer) -> bool {
+        self.serial == timer.serial && self.deadline == Some(timer.deadline)
     }
 }
 
@@ -418,7 +451,7 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
     let mut events = Events::with_capacity(BATCH);
     let wake = Rc::clone(&parking.borrow().wake);
     loop {
-        let deadline = parking.borrow().next_deadline();
+        let deadline = parking.borrow().timers.next();
         tokio::select! {
             guard = poll.readable_mut() => {
                 let Ok(mut guard) = guard else { return };
@@ -463,6 +496,27 @@ fn read_ahead(entry: &mut Parked) -> Fate {
     Fate::Stays
 }
 
+/// Gives a stream what its client sends; true when that has ended.
+fn listen(streaming: &mut Streaming, stream: Option<&IdleStream>) -> bool {
+    let Some(stream) = stream else { return false };
+    let mut buffer = [0; 4096];
+    let mut heard = 0;
+    // Whoever says more gets on with it when others had their turn.
+    while heard < MOST_READAHEAD {
+        match (&stream.socket).read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(length) => {
+                heard += length;
+                streaming.receive(&buffer[..length]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
 /// Drops what a client sends after its answer.
 fn drop_input(entry: &Parked) -> Fate {
     let Some(stream) = &entry.stream else { return Fate::Leaves };
@@ -482,25 +536,6 @@ fn advance(parts: &mut [Bytes; 2], mut written: usize) {
         let step = written.min(part.len());
         part.advance(step);
         written -= step;
-    }
-}
-
-/// Keeps the last rendered answer: subscribers of one location get the same bytes.
-#[derive(Default)]
-struct Answers {
-    last: Option<(Responder, Rendered)>,
-}
-
-impl Answers {
-    fn rendered(&mut self, responder: &Responder, answer: impl Fn() -> Answer) -> Rendered {
-        if let Some((last, rendered)) = &self.last
-            && last.same_bytes(responder)
-        {
-            return rendered.clone();
-        }
-        let rendered = responder.render(answer());
-        self.last = Some((responder.clone(), rendered.clone()));
-        rendered
     }
 }
 

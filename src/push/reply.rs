@@ -1,0 +1,126 @@
+//! Answers to one subscriber's polls, in its location's dialect.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::config::model::{Dialect, PushConf};
+use crate::request::RequestCtx;
+use crate::request::answer::{Answer, Responder};
+use crate::request::date;
+use crate::store::{Message, MessageBody};
+
+use super::cors::Origin;
+use super::cursor::Cursor;
+
+const VARY: &str = "If-None-Match, If-Modified-Since";
+
+/// What of a request decides how its answers look.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// How they are written.
+    pub responder: Responder,
+    /// The origin they are for, in Nchan's dialect.
+    pub origin: Option<Origin>,
+    /// The client goes by `If-Modified-Since` alone: the second must say all.
+    by_second: bool,
+}
+
+impl Reply {
+    /// For the answers to this request.
+    pub fn new(ctx: &RequestCtx, origin: Option<Origin>) -> Self {
+        let by_second = ctx.header("if-modified-since").is_some() && ctx.header("if-none-match").is_none();
+        Self { responder: Responder::new(ctx), origin, by_second }
+    }
+
+    /// Whether an answer has the same bytes for the other request.
+    pub fn same_bytes(&self, other: &Self) -> bool {
+        self.by_second == other.by_second
+            && self.origin == other.origin
+            && self.responder.same_bytes(&other.responder)
+    }
+
+    /// A message; `cursor` is the position after it.
+    pub fn message(&self, message: &Arc<Message>, cursor: &Cursor) -> Answer {
+        let body = Bytes::from_owner(MessageBody(Arc::clone(message))).into();
+        let content_type = message.content_type().map(Into::into);
+        self.positioned(
+            Answer { status: 200, content_type, body, ..Answer::default() },
+            Some(message),
+            cursor,
+        )
+    }
+
+    /// Any answer that takes its client to a position; `last` is the message there.
+    pub fn positioned(&self, mut answer: Answer, last: Option<&Message>, cursor: &Cursor) -> Answer {
+        let conf = &self.responder.conf.push;
+        if let (true, Some(last)) = (conf.dialect == Dialect::Push || self.by_second, last) {
+            answer.last_modified = Some(last.stamp());
+            answer = answer.with_header("Etag", "0");
+        } else if conf.position.compound_etag {
+            answer = answer.with_header(etag_name(conf), cursor.whole());
+        } else {
+            answer.last_modified = Some(cursor.time());
+            answer = answer.with_header(etag_name(conf), cursor.tags());
+        }
+        match &self.origin {
+            Some(origin) => {
+                let expose = format!("Last-Modified, {}, Content-Type", etag_name(conf));
+                let answer = answer.with_header("Access-Control-Expose-Headers", expose);
+                origin.allow(conf, answer.with_header("Vary", VARY))
+            }
+            None => answer.with_header("Vary", VARY),
+        }
+    }
+
+    /// Nothing new for an interval-poll: the position comes back as it was sent.
+    pub fn not_modified(&self, ctx: &RequestCtx) -> Answer {
+        let mut answer = Answer::empty(304);
+        answer.last_modified = ctx.header("if-modified-since").and_then(date::parse);
+        if let Some(tag) = ctx.header("if-none-match") {
+            answer = answer.with_header("Etag", tag);
+        }
+        self.allowed(answer.with_header("Vary", VARY))
+    }
+
+    /// For a subscriber that another one displaced, or that came second.
+    pub fn conflict(&self) -> Answer {
+        Answer::empty(409)
+    }
+
+    /// For a subscriber whose channel was deleted.
+    pub fn gone(&self) -> Answer {
+        self.varying(410)
+    }
+
+    /// For a subscriber that waited longer than it may.
+    pub fn timed_out(&self) -> Answer {
+        match self.responder.conf.push.dialect {
+            Dialect::Push => Answer::empty(304),
+            Dialect::Nchan => self.varying(408),
+        }
+    }
+
+    fn varying(&self, status: u16) -> Answer {
+        match self.responder.conf.push.dialect {
+            Dialect::Push => Answer::empty(status),
+            Dialect::Nchan => self.allowed(Answer::empty(status).with_header("Vary", VARY)),
+        }
+    }
+
+    fn allowed(&self, answer: Answer) -> Answer {
+        match &self.origin {
+            Some(origin) => origin.allow(&self.responder.conf.push, answer),
+            None => answer,
+        }
+    }
+}
+
+/// The header for the tag: `nchan_subscriber_message_id_custom_etag_header`, or `Etag`, as Nchan spells it.
+fn etag_name(conf: &PushConf) -> Cow<'static, str> {
+    match &conf.position.custom_etag_header {
+        Some(name) => Cow::Owned(name.to_string()),
+        None => Cow::Borrowed("Etag"),
+    }
+}
