@@ -8,7 +8,7 @@ use std::time::Duration;
 use encke_parser::Span;
 
 use super::context::Contexts;
-use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, User};
+use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, User};
 use super::modules::access::AccessDraft;
 use super::modules::charset::CharsetDraft;
 use super::modules::gzip::GzipDraft;
@@ -16,8 +16,10 @@ use super::modules::headers::HeadersDraft;
 use super::modules::http_core::CoreDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
+use super::modules::nchan::{DeflateDraft, NchanDraft};
 use super::modules::push::PushDraft;
 use super::modules::server_name::ServerName;
+use super::roles::Roles;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
 macro_rules! draft {
@@ -66,8 +68,12 @@ pub struct HttpDraft {
     pub servers: Vec<Block>,
     /// `log_format`s by name.
     pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
-    /// `push_max_reserved_memory`.
+    /// `push_max_reserved_memory`, `nchan_shared_memory_size`.
     pub max_reserved_memory: Option<u64>,
+    /// `nchan_permessage_deflate_*`.
+    pub deflate: DeflateDraft,
+    /// An `nchan_*` role was given somewhere.
+    pub speaks_nchan: bool,
     /// Every `listen` so far, by address, to notice repetitions.
     pub listens: Vec<SeenListen>,
 }
@@ -107,15 +113,13 @@ pub struct ConfDraft {
     pub charset: CharsetDraft,
     pub gzip: GzipDraft,
     pub push: PushDraft,
+    pub nchan: NchanDraft,
+    pub roles: Roles,
 }
 
 /// Settings of one block only.
 #[derive(Debug, Default)]
 pub struct OwnDraft {
-    /// `push_publisher`.
-    pub publisher: bool,
-    /// `push_subscriber`.
-    pub subscriber: Option<Mechanism>,
     /// `limit_except`: methods and the block.
     pub limit_except: Option<(Vec<String>, Box<Block>)>,
 }
@@ -184,6 +188,8 @@ impl ConfDraft {
         self.charset.inherit(&parent.charset);
         self.gzip.inherit(&parent.gzip);
         self.push.inherit(&parent.push);
+        self.nchan.inherit(&parent.nchan);
+        self.roles.inherit(&parent.roles);
     }
 }
 

@@ -7,9 +7,11 @@ use super::builder::{Builder, Outcome};
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
-    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Server,
+    Dialect, ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program,
+    Server,
 };
 use super::modules::location::shown;
+use super::modules::nchan::PushDefaults;
 use super::modules::server_name::{NameKind, ServerName};
 use super::template::Template;
 use super::variable::{Variable, Variables};
@@ -24,7 +26,9 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
     let (conf, server) = (std::mem::take(&mut b.http.conf), std::mem::take(&mut b.http.server));
     let listens: Vec<_> = blocks.iter().map(|block| block.listens.clone()).collect();
     let names: Vec<_> = blocks.iter().map(names).collect();
-    let merger = &mut Merger { channel_id: channel_id(b, &blocks), error_log: b.main.error_log.clone(), b };
+    let channel_id = channel_id(b, &blocks, &conf);
+    let defaults = PushDefaults::new(channel_id, b.http.speaks_nchan, &mut b.variables);
+    let merger = &mut Merger { defaults, error_log: b.main.error_log.clone(), b };
     let servers: Vec<Server> =
         blocks.into_iter().map(|block| merger.server(block, &conf, &server)).collect::<Outcome<_>>()?;
     check_variables(b)?;
@@ -41,13 +45,14 @@ fn names(block: &Block) -> Vec<ServerName> {
     }
 }
 
-/// Whether a push role is anywhere in the block.
-fn has_role(block: &Block) -> bool {
-    let in_if = |op: &Op| matches!(op, Op::If { block, .. } if has_role(block));
-    block.own.publisher
-        || block.own.subscriber.is_some()
-        || block.ops.iter().any(in_if)
-        || block.locations.iter().any(has_role)
+/// Whether a push role that needs `$push_channel_id` is anywhere in the block. `outer` is what is around it.
+fn needs_push_id(block: &Block, outer: &ConfDraft) -> bool {
+    let mut conf =
+        ConfDraft { nchan: block.conf.nchan.clone(), roles: block.conf.roles, ..ConfDraft::default() };
+    let own = conf.roles.dialect == Dialect::Push && conf.nchan.lacks_ids(&outer.nchan, &conf.roles);
+    conf.inherit(outer);
+    let in_if = |op: &Op| matches!(op, Op::If { block, .. } if needs_push_id(block, &conf));
+    own || block.ops.iter().any(in_if) || block.locations.iter().any(|block| needs_push_id(block, &conf))
 }
 
 // === variables ===
@@ -56,8 +61,11 @@ const CHANNEL_ID: &str = "push_channel_id";
 const OLD_CHANNEL_ID: &str = "push_id";
 
 /// The template of the channel's id: `$push_channel_id`, or the name it had in 2009.
-fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
-    if !servers.iter().any(has_role) {
+///
+/// Without either it is always empty: worth a warning where a `push_*` location depends on it.
+fn channel_id(b: &mut Builder<'_>, servers: &[Block], http: &ConfDraft) -> Template {
+    let needed = servers.iter().any(|server| needs_push_id(server, http));
+    if !needed && !b.http.speaks_nchan {
         return Template::default();
     }
     let mut name = CHANNEL_ID;
@@ -65,7 +73,7 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
         if is_defined(&b.variables, OLD_CHANNEL_ID) {
             name = OLD_CHANNEL_ID;
             b.diagnostics.push(Diagnostic::warn("\"$push_id\" is an old name of \"$push_channel_id\""));
-        } else {
+        } else if needed {
             let problem = "unknown \"push_channel_id\" variable: it is set nowhere, so every request of a push location is \
                            answered 404";
             let help = "write \"set $push_channel_id $arg_id;\" in the location";
@@ -124,7 +132,7 @@ const CONNECTION_POOL_SIZE: usize = 512;
 
 struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
-    channel_id: Template,
+    defaults: PushDefaults,
     error_log: Vec<ErrorLog>,
 }
 
@@ -235,10 +243,10 @@ impl Merger<'_, '_> {
         location: &Block,
         around: &LocationConf,
     ) -> Outcome<LocationConf> {
-        self.inherit(block, &location.conf)?;
-        if !block.own.publisher && block.own.subscriber.is_none() {
-            (block.own.publisher, block.own.subscriber) = (location.own.publisher, location.own.subscriber);
+        if block.conf.roles.is_none() {
+            block.conf.roles = location.conf.roles;
         }
+        self.inherit(block, &location.conf)?;
         let mut conf = self.conf(around.name.clone(), &block.conf, &block.own);
         conf.limit_except.clone_from(&around.limit_except);
         Ok(conf)
@@ -273,7 +281,7 @@ impl Merger<'_, '_> {
             log: conf.log.finish(&self.error_log),
             charset: conf.charset.finish(),
             gzip: conf.gzip.finish(),
-            push: conf.push.finish(own, &self.channel_id),
+            push: conf.push.finish(&conf.nchan, &conf.roles, &self.defaults),
         }
     }
 }

@@ -18,6 +18,7 @@ mod merge;
 pub mod model;
 pub mod modules;
 pub mod regex;
+mod roles;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -33,9 +34,9 @@ use self::builder::{Builder, Outcome};
 use self::check::Finding;
 use self::diag::Diagnostic;
 use self::fragment::Shape;
-use self::model::{Config, ErrorLog, Instruction, LogTarget, MainConf, Server, Severity};
+use self::model::{Config, ErrorLog, Instruction, LogTarget, MainConf, PushHandler, Server, Severity};
 use self::modules::listen::ListenDraft;
-use self::modules::{listen, push};
+use self::modules::{listen, nchan, push};
 
 /// `worker_connections` of a fragment, which cannot say it: as many as the limit of open files allows.
 const FRAGMENT_CONNECTIONS: usize = 1 << 20;
@@ -141,9 +142,11 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
             error.with_help("write a server with a location that holds push_publisher or push_subscriber")
         ))?;
     }
+    let default_memory = if b.http.speaks_nchan { nchan::DEFAULT_MEMORY } else { push::DEFAULT_MEMORY };
     Ok(Config {
         main: main(b),
-        max_reserved_memory: b.http.max_reserved_memory.unwrap_or(push::DEFAULT_MEMORY),
+        max_reserved_memory: b.http.max_reserved_memory.unwrap_or(default_memory),
+        deflate: b.http.deflate.finish(),
         listens,
         servers,
         variables: std::mem::take(&mut b.variables),
@@ -213,7 +216,7 @@ fn listens(b: &mut Builder<'_>, shape: Shape) -> Outcome {
 /// Whether a server answers anything but 404.
 fn serves(server: &Server) -> bool {
     let locations = &server.locations;
-    let has_role = server.conf.push.publisher || server.conf.push.subscriber.is_some();
+    let has_role = server.conf.push.handler != PushHandler::None;
     let empty = locations.exact.is_empty() && locations.prefix.is_empty() && locations.regex.is_empty();
     has_role || !empty || returns(&server.rewrite)
 }

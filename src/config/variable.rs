@@ -74,6 +74,47 @@ builtins! {
     TimeIso8601 "time_iso8601" true "current local time, ISO 8601";
     TimeLocal "time_local" true "current local time in the log format";
     Uri "uri" false "path of the request, decoded and normalized, as rewritten";
+
+    // Nchan's; `set` may give each another value.
+    NchanChannelId "nchan_channel_id" false "the channel, the first of several, without its group";
+    NchanChannelId1 "nchan_channel_id1" false "same as $nchan_channel_id";
+    NchanChannelId2 "nchan_channel_id2" false "the second of several channels";
+    NchanChannelId3 "nchan_channel_id3" false "the third of several channels";
+    NchanChannelId4 "nchan_channel_id4" false "the fourth of several channels";
+    NchanSubscriberType "nchan_subscriber_type" false "longpoll, intervalpoll, websocket, eventsource, http-chunked, http-multipart or http-raw-stream";
+    NchanPublisherType "nchan_publisher_type" false "http or websocket";
+    NchanPrevMessageId "nchan_prev_message_id" false "the subscriber's position when it came, 0:0 without one";
+    NchanMessageId "nchan_message_id" false "id of the message that was published or received";
+    NchanChannelEvent "nchan_channel_event" false "what happened to the channel";
+    NchanChannelSubscriberLastSeen "nchan_channel_subscriber_last_seen" false "when a subscriber was last there, seconds since 1970";
+    NchanChannelSubscriberCount "nchan_channel_subscriber_count" false "subscribers of the channel";
+    NchanChannelMessageCount "nchan_channel_message_count" false "messages stored in the channel";
+    NchanVersion "nchan_version" false "version of Nchan whose behaviour is followed";
+    NchanStubStatusChannels "nchan_stub_status_channels" false "channels there are";
+    NchanStubStatusSubscribers "nchan_stub_status_subscribers" false "subscribers there are";
+    NchanStubStatusStoredMessages "nchan_stub_status_stored_messages" false "messages that are stored";
+    NchanStubStatusSharedMemoryUsed "nchan_stub_status_shared_memory_used" false "memory that messages and channels take, in kilobytes with a K";
+    NchanStubStatusTotalPublishedMessages "nchan_stub_status_total_published_messages" false "messages published since the start";
+    NchanStubStatusIpcAlertsInTransit "nchan_stub_status_ipc_alerts_in_transit" false "notices on their way between workers";
+    NchanStubStatusIpcQueuedAlerts "nchan_stub_status_ipc_queued_alerts" false "notices between workers that have to wait";
+    NchanStubStatusTotalIpcAlertsSent "nchan_stub_status_total_ipc_alerts_sent" false "notices sent between workers";
+    NchanStubStatusTotalIpcAlertsReceived "nchan_stub_status_total_ipc_alerts_received" false "notices received between workers";
+    NchanStubStatusTotalIpcSendDelay "nchan_stub_status_total_ipc_send_delay" false "seconds for which notices had to wait";
+    NchanStubStatusTotalIpcReceiveDelay "nchan_stub_status_total_ipc_receive_delay" false "seconds for which notices were on their way";
+    NchanStubStatusRedisPendingCommands "nchan_stub_status_redis_pending_commands" false "0: there is no Redis";
+    NchanStubStatusRedisConnectedServers "nchan_stub_status_redis_connected_servers" false "0: there is no Redis";
+    NchanStubStatusRedisUnhealthyUpstreams "nchan_stub_status_redis_unhealthy_upstreams" false "0: there is no Redis";
+    NchanStubStatusTotalRedisCommandsSent "nchan_stub_status_total_redis_commands_sent" false "0: there is no Redis";
+}
+
+/// How the names of variables begin that `set` may give another value.
+const SETTABLE: &str = "nchan_";
+
+impl BuiltinRow {
+    /// Whether `set` may give it another value.
+    pub fn is_settable(&self) -> bool {
+        self.name.starts_with(SETTABLE)
+    }
 }
 
 /// A reference to a variable, resolved when the configuration is read.
@@ -81,6 +122,13 @@ builtins! {
 pub enum Variable {
     /// One of [`BUILTINS`].
     Builtin(Builtin),
+    /// One of them that `set` may have given another value.
+    Settable {
+        /// The variable.
+        builtin: Builtin,
+        /// Where the other value is: index into the request's user variables.
+        user: usize,
+    },
     /// `$arg_NAME`; the name in lower case.
     Arg(Box<[u8]>),
     /// `$cookie_NAME`.
@@ -99,7 +147,9 @@ impl Variable {
     /// Whether its value is settled only once the answer is known.
     pub fn is_late(&self) -> bool {
         match self {
-            Self::Builtin(builtin) => BUILTINS.iter().any(|row| row.variable == *builtin && row.late),
+            Self::Builtin(builtin) | Self::Settable { builtin, .. } => {
+                BUILTINS.iter().any(|row| row.variable == *builtin && row.late)
+            }
             Self::SentHttp(_) => true,
             _ => false,
         }
@@ -132,7 +182,10 @@ impl Variables {
     pub fn resolve(&mut self, name: &str) -> Variable {
         let lower = name.to_ascii_lowercase();
         if let Some(row) = builtin(&lower) {
-            return Variable::Builtin(row.variable);
+            return match row.is_settable() {
+                true => Variable::Settable { builtin: row.variable, user: self.define(&lower) },
+                false => Variable::Builtin(row.variable),
+            };
         }
         let family = |prefix: &str| lower.strip_prefix(prefix).map(|rest| rest.as_bytes().into());
         if self.index.contains_key(&lower) {

@@ -17,7 +17,7 @@ use super::access::AccessLayer;
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
 /// before, and methods are the handler's business), behind the location's access rules.
 pub fn build(conf: &LocationConf, state: &PushState) -> Router {
-    let handler = match (conf.push.publisher, conf.push.subscriber.is_some()) {
+    let handler = match (conf.push.publisher.any(), conf.push.subscriber.any()) {
         (true, true) => any(push::publish_or_subscribe),
         (true, false) => any(push::publish),
         (false, true) => any(push::subscribe),

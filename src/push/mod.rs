@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::config::model::{PushConf, Severity};
+use crate::config::template::Template;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::{ChannelKey, Store};
@@ -61,9 +62,9 @@ fn finish(answer: Result<Answer, Answer>) -> Response {
 ///
 /// # Errors
 /// The answer for a request that names none: 404 with a text.
-fn channel_key(ctx: &RequestCtx) -> Result<ChannelKey, Answer> {
+fn channel_key(ctx: &RequestCtx, ids: &[Template]) -> Result<ChannelKey, Answer> {
     let conf: &PushConf = &ctx.conf.push;
-    let id = ctx.render(&conf.channel_id);
+    let id = ids.first().map(|id| ctx.render(id)).unwrap_or_default();
     if id.is_empty() {
         let message = "push module: the $push_channel_id variable is required but is not set";
         ctx.log(Severity::Warn, message);

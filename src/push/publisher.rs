@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use crate::config::model::{Setting, Unusable, Written};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::request::body;
@@ -25,7 +26,7 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
             bytes::Bytes::new()
         }
     };
-    let key = channel_key(ctx)?;
+    let key = channel_key(ctx, &ctx.conf.push.ids.publish)?;
     match ctx.method {
         Method::GET => Ok(tell(ctx, store.info(&key, channel_timeout))),
         Method::DELETE => Ok(tell(ctx, store.delete(&key))),
@@ -48,20 +49,36 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
 /// 201 if somebody was waiting, else 202.
 fn publish(state: &PushState, ctx: &RequestCtx, key: &ChannelKey, body: &[u8]) -> Result<Answer, Answer> {
     let conf = &ctx.conf.push;
+    let max_messages = setting(ctx, &conf.max_message_buffer_length, "nchan_message_buffer_length")?;
+    let message_timeout = setting(ctx, &conf.message_timeout, "nchan_message_timeout")?;
     let publish = Publish {
         key,
         body,
         content_type: ctx.header("content-type"),
         store: conf.store_messages,
-        max_messages: conf.max_message_buffer_length,
+        max_messages,
         min_messages: conf.min_message_buffer_length,
-        message_timeout: conf.message_timeout.map(|timeout| timeout.as_secs()),
+        message_timeout: message_timeout.map(|timeout| timeout.as_secs()),
         delete_oldest_received: conf.delete_oldest_received_message,
         channel_timeout: conf.channel_timeout.as_secs(),
     };
     let info = state.store.publish(&publish).map_err(|_| out_of_memory(ctx))?;
     let status = if info.subscribers > 0 { 201 } else { 202 };
     Ok(info::answer(ctx, status, &info))
+}
+
+/// A setting's value for this request.
+///
+/// # Errors
+/// 403 and Nchan's text when its variables come to no value.
+fn setting<T: Written + Clone>(ctx: &RequestCtx, setting: &Setting<T>, name: &str) -> Result<T, Answer> {
+    setting.resolve(|template| ctx.render(template)).map_err(|unusable| {
+        let problem = match unusable {
+            Unusable::Missing => "missing",
+            Unusable::Invalid => "invalid",
+        };
+        Answer::text(403, *b"text/plain", format!("{problem} {name} value"))
+    })
 }
 
 fn tell(ctx: &RequestCtx, info: Option<crate::store::ChannelInfo>) -> Answer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 
-use crate::config::model::{Concurrency, Mechanism};
+use crate::config::model::{Concurrency, Transport};
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Responder};
 use crate::request::body;
@@ -25,7 +25,7 @@ const VARY: &str = "If-None-Match, If-Modified-Since";
 pub async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<Answer, Answer> {
     // Read before anything else: only a connection without an unread body can be parked or kept.
     body::discard(ctx).await?;
-    let key = channel_key(ctx)?;
+    let key = channel_key(ctx, &ctx.conf.push.ids.subscribe)?;
     match ctx.method {
         Method::GET => {}
         Method::OPTIONS => {
@@ -38,7 +38,7 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Res
         _ => return Err(Answer::error(405).with_header("Allow", ALLOW)),
     }
     let conf = &ctx.conf.push;
-    let long_poll = conf.subscriber != Some(Mechanism::IntervalPoll);
+    let long_poll = !conf.subscriber.has(Transport::IntervalPoll);
     let skip_stored = long_poll && conf.ignore_queue_on_no_cache && validators::no_cache(ctx);
     let subscribe = Subscribe {
         key: &key,

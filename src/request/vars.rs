@@ -15,6 +15,9 @@ use super::{Endpoint, RequestCtx};
 /// The version of nginx whose behaviour is followed: `$nginx_version`.
 pub const NGINX_VERSION: &str = "1.22.1";
 
+/// The version of Nchan whose behaviour is followed: `$nchan_version`.
+pub const NCHAN_VERSION: &str = "1.3.6";
+
 impl RequestCtx {
     /// The value of a template for this request, before its answer is known.
     pub fn render(&self, template: &Template) -> Vec<u8> {
@@ -32,6 +35,10 @@ impl RequestCtx {
     pub fn value(&self, variable: &Variable) -> Option<Cow<'_, [u8]>> {
         match variable {
             Variable::Builtin(builtin) => self.builtin(*builtin),
+            Variable::Settable { builtin, user } => {
+                let set = self.user.get(*user).and_then(Option::as_deref);
+                set.map(Cow::Borrowed).or_else(|| self.builtin(*builtin))
+            }
             Variable::Arg(name) => self.arg(name).map(Cow::Borrowed),
             Variable::Cookie(name) => self.cookie(name).map(Cow::Borrowed),
             Variable::Http(name) => self.http(name),
@@ -137,6 +144,22 @@ impl RequestCtx {
             B::BodyBytesSent | B::BytesSent | B::RequestCompletion | B::Status => None,
             B::DocumentRoot | B::Https | B::ProxyProtocolAddr | B::RealpathRoot => None,
             B::RequestBody | B::RequestBodyFile | B::RequestFilename => None,
+            B::NchanVersion => Some(Cow::Borrowed(NCHAN_VERSION.as_bytes())),
+            // Known only where channels are.
+            B::NchanChannelId | B::NchanChannelId1 | B::NchanChannelId2 | B::NchanChannelId3 => None,
+            B::NchanChannelId4 | B::NchanSubscriberType | B::NchanPublisherType => None,
+            B::NchanPrevMessageId | B::NchanMessageId | B::NchanChannelEvent => None,
+            B::NchanChannelSubscriberLastSeen | B::NchanChannelSubscriberCount => None,
+            B::NchanChannelMessageCount | B::NchanStubStatusChannels => None,
+            B::NchanStubStatusSubscribers | B::NchanStubStatusStoredMessages => None,
+            B::NchanStubStatusSharedMemoryUsed | B::NchanStubStatusTotalPublishedMessages => None,
+            B::NchanStubStatusIpcAlertsInTransit | B::NchanStubStatusIpcQueuedAlerts => None,
+            B::NchanStubStatusTotalIpcAlertsSent | B::NchanStubStatusTotalIpcAlertsReceived => None,
+            B::NchanStubStatusTotalIpcSendDelay | B::NchanStubStatusTotalIpcReceiveDelay => None,
+            B::NchanStubStatusRedisPendingCommands
+            | B::NchanStubStatusRedisConnectedServers
+            | B::NchanStubStatusRedisUnhealthyUpstreams
+            | B::NchanStubStatusTotalRedisCommandsSent => Some(Cow::Borrowed(b"0")),
             B::ConnectionTime | B::RequestTime | B::Msec | B::TimeIso8601 | B::TimeLocal => {
                 late_value(builtin, None, self.started, self.connection.accepted)
             }

@@ -6,6 +6,7 @@ pub mod auth_basic;
 pub mod catalogue;
 pub mod charset;
 pub mod core;
+pub mod encke;
 pub mod gzip;
 pub mod headers;
 pub mod http_core;
@@ -48,7 +49,13 @@ const MODULES: &[Module] = &[
     gzip::MODULE,
     push::MODULE,
     push_names::MODULE,
-    nchan::MODULE,
+    nchan::ROLES,
+    nchan::MESSAGES,
+    nchan::SUBSCRIBERS,
+    nchan::ACCESS,
+    nchan::GROUPS,
+    nchan::REDIS,
+    encke::MODULE,
 ];
 
 /// No arguments.

@@ -69,7 +69,8 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let name = variable_name(call.arg(0))
         .ok_or_else(|| Diagnostic::emerg(format!("invalid variable name \"{}\"", call.text(0))))?;
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    let instruction = match variable::builtin(&name).map(|row| row.variable) {
+    let builtin = variable::builtin(&name).filter(|row| !row.is_settable());
+    let instruction = match builtin.map(|row| row.variable) {
         Some(Builtin::Args) => Instruction::SetArgs(b.template(call, 1)?),
         Some(Builtin::LimitRate) => {
             return Err(Diagnostic::emerg("setting \"$limit_rate\" is not supported yet"));

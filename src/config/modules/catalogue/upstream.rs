@@ -10,8 +10,6 @@ pub(super) const NO_UPSTREAM: &str =
 pub(super) const MODULES: &[Module] = &[Module { name: "ngx_http_upstream_module", directives: UPSTREAM }];
 
 const UPSTREAM: &[Directive] = &rows![
-    Refused "upstream", H, ONE_BLOCK, "", NO_UPSTREAM,
-        "Names a group of servers for proxy_pass and its like.";
     Refused "server", U, SOME, "", NO_UPSTREAM,
         "A server of the group.";
     Refused "hash", U, ONE_OR_TWO, "", NO_UPSTREAM,
