@@ -188,6 +188,22 @@ fn settings_of_subscribers_become_data() {
 }
 
 #[test]
+fn settings_of_an_outer_block_reach_inner_locations() {
+    let found = locations(
+        "nchan_eventsource_ping_comment c; nchan_message_buffer_length $arg_n; nchan_channel_id a;
+         location /a { nchan_pubsub; nchan_store_messages off; nchan_subscribe_request /s;
+             location /a/b { nchan_store_messages on; nchan_message_buffer_length 7; nchan_channel_id b; } }",
+    );
+    let (outer, inner) = (&found[0].1.push, &found[1].1.push);
+    assert_eq!(inner.eventsource.ping_comment.as_ref(), b"c");
+    assert!(inner.hooks.subscribe.is_some() && inner.inherited);
+    assert!(inner.store_messages && !outer.store_messages);
+    assert!(matches!(outer.max_message_buffer_length, Setting::PerRequest(_)));
+    assert_eq!(inner.max_message_buffer_length, Setting::Fixed(7));
+    assert_eq!(literals(&inner.ids.publish), [Some("b".to_owned())]);
+}
+
+#[test]
 fn what_is_not_about_channels_is_another_handler() {
     let all = PushHandler::Group(GroupMethods::ALL);
     let get = PushHandler::Group(GroupMethods { get: true, ..GroupMethods::default() });
@@ -223,8 +239,7 @@ fn variables_of_nchan_can_be_set() {
     else {
         panic!("a set and a return")
     };
-    let Some([Part::Variable(Variable::Settable { user, .. })]) =
-        answer.text.as_ref().map(|text| text.parts())
+    let Some([Part::Variable(Variable::Settable { user, .. })]) = answer.text.as_ref().map(Template::parts)
     else {
         panic!("a variable")
     };
