@@ -68,6 +68,40 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ("`$content_length` of a chunked request", &["content of a chunked request"]),
     ("variables that tell of the answer", &["variables of the answer before it"]),
     ("`charset $variable`", &["charset with a variable"]),
+    (
+        "wrong words of `nchan_*`",
+        &[
+            "nchan_publisher bogus",
+            "nchan_publisher eventsource",
+            "nchan_publisher none",
+            "nchan_subscriber raw",
+            "nchan_pubsub http bogus",
+            "nchan_group_location post",
+            "nchan_publisher; nchan_group_location",
+            "nchan_group_location; nchan_subscriber",
+            "nchan_longpoll_multipart_response bogus",
+            "nchan_subscriber_first_message bogus",
+            "nchan_subscriber_first_message 33",
+            "nchan_subscriber_first_message 1.5",
+            "nchan_storage_engine bogus",
+        ],
+    ),
+    (
+        "values that Nchan takes in silence",
+        &[
+            "nchan_subscriber ''; nchan_channel_id a",
+            "nchan_subscriber eventsou; nchan_channel_id a",
+            "nchan_message_buffer_length bogus",
+            "nchan_message_timeout 500ms",
+            "nchan_message_buffer_length 1; nchan_message_max_buffer_length 2",
+            "nchan_message_timeout 1; push_message_timeout 2",
+            "nchan_store_messages maybe",
+            "nchan_group_max_channels x",
+            "nchan_group_max_messages_memory x",
+            "nchan_subscriber_message_id_custom_etag_header 'a b:'",
+            "nchan_eventsource_event 'aLFb'",
+        ],
+    ),
 ];
 
 const NGINX: Backend = Backend::Nginx { nchan: false };
@@ -104,6 +138,8 @@ topics! {
     servers: compare_answers("servers.case"),
     variables: compare_answers("variables.case"),
     config_of_locations: compare_checks("config_errors/locations.case"),
+    config_of_nchan: compare_checks("config_errors/nchan.case"),
+    config_of_nchan_table: compare_checks("config_errors/nchan_table.case"),
     config_of_push: compare_checks("config_errors/push.case"),
     config_of_rewrite: compare_checks("config_errors/rewrite.case"),
     config_of_servers: compare_checks("config_errors/servers.case"),
@@ -175,7 +211,7 @@ fn only_in(lines: &[String], others: &[String]) -> Vec<String> {
 /// Has both programs check the configurations of a topic.
 fn compare_checks(file: &Path) {
     let topic = Topic::read(file);
-    let nginx = Backend::Nginx { nchan: topic.name == "push" };
+    let nginx = Backend::Nginx { nchan: topic.name == "push" || topic.name.starts_with("nchan") };
     if !nginx_is_there(nginx, &topic) {
         return;
     }

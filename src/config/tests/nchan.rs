@@ -7,7 +7,7 @@ use super::super::model::{
     Setting, Transport, Transports,
 };
 use super::super::template::{Part, Template};
-use super::super::variable::{Builtin, Variable};
+use super::super::variable::Variable;
 use super::{config, location, options, read, seconds};
 
 /// The push settings of a location with these directives in it.
@@ -124,7 +124,7 @@ fn ids_of_one_role_come_before_those_of_both_and_those_before_the_variable() {
     assert_eq!((literals(&ids.publish), literals(&ids.subscribe)), (some(&["a", "b"]), some(&["c"])));
     assert_eq!(ids.split_delimiter.as_deref(), Some(&b","[..]));
     let ids = push("nchan_publisher; set $push_channel_id a;").ids;
-    assert!(matches!(ids.publish[0].parts(), [Part::Variable(Variable::User(_))]));
+    assert!(matches!(ids.publish[0].parts(), [Part::Variable(_)]));
     let ids = push("nchan_publisher; nchan_channel_id a; nchan_channel_id_split_delimiter \"\";").ids;
     assert_eq!(ids.split_delimiter, None);
 }
@@ -150,10 +150,7 @@ fn defaults_are_nchan_s() {
     assert!(push.cors.allow_credentials && push.cors.allow_origin.parts().len() == 1);
     assert_eq!((push.longpoll_multipart, push.subscriber_queue), (LongPollMultipart::Off, 1 << 20));
     assert!(!push.subscriber_info.parts().is_empty());
-    assert!(matches!(
-        push.events.text.parts(),
-        [Part::Variable(Variable::Settable { builtin: Builtin::NchanChannelEvent, .. }), Part::Literal(_), _]
-    ));
+    assert!(matches!(push.events.text.parts(), [Part::Variable(_), Part::Literal(_), Part::Variable(_)]));
 }
 
 #[test]
@@ -185,6 +182,22 @@ fn settings_of_subscribers_become_data() {
     );
     assert!(push.events.channel_id.is_some());
     assert_eq!(push.subscriber_queue, 64 << 10);
+}
+
+#[test]
+fn settings_of_an_outer_block_reach_inner_locations() {
+    let found = locations(
+        "nchan_eventsource_ping_comment c; nchan_message_buffer_length $arg_n; nchan_channel_id a;
+         location /a { nchan_pubsub; nchan_store_messages off; nchan_subscribe_request /s;
+             location /a/b { nchan_store_messages on; nchan_message_buffer_length 7; nchan_channel_id b; } }",
+    );
+    let (outer, inner) = (&found[0].1.push, &found[1].1.push);
+    assert_eq!(inner.eventsource.ping_comment.as_ref(), b"c");
+    assert!(inner.hooks.subscribe.is_some() && inner.inherited);
+    assert!(inner.store_messages && !outer.store_messages);
+    assert!(matches!(outer.max_message_buffer_length, Setting::PerRequest(_)));
+    assert_eq!(inner.max_message_buffer_length, Setting::Fixed(7));
+    assert_eq!(literals(&inner.ids.publish), [Some("b".to_owned())]);
 }
 
 #[test]
@@ -223,8 +236,7 @@ fn variables_of_nchan_can_be_set() {
     else {
         panic!("a set and a return")
     };
-    let Some([Part::Variable(Variable::Settable { user, .. })]) =
-        answer.text.as_ref().map(|text| text.parts())
+    let Some([Part::Variable(Variable::Settable { user, .. })]) = answer.text.as_ref().map(Template::parts)
     else {
         panic!("a variable")
     };

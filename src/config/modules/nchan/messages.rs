@@ -29,7 +29,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "How long a message is kept, fixed when it is published. 0 keeps it until other messages push it out. May be a \
          variable.",
         |b, call| fill(b, call, |conf| &mut conf.push.message_timeout, |b, call| {
-            setting(b, call, |call| call.invalid_value())
+            setting(b, call, Call::invalid_value)
         }),
     ),
     done(
@@ -84,10 +84,10 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 ];
 
 /// The first argument as a value, or as text with variables that will be one.
-fn setting<T: Written>(
+fn setting<'c, T: Written>(
     b: &mut Builder<'_>,
-    call: &Call<'_>,
-    error: fn(&Call<'_>) -> Diagnostic,
+    call: &Call<'c>,
+    error: impl FnOnce(&Call<'c>) -> Diagnostic,
 ) -> Outcome<Setting<T>> {
     let template = b.template(call, 0)?;
     match template.as_literal() {
@@ -98,12 +98,12 @@ fn setting<T: Written>(
 
 /// A number of things, or text with variables.
 pub(super) fn count(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Setting<u32>> {
-    setting(b, call, |call| call.invalid_number())
+    setting(b, call, Call::invalid_number)
 }
 
 /// A size, or text with variables.
 pub(super) fn size(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Setting<u64>> {
-    setting(b, call, |call| call.invalid_value())
+    setting(b, call, Call::invalid_value)
 }
 
 fn buffer_length(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {

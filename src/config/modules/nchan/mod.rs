@@ -23,7 +23,7 @@ use super::super::model::{
 };
 use super::super::roles::Roles;
 use super::super::template::Template;
-use super::super::variable::{Variable, Variables};
+use super::super::variable::Variables;
 use super::Module;
 
 pub use self::messages::DEFAULT_MEMORY;
@@ -113,6 +113,7 @@ pub struct PushDefaults {
     pub subscriber_info: Template,
 }
 
+const LAST_MESSAGE_IDS: [&str; 2] = ["$http_last_event_id", "$arg_last_event_id"];
 const EVENT_TEXT: &str = "$nchan_channel_event $nchan_channel_id";
 const SUBSCRIBER_INFO: &str =
     "$nchan_subscriber_type $remote_addr:$remote_port $http_user_agent $server_name $request_uri $pid";
@@ -122,23 +123,13 @@ const SUBSCRIBER_INFO: &str =
 impl PushDefaults {
     /// Those of a configuration; the texts that only Nchan has are left out where nobody `speaks_nchan`.
     pub fn new(channel_id: Template, speaks_nchan: bool, variables: &mut Variables) -> Self {
-        let of = |variable: Variable| Template::variable(variable);
-        let last_message_ids = vec![
-            of(Variable::Http((*b"last_event_id").into())),
-            of(Variable::Arg((*b"last_event_id").into())),
-        ];
-        let mut text = |text: &str| {
-            let text = if speaks_nchan { text } else { "" };
-            // The texts are constants of this file, with variables that are well-formed.
-            Template::compile(text.as_bytes(), variables).unwrap_or_default()
-        };
-        Self {
-            channel_id,
-            last_message_ids,
-            allow_origin: of(Variable::Http((*b"origin").into())),
-            event_text: text(EVENT_TEXT),
-            subscriber_info: text(SUBSCRIBER_INFO),
-        }
+        // The texts are constants of this file, with variables that are well-formed.
+        let mut text = |text: &str| Template::compile(text.as_bytes(), variables).unwrap_or_default();
+        let last_message_ids = LAST_MESSAGE_IDS.iter().map(|id| text(id)).collect();
+        let allow_origin = text("$http_origin");
+        let mut of_nchan = |of_nchan: &str| if speaks_nchan { text(of_nchan) } else { Template::default() };
+        let (event_text, subscriber_info) = (of_nchan(EVENT_TEXT), of_nchan(SUBSCRIBER_INFO));
+        Self { channel_id, last_message_ids, allow_origin, event_text, subscriber_info }
     }
 }
 

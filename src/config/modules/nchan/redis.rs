@@ -44,19 +44,19 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     later("nchan_redis_idle_channel_cache_timeout", HSL),
     unused("nchan_redis_username", ONE, accept::once),
     unused("nchan_redis_password", ONE, accept::once),
-    unused("nchan_redis_ssl", ONE, |b, call| flag_of(b, call, "nchan_redis_ssl")),
-    unused("nchan_redis_tls", ONE, |b, call| flag_of(b, call, "nchan_redis_ssl")),
-    unused("nchan_redis_ssl_client_certificate", ONE, |b, call| text_of(b, call, "client_certificate")),
-    unused("nchan_redis_tls_client_certificate", ONE, |b, call| text_of(b, call, "client_certificate")),
+    unused("nchan_redis_ssl", ONE, |b, call| flag_of(b, call, "ssl")),
+    unused("nchan_redis_tls", ONE, |b, call| flag_of(b, call, "ssl")),
+    unused("nchan_redis_ssl_client_certificate", ONE, |b, call| once_of(b, call, "client_certificate")),
+    unused("nchan_redis_tls_client_certificate", ONE, |b, call| once_of(b, call, "client_certificate")),
     unused("nchan_redis_ssl_client_certificate_key", ONE, accept::once),
-    unused("nchan_redis_ssl_server_name", ONE, |b, call| text_of(b, call, "server_name")),
-    unused("nchan_redis_tls_server_name", ONE, |b, call| text_of(b, call, "server_name")),
-    unused("nchan_redis_ssl_trusted_certificate", ONE, |b, call| text_of(b, call, "trusted_certificate")),
-    unused("nchan_redis_tls_trusted_certificate", ONE, |b, call| text_of(b, call, "trusted_certificate")),
-    unused("nchan_redis_ssl_trusted_certificate_path", ONE, |b, call| text_of(b, call, "trusted_certificate_path")),
-    unused("nchan_redis_tls_trusted_certificate_path", ONE, |b, call| text_of(b, call, "trusted_certificate_path")),
-    unused("nchan_redis_ssl_ciphers", ONE, |b, call| text_of(b, call, "ciphers")),
-    unused("nchan_redis_tls_ciphers", ONE, |b, call| text_of(b, call, "ciphers")),
+    unused("nchan_redis_ssl_server_name", ONE, |b, call| once_of(b, call, "server_name")),
+    unused("nchan_redis_tls_server_name", ONE, |b, call| once_of(b, call, "server_name")),
+    unused("nchan_redis_ssl_trusted_certificate", ONE, |b, call| once_of(b, call, "trusted_certificate")),
+    unused("nchan_redis_tls_trusted_certificate", ONE, |b, call| once_of(b, call, "trusted_certificate")),
+    unused("nchan_redis_ssl_trusted_certificate_path", ONE, |b, call| once_of(b, call, "trusted_certificate_path")),
+    unused("nchan_redis_tls_trusted_certificate_path", ONE, |b, call| once_of(b, call, "trusted_certificate_path")),
+    unused("nchan_redis_ssl_ciphers", ONE, |b, call| once_of(b, call, "ciphers")),
+    unused("nchan_redis_tls_ciphers", ONE, |b, call| once_of(b, call, "ciphers")),
     unused("nchan_redis_ssl_verify_certificate", ONE, |b, call| flag_of(b, call, "verify_certificate")),
     unused("nchan_redis_tls_verify_certificate", ONE, |b, call| flag_of(b, call, "verify_certificate")),
     unused("nchan_redis_connect_timeout", ONE, |b, call| millis_of(b, call, "connect_timeout")),
@@ -155,10 +155,6 @@ fn obsolete(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 /// Refuses a second directive of the same meaning, whichever of its names was used.
 fn once_of(b: &mut Builder<'_>, call: &Call<'_>, meaning: &'static str) -> Outcome {
     if b.block().seen.insert(meaning) { Ok(()) } else { Err(call.duplicate()) }
-}
-
-fn text_of(b: &mut Builder<'_>, call: &Call<'_>, meaning: &'static str) -> Outcome {
-    once_of(b, call, meaning)
 }
 
 fn flag_of(b: &mut Builder<'_>, call: &Call<'_>, meaning: &'static str) -> Outcome {
