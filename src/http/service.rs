@@ -102,10 +102,7 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
         {
             if pages.followed == MOST_REDIRECTS {
-                ctx.log(
-                    Severity::Error,
-                    "rewrite or internal redirection cycle while internally redirecting",
-                );
+                log_cycle(&ctx, "internally redirecting to", error_page_uri(&ctx, &page));
                 ctx.keep_alive = false;
                 break Answer::error(500);
             }
@@ -210,6 +207,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         credentials: OnceLock::new(),
         id: OnceLock::new(),
         started: Instant::now(),
+        uninitialized: OnceLock::new(),
         config: Arc::clone(&config),
     };
     if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
@@ -279,7 +277,7 @@ fn route(ctx: &mut RequestCtx) -> Routed {
             return routed;
         }
     }
-    ctx.log(Severity::Error, "rewrite or internal redirection cycle while processing the request");
+    log_cycle(ctx, "processing", ctx.uri.to_vec());
     Routed::Answer(Answer::error(500))
 }
 
@@ -326,6 +324,21 @@ async fn content(exchange: &Exchange, ctx: RequestCtx, body: Body) -> (RequestCt
     (Arc::unwrap_or_clone(ctx), answer.unwrap_or_else(|| Answer::error(500)))
 }
 
+/// The request goes round in circles; `what` it was about to do with `uri`.
+fn log_cycle(ctx: &RequestCtx, what: &str, uri: Vec<u8>) {
+    let message = format!("rewrite or internal redirection cycle while {what} \"");
+    ctx.log_bytes(Severity::Error, &[message.as_bytes(), &uri, b"\""].concat());
+}
+
+/// Where an `error_page` leads, without arguments.
+fn error_page_uri(ctx: &RequestCtx, page: &ErrorPage) -> Vec<u8> {
+    match &page.target {
+        ErrorTarget::Uri(target) => uri::split_args(&ctx.render(target)).0.to_vec(),
+        ErrorTarget::Named(name) => [b"@", &name[..]].concat(),
+        ErrorTarget::Redirect(url) => ctx.render(url),
+    }
+}
+
 /// The `error_page` for a status. Only the first error of a request has one, unless `recursive_error_pages`.
 fn error_page(ctx: &RequestCtx, status: u16, again: bool) -> Option<ErrorPage> {
     let core = &ctx.conf.core;
@@ -351,6 +364,8 @@ fn follow(ctx: &mut RequestCtx, page: ErrorPage, status: u16) -> (Routed, Option
         ErrorTarget::Named(name) => {
             let config = Arc::clone(&ctx.config);
             let Some(found) = config.servers[ctx.server].locations.named.get(&name) else {
+                let name = String::from_utf8_lossy(&name);
+                ctx.log(Severity::Error, &format!("could not find named location \"@{name}\""));
                 return (Routed::Answer(Answer::error(500)), overriding);
             };
             let routed = enter(ctx, found).unwrap_or_else(|| route(ctx));
