@@ -73,10 +73,10 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
     let (mut ctx, refusal) = context(exchange, parts, raw);
     // What follows a head that was refused is not known to be its body.
     let mut body = refusal.is_none().then(|| Body::new(incoming));
-    let mut routed = match refusal {
+    let mut routed = match &refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
-            Routed::Answer(Answer::error(status))
+            Routed::Answer(Answer::error(*status))
         }
         None => route(&mut ctx),
     };
@@ -166,7 +166,13 @@ pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
     ctx.keep_alive = false;
     ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     (ctx.target, ctx.uri, ctx.pipelined) = (Bytes::new(), Box::default(), false);
-    ctx.log(Severity::Info, refusal.message);
+    for name in [http::header::HOST, http::header::REFERER] {
+        let value = screen::header(bytes, name.as_str().as_bytes());
+        if let Some(value) = value.and_then(|value| http::HeaderValue::from_bytes(value).ok()) {
+            ctx.headers.insert(name, value);
+        }
+    }
+    ctx.log(Severity::Info, &refusal.message);
     let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
     let rendered = Responder::new(&ctx).render(answer);
     write_log(&ctx, &rendered.sent(), &rendered.head);
@@ -215,19 +221,19 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     }
     let Some(target) = target else {
         let message = "client sent invalid request while reading client request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.target = target.unparsed.into();
     ctx.uri = target.path;
     ctx.args = target.args;
     let raw_head = screen::raw_head(&raw.head, default);
-    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, default)) {
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &raw.head, default)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
     let Some(host) = host.unwrap_or_else(|| Some(String::new())) else {
         let message = "client sent invalid host in request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.server = vhost::find(hosts, host.as_bytes(), &mut ctx);
     ctx.conf = Arc::clone(&ctx.server().conf);
