@@ -108,7 +108,7 @@ fn server(address: &str) -> Outcome<SyslogServer> {
 fn unix(path: &str) -> Result<SyslogServer, &'static str> {
     match Path::new(path).as_os_str().as_bytes().len() {
         0 => Err("no path in the unix domain socket"),
-        ..=LONGEST_PATH => Ok(SyslogServer::Unix(path.into())),
+        1..=LONGEST_PATH => Ok(SyslogServer::Unix(path.into())),
         _ => Err("too long path in the unix domain socket"),
     }
 }
