@@ -190,6 +190,60 @@ fn a_pipe_that_nobody_reads_stops_nobody() {
     eventually("it is told", || server.stderr().contains("failed (11: "));
 }
 
+// === Requests that break off ===
+
+const IMPATIENT: &str = "
+    access_log {{dir}}/a.log; error_log {{dir}}/e.log info;
+    client_header_timeout 300ms; client_body_timeout 300ms;
+    location / { return 200; }
+    location /push { set $push_channel_id a; push_publisher; }";
+
+/// Sends bytes, and either closes or waits for the server to do so.
+fn break_off(server: &Server, bytes: &str, close: bool) {
+    let mut connection = server.connect();
+    connection.send(bytes);
+    if !close {
+        connection.watch(PATIENCE);
+    }
+}
+
+#[test]
+fn requests_that_break_off_are_logged_as_nginx_logs_them() {
+    let server = start(IMPATIENT);
+    let post = "POST /push HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nab";
+    let cases = [
+        ("", None, ""),
+        (
+            "GET /line",
+            Some("\"GET /line\""),
+            "request line, client: 127.0.0.1, server: localhost, request: \"GET /line\"\n",
+        ),
+        ("\r\n", Some("\"\""), "request line, client: 127.0.0.1, server: localhost\n"),
+        ("GET /head HTTP/1.1\r\nHost: h", Some("\"GET /head HTTP/1.1\""), "request headers, client: "),
+        (
+            "GET /host HTTP/1.1\r\nHost: h\r\nX",
+            Some("\"GET /host HTTP/1.1\""),
+            "\"GET /host HTTP/1.1\", host: \"h\"\n",
+        ),
+        (post, Some("\"POST /push HTTP/1.1\""), ""),
+    ];
+    let (access, error) = (server.dir().join("a.log"), server.dir().join("e.log"));
+    for (close, status, how) in [
+        (true, 400, "client prematurely closed connection"),
+        (false, 408, "client timed out (110: Connection timed out)"),
+    ] {
+        for (bytes, request, line) in cases {
+            fs::write(&access, "").and_then(|()| fs::write(&error, "")).expect("emptied");
+            break_off(&server, bytes, close);
+            let Some(request) = request else { continue };
+            let expected = format!("] {request} {status} 0 \"-\" \"-\"\n");
+            eventually(&expected, || text(&access).ends_with(&expected));
+            let told = text(&error);
+            assert!(line.is_empty() || told.contains(how) && told.contains(line), "{told}");
+        }
+    }
+}
+
 // === syslog ===
 
 /// What a syslog server got, without the time and the process.

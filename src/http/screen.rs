@@ -169,6 +169,11 @@ pub fn first_line(head: &[u8]) -> &[u8] {
     lines(head).next().unwrap_or_default()
 }
 
+/// Whether the end of the request line is there.
+pub fn has_first_line(head: &[u8]) -> bool {
+    lines(head).nth(1).is_some()
+}
+
 /// The header lines of a head, without their ends.
 fn head_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines(head).skip(1).take_while(|line| !line.is_empty())

@@ -159,6 +159,41 @@ fn ends_connection(status: u16) -> bool {
 
 /// Answers, and logs, bytes that are no request.
 pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
+    let ctx = unreadable(exchange, bytes);
+    ctx.log(Severity::Info, &refusal.message);
+    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
+    let rendered = Responder::new(&ctx).render(answer);
+    write_log(&ctx, &rendered.sent(), &rendered.head);
+    rendered
+}
+
+/// How a request ended before its head did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// The client closed the connection.
+    Closed,
+    /// `client_header_timeout` passed.
+    TimedOut,
+}
+
+/// Logs a request of which only these bytes came.
+pub fn abandon(exchange: &Exchange, bytes: &[u8], pipelined: bool, how: Abandoned) {
+    let ctx = unreadable(exchange, bytes);
+    let (what, status) = match how {
+        Abandoned::Closed => ("client prematurely closed connection", 400),
+        Abandoned::TimedOut => ("client timed out (110: Connection timed out)", 408),
+    };
+    let part = match (screen::has_first_line(bytes), pipelined) {
+        (true, _) => "request headers",
+        (false, true) => "pipelined request line",
+        (false, false) => "request line",
+    };
+    ctx.log(Severity::Info, &format!("{what} while reading client {part}"));
+    write_log(&ctx, &Sent { status, ..Sent::default() }, &[]);
+}
+
+/// What is known of bytes that are no request.
+fn unreadable(exchange: &Exchange, bytes: &[u8]) -> RequestCtx {
     let (parts, ()) = Request::new(()).into_parts();
     let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: Vec::new(), pipelined: false });
     ctx.line = Bytes::copy_from_slice(screen::first_line(bytes));
@@ -166,17 +201,15 @@ pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
     ctx.keep_alive = false;
     ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     (ctx.target, ctx.uri, ctx.pipelined) = (Bytes::new(), Box::default(), false);
+    // The last line may go on.
+    let lines = &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0)];
     for name in [http::header::HOST, http::header::REFERER] {
-        let value = screen::header(bytes, name.as_str().as_bytes());
+        let value = screen::header(lines, name.as_str().as_bytes());
         if let Some(value) = value.and_then(|value| http::HeaderValue::from_bytes(value).ok()) {
             ctx.headers.insert(name, value);
         }
     }
-    ctx.log(Severity::Info, &refusal.message);
-    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
-    let rendered = Responder::new(&ctx).render(answer);
-    write_log(&ctx, &rendered.sent(), &rendered.head);
-    rendered
+    ctx
 }
 
 /// The request as directives see it, and why it is refused, if it is.

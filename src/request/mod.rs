@@ -145,7 +145,7 @@ impl RequestCtx {
         if self.logs(severity) {
             let serial = format!("*{} ", self.connection.serial);
             // Where the line is at fault, nginx has not read the headers yet.
-            let has_headers = !message.ends_with(b"while reading client request line");
+            let has_headers = !message.ends_with(b"request line");
             let context = self.error_context(has_headers);
             log::write_error(
                 &self.conf.log.error,
@@ -171,7 +171,9 @@ impl RequestCtx {
         let mut quote = |name: &str, value: &[u8]| {
             text.extend_from_slice(&[b", ", name.as_bytes(), b": \"", value, b"\""].concat());
         };
-        quote("request", &self.line);
+        if !self.line.is_empty() {
+            quote("request", &self.line);
+        }
         for (name, header) in [("host", "host"), ("referrer", "referer")] {
             if let Some(value) = self.header(header).filter(|_| has_headers) {
                 quote(name, value);
