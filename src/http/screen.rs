@@ -104,8 +104,7 @@ pub fn raw_head(head: &[u8], server: &Server) -> Result<(), Refusal> {
             return refuse_headers(400, &invalid_line(line, end));
         }
         if !server.ignore_invalid_headers && !name.iter().all(|byte| is_name_byte(*byte, server)) {
-            let line = String::from_utf8_lossy(line);
-            return refuse_headers(400, &format!("invalid header line: \"{line}\""));
+            return refuse(400, String::from_utf8_lossy(&invalid_header_line(line)).into_owned());
         }
         if !framings.count(name, &line[name.len()..]) {
             return refuse_headers(400, "invalid header line");
@@ -191,6 +190,19 @@ fn is_name_byte(byte: u8, server: &Server) -> bool {
         b'_' => server.underscores_in_headers,
         byte => byte.is_ascii_alphanumeric() || byte == b'-',
     }
+}
+
+/// The header lines of a head whose names `underscores_in_headers` and `ignore_invalid_headers` do not let through.
+pub fn invalid_lines<'a>(head: &'a [u8], server: &Server) -> impl Iterator<Item = &'a [u8]> {
+    head_lines(head).filter(|line| {
+        let mut name = line.split(|byte| *byte == b':').next().unwrap_or_default().iter();
+        name.any(|byte| !is_name_byte(*byte, server))
+    })
+}
+
+/// What the error log says of such a line.
+pub fn invalid_header_line(line: &[u8]) -> Vec<u8> {
+    [b"client sent invalid header line: \"", line, b"\" while reading client request headers"].concat()
 }
 
 /// Drops headers whose names `underscores_in_headers` and `ignore_invalid_headers` do not let through.

@@ -271,6 +271,11 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     ctx.server = vhost::find(hosts, host.as_bytes(), &mut ctx);
     ctx.conf = Arc::clone(&ctx.server().conf);
     ctx.host = host.into();
+    if ctx.logs(Severity::Info) {
+        for line in screen::invalid_lines(&raw.head, &config.servers[ctx.server]) {
+            ctx.log_bytes(Severity::Info, &screen::invalid_header_line(line));
+        }
+    }
     screen::drop_invalid(&mut ctx.headers, &config.servers[ctx.server]);
     (ctx, None)
 }
