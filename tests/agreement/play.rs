@@ -133,7 +133,6 @@ impl Player {
 /// ends that does nothing. Long lines are cut sooner or later, as the numbers in them are long or short.
 fn log_line(line: &str) -> Option<String> {
     const SURE: usize = 1900;
-    let line = &line[..line.floor_char_boundary(SURE)];
     let error = line.split_once(" [").filter(|(stamp, _)| stamp.len() == "2026/01/31 12:00:00".len());
     let Some((level, (_, message))) = error
         .and_then(|(_, rest)| rest.split_once("] "))
@@ -146,7 +145,10 @@ fn log_line(line: &str) -> Option<String> {
         _ => message,
     };
     let idle = ["closed keepalive connection", "client closed connection while waiting for request"];
-    (!idle.iter().any(|end| message.contains(end))).then(|| format!("[{level}] {message}"))
+    (!idle.iter().any(|end| message.contains(end))).then(|| {
+        let message = &message[..message.floor_char_boundary(SURE)];
+        format!("[{level}] {message}")
+    })
 }
 
 fn receive(connection: &mut Connection, head: bool, limit: Duration) -> Reply {
