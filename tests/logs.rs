@@ -156,6 +156,29 @@ fn cached_files_are_opened_anew_on_usr1() {
     });
 }
 
+// === Ownership ===
+
+#[test]
+fn logs_belong_to_the_user_that_the_server_becomes() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let nobody = nix::unistd::User::from_name("nobody").ok().flatten();
+    let Some(nobody) = nobody.filter(|_| nix::unistd::geteuid().is_root()) else { return };
+    let dir = tempfile::TempDir::new().expect("a folder");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("for everybody");
+    let (log, rotated) = (dir.path().join("a.log"), dir.path().join("a.log.1"));
+    let server = Server::start(Conf::whole(format!(
+        "daemon off; user nobody nogroup; events {{}} http {{ access_log {}; server {{ listen 127.0.0.1:{{{{port}}}};
+         location / {{ return 204; }} }} }}",
+        log.display()
+    )));
+    let owner = |path: &Path| fs::metadata(path).map(|metadata| metadata.uid()).ok();
+    assert_eq!(owner(&log), Some(nobody.uid.as_raw()));
+    fs::rename(&log, &rotated).expect("rotated");
+    server.signal(Signal::SIGUSR1);
+    eventually("the log is made anew", || owner(&log) == Some(nobody.uid.as_raw()));
+    assert_eq!(fs::metadata(&log).expect("the log").permissions().mode() & 0o777 & !0o644, 0);
+}
+
 // === What may go wrong ===
 
 #[test]

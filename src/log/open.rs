@@ -31,7 +31,7 @@ pub(super) fn append_to(path: &Path) -> io::Result<File> {
 /// Writes all of it, or says what kept it from that.
 ///
 /// # Errors
-/// As [`Write::write_all`]; `WouldBlock` for a pipe that is full.
+/// As [`std::io::Write::write_all`]; `WouldBlock` for a pipe that is full.
 pub(super) fn write_to(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
