@@ -92,6 +92,7 @@ macro_rules! topics {
 topics! {
     access: compare_answers("access.case"),
     connections: compare_answers("connections.case"),
+    error_lines: compare_answers("errors.case"),
     error_pages: compare_answers("error_page.case"),
     headers: compare_answers("headers.case"),
     locations: compare_answers("locations.case"),
@@ -104,6 +105,7 @@ topics! {
     servers: compare_answers("servers.case"),
     variables: compare_answers("variables.case"),
     config_of_locations: compare_checks("config_errors/locations.case"),
+    config_of_logs: compare_checks("config_errors/logs.case"),
     config_of_push: compare_checks("config_errors/push.case"),
     config_of_rewrite: compare_checks("config_errors/rewrite.case"),
     config_of_servers: compare_checks("config_errors/servers.case"),

@@ -14,6 +14,8 @@ mod docs;
 mod examples;
 // More messages than fit into the memory limit.
 mod flood;
+// Logs that are buffered, compressed, rotated, full; pipes; syslog.
+mod logs;
 // Connections that leave hyper to wait, and come back.
 mod parked;
 // The command line, signals, reload.

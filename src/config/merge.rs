@@ -262,7 +262,10 @@ impl Merger<'_, '_> {
         let limit_except = own.limit_except.as_ref().map(|(methods, block)| {
             let mut access = block.conf.access.clone();
             access.inherit(&conf.access);
-            LimitExcept { methods: methods.clone(), access: access.finish() }
+            let mut log = block.conf.log.clone();
+            log.inherit(&conf.log);
+            let access_log = log.finish(&self.error_log).access;
+            LimitExcept { methods: methods.clone(), access: access.finish(), access_log }
         });
         LocationConf {
             name,

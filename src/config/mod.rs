@@ -18,6 +18,7 @@ mod merge;
 pub mod model;
 pub mod modules;
 pub mod regex;
+mod syslog;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ use self::builder::{Builder, Outcome};
 use self::check::Finding;
 use self::diag::Diagnostic;
 use self::fragment::Shape;
-use self::model::{Config, ErrorLog, Instruction, LogTarget, MainConf, Server, Severity};
+use self::model::{Config, ErrorLog, Instruction, MainConf, Server, Severity};
 use self::modules::listen::ListenDraft;
 use self::modules::{listen, push};
 
@@ -118,7 +119,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
         return Err(before.unwrap_or(error));
     }
     listens(b, shape)?;
-    default_error_log(b);
+    default_error_log(b)?;
     let (servers, listens) = merge::http(b)?;
     *syntax_ok = !b.diagnostics.iter().any(Diagnostic::is_error);
     if shape == Shape::Whole && !b.main.events {
@@ -147,6 +148,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
         listens,
         servers,
         variables: std::mem::take(&mut b.variables),
+        log_files: std::mem::take(&mut b.log_files),
     })
 }
 
@@ -227,12 +229,13 @@ fn returns(program: &[Instruction]) -> bool {
 }
 
 /// Without an `error_log`, errors go where `-e` says, or to standard error.
-fn default_error_log(b: &mut Builder<'_>) {
+fn default_error_log(b: &mut Builder<'_>) -> Outcome {
     if b.main.error_log.is_empty() {
-        let path = b.options.error_log.as_ref().map(|path| b.log_target(path.as_os_str().as_encoded_bytes()));
-        let target = path.unwrap_or(LogTarget::Stderr);
+        let path = b.options.error_log.clone().unwrap_or_default();
+        let target = b.log_target(path.as_os_str().as_encoded_bytes())?;
         b.main.error_log.push(ErrorLog { target, level: Severity::Error });
     }
+    Ok(())
 }
 
 fn main(b: &mut Builder<'_>) -> MainConf {

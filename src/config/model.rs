@@ -22,6 +22,8 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// Every user variable of the configuration.
     pub variables: Variables,
+    /// Every log file it names, in file order.
+    pub log_files: Vec<LogFile>,
 }
 
 /// Directives of the main and `events` contexts.
@@ -68,6 +70,52 @@ pub enum LogTarget {
     File(PathBuf),
     /// Standard error.
     Stderr,
+    /// `syslog:`.
+    Syslog(Arc<Syslog>),
+}
+
+/// A log file. How it is buffered is a property of the file: whoever else names it writes through the same buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// `buffer=`, `flush=` and `gzip=` of an `access_log`.
+    pub buffer: Option<LogBuffer>,
+}
+
+/// `buffer=`, `flush=` and `gzip=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBuffer {
+    /// Bytes to gather before they are written.
+    pub size: usize,
+    /// How long a line may wait; `None`: until the buffer is full.
+    pub flush: Option<Duration>,
+    /// The level, 1 to 9, if what is written is compressed.
+    pub gzip: Option<u32>,
+}
+
+/// `syslog:server=...`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Syslog {
+    /// Who gets the lines.
+    pub server: SyslogServer,
+    /// `facility=`, as a number.
+    pub facility: u8,
+    /// `severity=` of access log lines; those of error logs have their own.
+    pub severity: Severity,
+    /// `tag=`.
+    pub tag: Box<str>,
+    /// Whether this machine's name is in the header: not with `nohostname`.
+    pub hostname: bool,
+}
+
+/// The address of a syslog server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SyslogServer {
+    /// Over UDP.
+    Udp(std::net::SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
 }
 
 /// nginx's log levels, most severe first.
@@ -362,6 +410,8 @@ pub struct LimitExcept {
     pub methods: Vec<String>,
     /// The rules for all others.
     pub access: AccessConf,
+    /// Where all others are logged.
+    pub access_log: Vec<Arc<AccessLog>>,
 }
 
 impl LimitExcept {
@@ -414,20 +464,52 @@ pub enum Expires {
 #[derive(Clone, Debug, Default)]
 pub struct LogConf {
     /// `access_log`, in order; empty: none.
-    pub access: Vec<AccessLog>,
+    pub access: Vec<Arc<AccessLog>>,
+    /// `open_log_file_cache`, for logs with variables in their paths.
+    pub file_cache: Option<LogFileCache>,
     /// `error_log` in force.
     pub error: Vec<ErrorLog>,
+    /// `log_not_found`.
+    pub not_found: bool,
+    /// `rewrite_log`.
+    pub rewrite: bool,
+    /// `uninitialized_variable_warn`.
+    pub uninitialized: bool,
+}
+
+/// `open_log_file_cache`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogFileCache {
+    /// Which of the configuration's caches it is.
+    pub number: usize,
+    /// `max=`: most files that are remembered.
+    pub max: usize,
+    /// `inactive=`: how long a file is remembered after its last use.
+    pub inactive: Duration,
+    /// `min_uses=`: from which use on it is kept open.
+    pub min_uses: u64,
+    /// `valid=`: how long a file is written to before its path is looked at again.
+    pub valid: Duration,
 }
 
 /// One `access_log`.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
     /// Where lines go.
-    pub target: LogTarget,
+    pub target: AccessTarget,
     /// How a line looks.
     pub format: Arc<LogFormat>,
     /// `if=`: no line when it is empty or `0`.
     pub condition: Option<Template>,
+}
+
+/// Where lines of an access log go.
+#[derive(Clone, Debug)]
+pub enum AccessTarget {
+    /// Always to the same log.
+    Fixed(LogTarget),
+    /// To the file that the path names for the request.
+    Path(Template),
 }
 
 /// A `log_format`.

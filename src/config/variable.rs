@@ -1,6 +1,6 @@
 //! Names of variables: the built-in ones (one row each), families such as `$arg_*`, and those a configuration makes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 macro_rules! builtins {
     ($($variant:ident $name:literal $late:literal $doc:literal;)*) => {
@@ -112,6 +112,8 @@ pub struct Variables {
     names: Vec<String>,
     defined: Vec<bool>,
     index: HashMap<String, usize>,
+    /// Those that a `set` makes.
+    set: HashSet<usize>,
 }
 
 impl Variables {
@@ -125,6 +127,18 @@ impl Variables {
         let user = self.reference(name);
         self.defined[user] = true;
         user
+    }
+
+    /// The same for a variable that a `set` makes: using it before is worth a warning.
+    pub fn define_by_set(&mut self, name: &str) -> usize {
+        let user = self.define(name);
+        self.set.insert(user);
+        user
+    }
+
+    /// Whether a `set` makes this variable.
+    pub fn is_made_by_set(&self, user: usize) -> bool {
+        self.set.contains(&user)
     }
 
     /// Resolves a name without its `$` (captures have none: `${1}` is a variable named `1`). A name that nothing defines yet becomes a user variable that must be

@@ -74,10 +74,10 @@ enum Routed {
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts, raw);
-    let mut routed = match refusal {
+    let mut routed = match &refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
-            Routed::Answer(Answer::error(status))
+            Routed::Answer(Answer::error(*status))
         }
         None => {
             // What follows a head that was refused is not known to be its body.
@@ -167,6 +167,45 @@ fn ends_connection(status: u16) -> bool {
 
 /// Answers, and logs, bytes that are no request.
 pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
+    let ctx = unreadable(exchange, bytes);
+    ctx.log(Severity::Info, &refusal.message);
+    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
+    let rendered = Responder::new(&ctx).render(answer);
+    if let Some(log) = PendingLog::new(&ctx) {
+        log.write(&rendered.sent(), &rendered.head);
+    }
+    rendered
+}
+
+/// How a request ended before its head did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// The client closed the connection.
+    Closed,
+    /// `client_header_timeout` passed.
+    TimedOut,
+}
+
+/// Logs a request of which only these bytes came.
+pub fn abandon(exchange: &Exchange, bytes: &[u8], pipelined: bool, how: Abandoned) {
+    let ctx = unreadable(exchange, bytes);
+    let (what, status) = match how {
+        Abandoned::Closed => ("client prematurely closed connection", 400),
+        Abandoned::TimedOut => ("client timed out (110: Connection timed out)", 408),
+    };
+    let part = match (screen::has_first_line(bytes), pipelined) {
+        (true, _) => "request headers",
+        (false, true) => "pipelined request line",
+        (false, false) => "request line",
+    };
+    ctx.log(Severity::Info, &format!("{what} while reading client {part}"));
+    if let Some(log) = PendingLog::new(&ctx) {
+        log.write(&Sent { status, ..Sent::default() }, &[]);
+    }
+}
+
+/// What is known of bytes that are no request.
+fn unreadable(exchange: &Exchange, bytes: &[u8]) -> RequestCtx {
     let (parts, ()) = Request::new(()).into_parts();
     let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: Vec::new(), pipelined: false });
     ctx.line = Bytes::copy_from_slice(screen::first_line(bytes));
@@ -174,13 +213,15 @@ pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
     ctx.keep_alive = false;
     ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     (ctx.target, ctx.uri, ctx.pipelined) = (Bytes::new(), Box::default(), false);
-    ctx.log(Severity::Info, refusal.message);
-    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
-    let rendered = Responder::new(&ctx).render(answer);
-    if let Some(log) = PendingLog::new(&ctx) {
-        log.write(&rendered.sent(), &rendered.head);
+    // The last line may go on.
+    let lines = &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0)];
+    for name in [http::header::HOST, http::header::REFERER] {
+        let value = screen::header(lines, name.as_str().as_bytes());
+        if let Some(value) = value.and_then(|value| http::HeaderValue::from_bytes(value).ok()) {
+            ctx.headers.insert(name, value);
+        }
     }
-    rendered
+    ctx
 }
 
 /// The request as directives see it, and why it is refused, if it is.
@@ -219,6 +260,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         credentials: OnceLock::new(),
         id: OnceLock::new(),
         started: Instant::now(),
+        uninitialized: OnceLock::new(),
         config: Arc::clone(&config),
     };
     if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
@@ -226,23 +268,28 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     }
     let Some(target) = target else {
         let message = "client sent invalid request while reading client request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.target = target.unparsed.into();
     ctx.uri = target.path;
     ctx.args = target.args;
     let raw_head = screen::raw_head(&raw.head, default);
-    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, default)) {
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &raw.head, default)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
     let Some(host) = host.unwrap_or_else(|| Some(String::new())) else {
         let message = "client sent invalid host in request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.server = vhost::find(hosts, host.as_bytes(), &mut ctx);
     ctx.conf = Arc::clone(&ctx.server().conf);
     ctx.host = host.into();
+    if ctx.logs(Severity::Info) {
+        for line in screen::invalid_lines(&raw.head, &config.servers[ctx.server]) {
+            ctx.log_bytes(Severity::Info, &screen::invalid_header_line(line));
+        }
+    }
     screen::drop_invalid(&mut ctx.headers, &config.servers[ctx.server]);
     (ctx, None)
 }

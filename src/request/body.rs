@@ -97,7 +97,7 @@ pub async fn discard(ctx: &RequestCtx) -> Result<(), Answer> {
     let State::Unread(mut body) = ctx.body.replace(State::Gone) else { return Ok(()) };
     let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
     let mut length = 0;
-    while let Some(data) = next(ctx, &mut body).await? {
+    while let Some(data) = next(ctx, &mut body).await.map_err(answerable)? {
         length += length_of(&data);
         if length > limit {
             return Err(too_large(ctx, length.to_string()));
@@ -128,10 +128,33 @@ async fn next(ctx: &RequestCtx, body: &mut Body) -> Result<Option<Bytes>, Answer
                     return Ok(Some(data));
                 }
             }
-            // Not a chunk where one was due, or the end of the connection before the end of the body.
-            Some(Err(_)) => return Err(Answer { close: true, ..Answer::error(400) }),
+            Some(Err(error)) if has_ended(&error) => {
+                ctx.log(Severity::Info, "client prematurely closed connection");
+                return Err(Answer { silent: true, ..Answer::empty(400) });
+            }
+            // Not a chunk where one was due.
+            Some(Err(_)) => {
+                ctx.log(Severity::Error, "client sent invalid chunked body");
+                return Err(Answer { close: true, ..Answer::error(400) });
+            }
         }
     }
+}
+
+/// Who sent only a part of a body that nobody wants may still read an answer.
+fn answerable(failed: Answer) -> Answer {
+    if failed.silent && failed.status == 400 {
+        return Answer { close: true, ..Answer::error(400) };
+    }
+    failed
+}
+
+/// Whether the connection ended before the body.
+fn has_ended(error: &axum::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let mut failures = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    failures.any(|failure| matches!(failure.kind(), UnexpectedEof | ConnectionReset | BrokenPipe))
 }
 
 fn length_of(data: &[u8]) -> u64 {

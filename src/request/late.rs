@@ -48,6 +48,15 @@ impl Pending {
         Self { pieces: pieces.into(), started: ctx.started, accepted: ctx.connection.accepted }
     }
 
+    /// The whole text, if the answer makes no difference.
+    pub fn settled(&self) -> Option<&[u8]> {
+        match &*self.pieces {
+            [] => Some(&[]),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// The whole text, for an answer with this head (what there is of it so far).
     pub fn finish(&self, sent: &Sent, head: &[u8], write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::with_capacity(160);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::model::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag};
+use crate::config::model::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag, Severity};
 use crate::config::regex::Regex;
 use crate::config::template::{Part, Template};
 use crate::config::variable::Variable;
@@ -29,18 +29,35 @@ enum Step {
     Leave(Outcome),
 }
 
+/// A program on its way.
+struct Run {
+    /// A `rewrite` changed the URI.
+    changed: bool,
+    /// `rewrite_log`.
+    log: bool,
+}
+
+impl Run {
+    fn log(&self, ctx: &RequestCtx, message: &[&[u8]]) {
+        if self.log && ctx.logs(Severity::Notice) {
+            ctx.log_bytes(Severity::Notice, &message.concat());
+        }
+    }
+}
+
 impl RequestCtx {
     /// Runs the rewrite directives of a server or a location.
     pub fn run(&mut self, program: &[Instruction]) -> Outcome {
-        let mut changed = false;
-        match self.run_block(program, &mut changed) {
+        // An `if` does not change it on the way.
+        let mut run = Run { changed: false, log: self.conf.log.rewrite };
+        match self.run_block(program, &mut run) {
             Step::Leave(outcome) => outcome,
-            Step::Next if changed => Outcome::Search,
+            Step::Next if run.changed => Outcome::Search,
             Step::Next => Outcome::Continue,
         }
     }
 
-    fn run_block(&mut self, program: &[Instruction], changed: &mut bool) -> Step {
+    fn run_block(&mut self, program: &[Instruction], run: &mut Run) -> Step {
         for instruction in program {
             let step = match instruction {
                 Instruction::Set { variable, value } => {
@@ -53,17 +70,17 @@ impl RequestCtx {
                     Step::Next
                 }
                 Instruction::If { condition, body, conf } => {
-                    if self.holds(condition) {
+                    if self.holds(condition, run) {
                         if let Some(conf) = conf {
                             self.conf = Arc::clone(conf);
                         }
-                        self.run_block(body, changed)
+                        self.run_block(body, run)
                     } else {
                         Step::Next
                     }
                 }
                 Instruction::Return(directive) => Step::Leave(self.answer_return(directive)),
-                Instruction::Rewrite(rewrite) => self.rewrite(rewrite, changed),
+                Instruction::Rewrite(rewrite) => self.rewrite(rewrite, run),
                 Instruction::Break => Step::Leave(Outcome::Continue),
             };
             if matches!(step, Step::Leave(_)) {
@@ -92,29 +109,31 @@ impl RequestCtx {
     }
 
     /// The same for a condition or a `rewrite`: groups of an earlier match are gone if it does not match.
-    fn match_or_forget(&mut self, regex: &Regex, subject: &[u8]) -> bool {
+    fn match_or_forget(&mut self, regex: &Regex, subject: &[u8], run: &Run) -> bool {
         let matches = self.match_regex(regex, subject);
+        let verb = if matches { "matches" } else { "does not match" };
+        run.log(self, &[b"\"", regex.pattern().as_bytes(), b"\" ", verb.as_bytes(), b" \"", subject, b"\""]);
         if !matches {
             self.captures.clear();
         }
         matches
     }
 
-    fn holds(&mut self, condition: &Condition) -> bool {
+    fn holds(&mut self, condition: &Condition, run: &Run) -> bool {
         match condition {
             Condition::Truthy(value) => !matches!(&*self.render(value), b"" | b"0"),
             Condition::Equals { left, right, negate } => (self.render(left) == self.render(right)) != *negate,
             Condition::Matches { subject, regex, negate } => {
                 let subject = self.render(subject);
-                self.match_or_forget(regex, &subject) != *negate
+                self.match_or_forget(regex, &subject, run) != *negate
             }
             Condition::File { test, path, negate } => file_test(*test, &self.render(path)) != *negate,
         }
     }
 
-    fn rewrite(&mut self, rewrite: &Rewrite, changed: &mut bool) -> Step {
+    fn rewrite(&mut self, rewrite: &Rewrite, run: &mut Run) -> Step {
         let subject = self.uri.clone();
-        if !self.match_or_forget(&rewrite.regex, &subject) {
+        if !self.match_or_forget(&rewrite.regex, &subject, run) {
             return Step::Next;
         }
         let redirect = match rewrite.flag {
@@ -141,19 +160,23 @@ impl RequestCtx {
                 location.push(b'?');
                 location.extend_from_slice(&args);
             }
+            run.log(self, &[b"rewritten redirect: \"", &location, b"\""]);
             return Step::Leave(Outcome::Answer(Box::new(Answer::redirect(status, location))));
         }
+        let args = args.unwrap_or_default();
+        run.log(self, &[b"rewritten data: \"", &path, b"\", args: \"", &args, b"\""]);
         if path.is_empty() {
+            self.log(Severity::Error, "the rewritten URI has a zero length");
             return Step::Leave(Outcome::Answer(Box::new(Answer::error(500))));
         }
         self.internal = true;
         self.uri = path.into();
-        self.args = args.unwrap_or_default().into();
+        self.args = args.into();
         match rewrite.flag {
             RewriteFlag::Last => Step::Leave(Outcome::Search),
             RewriteFlag::Break => Step::Leave(Outcome::Continue),
             _ => {
-                *changed = true;
+                run.changed = true;
                 Step::Next
             }
         }

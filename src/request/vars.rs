@@ -39,7 +39,13 @@ impl RequestCtx {
             Variable::Capture(number) => {
                 self.captures.get(usize::from(*number)).map(|bytes| Cow::Borrowed(&**bytes))
             }
-            Variable::User(index) => self.user.get(*index)?.as_deref().map(Cow::Borrowed),
+            Variable::User(index) => {
+                let value = self.user.get(*index)?.as_deref().map(Cow::Borrowed);
+                if value.is_none() {
+                    self.warn_uninitialized(*index);
+                }
+                value
+            }
         }
     }
 

@@ -12,13 +12,14 @@ use super::super::regex::Regex;
 use super::super::template::Template;
 use super::super::value;
 use super::super::variable::{self, Builtin, Variable};
-use super::{Module, NONE, done};
+use super::{Module, NONE, ONE, done};
 
 /// The module.
 pub const MODULE: Module = Module { name: "ngx_http_rewrite_module", directives: DIRECTIVES };
 
 const SL: Contexts = Contexts::SERVER.or(Contexts::LOCATION);
 const ALL: Contexts = SL.or(Contexts::SERVER_IF).or(Contexts::LOCATION_IF);
+const WITH_HTTP: Contexts = ALL.or(Contexts::HTTP);
 
 const DIRECTIVES: &[Directive] = &[
     done(
@@ -53,6 +54,22 @@ const DIRECTIVES: &[Directive] = &[
         "Changes the URI where the expression matches; then `last`, `break`, `redirect` (302) or `permanent` (301).",
         rewrite,
     ),
+    done(
+        "rewrite_log",
+        WITH_HTTP,
+        ONE,
+        "off",
+        "Writes a `notice` line for each expression that is tried and for what it made of the URI.",
+        |b, call| call.fill(&mut b.block().conf.log.rewrite, Call::flag),
+    ),
+    done(
+        "uninitialized_variable_warn",
+        WITH_HTTP,
+        ONE,
+        "on",
+        "Writes a `warn` line when a variable is used that no `set` has given a value.",
+        |b, call| call.fill(&mut b.block().conf.log.uninitialized, Call::flag),
+    ),
     done("break", ALL, NONE, "", "Ends the rewrite directives of this level.", |b, _| {
         push(b, Instruction::Break)
     }),
@@ -83,7 +100,7 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
             return b.template(call, 1).map(drop);
         }
         None => {
-            let variable = b.variables.define(&name);
+            let variable = b.variables.define_by_set(&name);
             Instruction::Set { variable, value: b.template(call, 1)? }
         }
     };
