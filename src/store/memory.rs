@@ -209,7 +209,9 @@ impl Store {
         mut message: Message,
     ) -> ChannelInfo {
         let wall = self.clock.wall_millis();
-        (message.stamp, message.offset) = channel.number(now, wall);
+        let numbers = channel.number(now, wall);
+        (message.stamp, message.offset) = (numbers.stamp, numbers.offset);
+        message.published = numbers.published;
         message.sequence = self.last_message.fetch_add(1, Relaxed) + 1;
         message.deadline = publish.message_timeout.map_or(NEVER, |timeout| deadline(now, wall, timeout));
         let message = Arc::new(message);

@@ -240,6 +240,7 @@ impl Model {
         let found = channel.messages.iter().find(|message| match subscribe.position {
             Position::Oldest => true,
             Position::After(stamp) => message.stamp > stamp,
+            Position::AfterTag { .. } => unreachable!("the model is not asked for it"),
             Position::Newest => false,
         });
         if let Some((offset, body)) = found.map(|message| (message.offset, message.body.clone())) {

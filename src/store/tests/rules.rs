@@ -91,6 +91,24 @@ fn a_position_before_the_oldest_gets_the_oldest_and_one_in_a_hole_the_next() {
 }
 
 #[test]
+fn a_tag_counts_among_the_messages_published_in_its_second() {
+    let bench = bench(PLENTY);
+    let key = key("a");
+    for body in ["0", "1", "2"] {
+        bench.store.publish(&Publish { max_messages: 2, ..post(&key, body.as_bytes()) }).expect("room");
+    }
+    let after = |tag| Position::AfterTag { second: START_SECS, tag };
+    assert_eq!(text(&bench.message(&get(&key, after(1)))), "2", "counted with what was dropped");
+    assert!(matches!(bench.store.subscribe(&poll(&key, after(2))), Subscribed::NothingNew));
+    assert!(matches!(bench.store.subscribe(&poll(&key, after(9))), Subscribed::NothingNew));
+    bench.clock.advance(1000);
+    bench.publish(&key, "later");
+    assert_eq!(text(&bench.message(&get(&key, after(9)))), "later");
+    let before = Position::AfterTag { second: START_SECS - 1, tag: 9 };
+    assert_eq!(text(&bench.message(&get(&key, before))), "1", "no message of that second: the next one");
+}
+
+#[test]
 fn newest_skips_what_is_stored() {
     let bench = bench(PLENTY);
     let key = key("a");
