@@ -289,7 +289,10 @@ fn enter(ctx: &mut RequestCtx, location: &Location) -> Option<Routed> {
     if ctx.conf.core.internal && !ctx.internal {
         return Some(Routed::Answer(Answer::error(404)));
     }
-    if let Some(refused) = body::refuse_announced(ctx) {
+    // As nginx, not behind an internal redirect: an error page for 413 would never be shown.
+    if !ctx.internal
+        && let Some(refused) = body::refuse_announced(ctx)
+    {
         return Some(Routed::Answer(refused));
     }
     if ctx.conf.limit_except.as_ref().is_some_and(|limit| limit.limits(ctx.method.as_str())) {

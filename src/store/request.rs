@@ -14,7 +14,7 @@ pub struct Publish<'a> {
     pub body: &'a [u8],
     /// `Content-Type` as the publisher sent it.
     pub content_type: Option<&'a [u8]>,
-    /// False: only for those who wait now.
+    /// False: only for those who wait now, and what the channel holds goes, as with `max_messages` 0.
     pub store: bool,
     /// Messages the channel may hold after this one; 0 stores nothing.
     pub max_messages: u32,
