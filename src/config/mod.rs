@@ -119,6 +119,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
     }
     listens(b, shape)?;
     default_error_log(b);
+    let max_reserved_memory = push::reserved_memory(b);
     let (servers, listens) = merge::http(b)?;
     *syntax_ok = !b.diagnostics.iter().any(Diagnostic::is_error);
     if shape == Shape::Whole && !b.main.events {
@@ -143,7 +144,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
     }
     Ok(Config {
         main: main(b),
-        max_reserved_memory: b.http.max_reserved_memory.unwrap_or(push::DEFAULT_MEMORY),
+        max_reserved_memory,
         listens,
         servers,
         variables: std::mem::take(&mut b.variables),
