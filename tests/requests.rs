@@ -120,3 +120,15 @@ fn control_bytes_in_a_target_are_refused() {
         assert_eq!(answer.status(), 400, "{target:?}");
     }
 }
+
+#[test]
+fn the_error_log_says_why_a_request_names_no_channel() {
+    let server = Server::start(Conf::server(&format!("{PUSH} location /forgotten {{ push_subscriber; }}")));
+    assert_eq!(server.get("/activity?id=").status(), 404);
+    let required = "the $push_channel_id variable is required but is not set";
+    let uninitialized = "using uninitialized \"push_channel_id\" variable";
+    let empty = server.stderr();
+    assert!(empty.contains(required) && !empty.contains(uninitialized), "set, but empty: {empty}");
+    assert_eq!(server.get("/forgotten").status(), 404);
+    assert!(server.stderr().contains(uninitialized), "set in other locations only: {}", server.stderr());
+}
