@@ -9,6 +9,7 @@ use super::*;
 struct ModelMessage {
     body: Vec<u8>,
     stamp: i64,
+    published: (i64, u64),
     offset: u64,
     deadline: u64,
     delete_beyond: Option<u32>,
@@ -20,6 +21,7 @@ struct ModelMessage {
 struct ModelChannel {
     messages: Vec<ModelMessage>,
     last_stamp: Option<i64>,
+    last_published: (i64, u64),
     offset: u64,
     keep: usize,
     requested: Option<u64>,
@@ -191,6 +193,8 @@ impl Model {
         let stamp = channel.last_stamp.map_or(second, |last| second.max(last + 1));
         let offset = channel.offset;
         channel.last_stamp = Some(stamp);
+        let tag = if channel.last_published.0 == second { channel.last_published.1 + 1 } else { 0 };
+        channel.last_published = (second, tag);
         channel.ahead_until = now + u64::try_from(stamp * 1000 - wall).unwrap_or(0);
         channel.offset += 1;
         if stored {
@@ -198,6 +202,7 @@ impl Model {
             channel.messages.push(ModelMessage {
                 body: publish.body.to_vec(),
                 stamp,
+                published: channel.last_published,
                 offset,
                 deadline: publish.message_timeout.map_or(u64::MAX, lives),
                 delete_beyond: publish.delete_oldest_received.then_some(publish.min_messages),
@@ -242,8 +247,10 @@ impl Model {
         let found = channel.messages.iter().find(|message| match subscribe.position {
             Position::Oldest => true,
             Position::After(stamp) => message.stamp > stamp,
-            Position::AfterTag { .. } => unreachable!("the model is not asked for it"),
-            Position::AfterTag { .. } => unreachable!("the model is not asked for it"),
+            Position::AfterTag { second, tag } => {
+                let seen = message.published.0 == second && message.published.1 <= tag;
+                message.stamp > second && !seen
+            }
             Position::Newest => false,
         });
         if let Some((offset, body)) = found.map(|message| (message.offset, message.body.clone())) {
@@ -308,6 +315,10 @@ fn compare_with_model(seed: u64, budget: usize) -> Usage {
                 let position = match random.below(4) {
                     0 => Position::Oldest,
                     1 => Position::Newest,
+                    2 => Position::AfterTag {
+                        second: wall / 1000 - 2 + random.below(3) as i64,
+                        tag: random.below(5),
+                    },
                     _ => Position::After(wall / 1000 - 6 + random.below(10) as i64),
                 };
                 let subscribe = Subscribe {
