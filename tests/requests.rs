@@ -166,3 +166,16 @@ fn a_tag_beyond_the_last_message_of_its_second_gets_nothing() {
         assert_eq!(poll(tag), expected, "{tag}");
     }
 }
+
+#[test]
+fn an_error_page_for_413_may_be_a_push_location() {
+    let server = Server::start(Conf::server(
+        "client_max_body_size 5;
+        error_page 413 /told?id=a;
+        location /publish { set $push_channel_id $arg_id; push_publisher; }
+        location /told { set $push_channel_id $arg_id; push_publisher; }",
+    ));
+    assert_eq!(server.post("/publish?id=a", "12345").status(), 202);
+    let refused = server.post("/publish?id=a", "123456");
+    assert_eq!((refused.status(), refused.text().starts_with("queued messages: 1")), (413, true));
+}

@@ -97,6 +97,7 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             // Even if an error page turns it into something else: there may be a body that nobody read.
             ctx.keep_alive = false;
             lingering = true;
+            body = None;
         }
         if answer.special
             && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
@@ -116,7 +117,6 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
         }
         break pages.complete(answer);
     };
-    let body = body.filter(|_| !lingering);
     let reply = finish(ctx, answer, body).await;
     Reply { linger: lingering || reply.linger, ..reply }
 }
