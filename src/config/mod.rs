@@ -79,8 +79,9 @@ pub struct Loaded {
     pub sources: SourceMap,
     /// Every directive, in [`Mode::Collect`].
     pub findings: Vec<Finding>,
-    /// The text itself was right: any error came up after reading (nginx says `syntax is ok` before those).
-    pub syntax_ok: bool,
+    /// The text itself was right: errors came up after reading, behind so many of the diagnostics. nginx says `syntax is
+    /// ok` there.
+    pub syntax_ok: Option<usize>,
 }
 
 impl Loaded {
@@ -100,7 +101,7 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &LoadOptions) -> Loaded {
     let parsed = parse(path, loader, &parser_options);
     let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut builder = Builder::new(options, &parsed.sources, directory);
-    let mut syntax_ok = false;
+    let mut syntax_ok = None;
     let config = read(&mut builder, &parsed, &mut syntax_ok);
     let (mut diagnostics, findings) = (builder.diagnostics, builder.findings);
     let config = config.map_err(|error| diagnostics.push(error)).ok();
@@ -108,7 +109,7 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &LoadOptions) -> Loaded {
     Loaded { config: config.filter(|_| !failed), diagnostics, sources: parsed.sources, findings, syntax_ok }
 }
 
-fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<Config> {
+fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> Outcome<Config> {
     globals(b)?;
     let shape = Shape::of(&parsed.directives);
     let walked = fragment::read(b, shape, &parsed.directives);
@@ -120,8 +121,11 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
     }
     listens(b, shape)?;
     default_error_log(b)?;
+    let max_reserved_memory = push::reserved_memory(b);
     let (servers, listens) = merge::http(b)?;
-    *syntax_ok = !b.diagnostics.iter().any(Diagnostic::is_error);
+    if !b.diagnostics.iter().any(Diagnostic::is_error) {
+        *syntax_ok = Some(b.diagnostics.len());
+    }
     if shape == Shape::Whole && !b.main.events {
         b.settle(Err(Diagnostic::emerg("no \"events\" section in configuration")))?;
     }
@@ -144,7 +148,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
     }
     Ok(Config {
         main: main(b),
-        max_reserved_memory: b.http.max_reserved_memory.unwrap_or(push::DEFAULT_MEMORY),
+        max_reserved_memory,
         listens,
         servers,
         variables: std::mem::take(&mut b.variables),

@@ -108,6 +108,7 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             // Even if an error page turns it into something else: there may be a body that nobody read.
             ctx.keep_alive = false;
             lingering = true;
+            ctx.body = RequestBody::default();
         }
         if answer.special
             && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
@@ -363,7 +364,10 @@ fn enter(ctx: &mut RequestCtx, location: &Location) -> Option<Routed> {
     if ctx.conf.core.internal && !ctx.internal {
         return Some(Routed::Answer(Answer::error(404)));
     }
-    if let Some(refused) = body::refuse_announced(ctx) {
+    // As nginx, not behind an internal redirect: an error page for 413 would never be shown.
+    if !ctx.internal
+        && let Some(refused) = body::refuse_announced(ctx)
+    {
         return Some(Routed::Answer(refused));
     }
     if ctx.conf.limit_except.as_ref().is_some_and(|limit| limit.limits(ctx.method.as_str())) {
