@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::builder::{Builder, Outcome};
+use super::builtin;
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
@@ -12,7 +13,7 @@ use super::model::{
 use super::modules::location::shown;
 use super::modules::server_name::{NameKind, ServerName};
 use super::template::Template;
-use super::variable::{Variable, Variables};
+use super::variable::Variable;
 use super::vhosts;
 
 /// Servers and sockets, from what was read.
@@ -61,8 +62,8 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
         return Template::default();
     }
     let mut name = CHANNEL_ID;
-    if !is_defined(&b.variables, CHANNEL_ID) {
-        if is_defined(&b.variables, OLD_CHANNEL_ID) {
+    if !b.variables.is_defined(CHANNEL_ID) {
+        if b.variables.is_defined(OLD_CHANNEL_ID) {
             name = OLD_CHANNEL_ID;
             b.diagnostics.push(Diagnostic::warn("\"$push_id\" is an old name of \"$push_channel_id\""));
         } else {
@@ -72,45 +73,25 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
             b.diagnostics.push(Diagnostic::warn(problem).with_help(help));
         }
     }
-    Template::variable(Variable::User(b.variables.define(name)))
+    // Nobody but `set` defines that name.
+    b.variables
+        .define(name)
+        .map_or_else(|_| Template::default(), |index| Template::variable(Variable::Named(index)))
 }
-
-fn is_defined(variables: &Variables, name: &str) -> bool {
-    variables.names().iter().any(|known| known == name)
-        && !variables.undefined().any(|unknown| unknown == name)
-}
-
-/// Variables that nginx has and that are empty here, since what they tell about does not exist: upstreams, TLS.
-const EMPTY_FAMILIES: [&str; 4] = ["upstream_", "ssl_", "sent_trailer_", "http2"];
-const EMPTY: [&str; 8] = [
-    "gzip_ratio",
-    "limit_req_status",
-    "limit_conn_status",
-    "proxy_protocol_port",
-    "proxy_protocol_server_addr",
-    "proxy_protocol_server_port",
-    "uid_got",
-    "uid_set",
-];
 
 fn check_variables(b: &mut Builder<'_>) -> Outcome {
-    let is_empty =
-        |name: &str| EMPTY.contains(&name) || EMPTY_FAMILIES.iter().any(|family| name.starts_with(family));
     let unknown: Vec<String> = b.variables.undefined().map(str::to_owned).collect();
     for name in unknown {
-        if is_empty(&name) {
-            b.variables.define(&name);
-        } else {
-            b.settle(Err(unknown_variable(b, &name)))?;
-        }
+        b.settle(Err(unknown_variable(b, &name)))?;
     }
+    b.variables.settle();
     Ok(())
 }
 
 fn unknown_variable(b: &Builder<'_>, name: &str) -> Diagnostic {
     let error = Diagnostic::emerg(format!("unknown \"{name}\" variable"));
     let user = b.variables.names().iter().filter(|known| *known != name).map(String::as_str);
-    let builtin = super::variable::BUILTINS.iter().map(|row| row.name);
+    let builtin = builtin::all().map(|row| row.name);
     match diag::nearest(name, user.chain(builtin)) {
         Some(near) => error.with_help(format!("did you mean \"${near}\"?")),
         None => error,

@@ -547,6 +547,8 @@ pub enum Instruction {
     },
     /// `set $args value` (the one built-in that can be set).
     SetArgs(Template),
+    /// `set $limit_rate value`.
+    SetLimitRate(Template),
     /// `if (condition) { ... }`.
     If {
         /// When.

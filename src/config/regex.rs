@@ -2,7 +2,7 @@
 
 use pcre2::bytes::{Regex as Pcre, RegexBuilder};
 
-use super::variable::{Variables, builtin};
+use super::variable::Variables;
 
 /// A compiled expression; its named groups are user variables.
 #[derive(Clone, Debug)]
@@ -25,13 +25,13 @@ impl Regex {
             .build(&text)
             .map_err(|error| compile_error(&text, &error))?;
         let names = compiled.capture_names();
-        let fixed = |name: &&str| builtin(name).is_some() && *name != "args";
-        if let Some(name) = names.iter().flatten().map(String::as_str).find(fixed) {
-            return Err(format!("the duplicate \"{name}\" variable"));
+        let mut named = Vec::new();
+        for (group, name) in names.iter().enumerate() {
+            if let Some(name) = name {
+                named.push((group, variables.define_group(name)?));
+            }
         }
-        let groups = names.iter().enumerate();
-        let named =
-            groups.filter_map(|(group, name)| Some((group, variables.define(name.as_deref()?)))).collect();
+        let named = named.into();
         Ok(Self { pattern: text.into(), compiled, named })
     }
 

@@ -16,6 +16,7 @@ use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
+use crate::request::values::Values;
 use crate::request::{Connection, RequestCtx, uri};
 
 use super::screen::{self, Refusal};
@@ -135,8 +136,7 @@ struct Pages {
 impl Pages {
     fn replace(&mut self, answer: Answer, status: Option<u16>) {
         self.followed += 1;
-        // These four are made up for the log.
-        self.status = status.map(|status| if matches!(status, 494..=497) { 400 } else { status });
+        self.status = status.map(shown_status);
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
     }
@@ -153,6 +153,11 @@ impl Pages {
         answer.location = answer.location.or(self.location);
         answer
     }
+}
+
+/// Four statuses are made up for the log.
+fn shown_status(status: u16) -> u16 {
+    if matches!(status, 494..=497) { 400 } else { status }
 }
 
 /// Statuses after which nginx does not trust the connection any more.
@@ -201,8 +206,9 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         host: Box::default(),
         uri: Box::default(),
         args: Box::default(),
-        captures: Vec::new(),
-        user: vec![None; config.variables.names().len()],
+        values: Values::new(config.variables.names().len()),
+        limit_rate: None,
+        error_status: 0,
         internal: false,
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
         pipelined: raw.pipelined,
@@ -343,6 +349,7 @@ fn follow(ctx: &mut RequestCtx, page: ErrorPage, status: u16) -> (Routed, Option
         Replacement::Code(code) => Some(code),
     };
     ctx.internal = true;
+    ctx.error_status = overriding.map_or(0, shown_status);
     match page.target {
         ErrorTarget::Redirect(url) => {
             let status = overriding.filter(|code| matches!(code, 301..=303 | 307 | 308)).unwrap_or(302);

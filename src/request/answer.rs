@@ -149,15 +149,12 @@ impl Responder {
     /// For the answer of this request, as it stands now.
     pub fn new(ctx: &RequestCtx) -> Self {
         let conf = Arc::clone(&ctx.conf);
-        let keep_alive = ctx.keep_alive
-            && !conf.core.keepalive_timeout.is_zero()
-            && ctx.number < conf.core.keepalive_requests;
         let with_variables =
             conf.headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
         let pending = |value| Pending::new(ctx, value, write_value);
         let added: Box<[_]> = with_variables.map(|(at, row)| (at, pending(&row.value))).collect();
         Self {
-            keep_alive,
+            keep_alive: ctx.keeps_alive(),
             http10: ctx.is_http10(),
             head_only: ctx.method == http::Method::HEAD,
             gzip: conf.gzip.enabled && gzip::accepted(ctx),

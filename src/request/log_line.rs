@@ -14,20 +14,26 @@ pub struct PendingLog(Box<[PendingLine]>);
 struct PendingLine {
     target: LogTarget,
     escape: LogEscape,
+    /// `if=`, where it waits for the answer.
+    condition: Option<Pending>,
     text: Pending,
 }
 
 impl PendingLog {
     /// Evaluates all that does not depend on the answer. `None` when the location logs nothing.
     pub fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
-        let logs = ctx.conf.log.access.iter().filter(|log| holds(ctx, log));
-        let lines: Box<[_]> = logs.map(|log| PendingLine::new(ctx, log)).collect();
+        let lines: Box<[_]> =
+            ctx.conf.log.access.iter().filter_map(|log| PendingLine::new(ctx, log)).collect();
         (!lines.is_empty()).then(|| Box::new(Self(lines)))
     }
 
     /// Writes the lines, for an answer with this head.
     pub fn write(&self, sent: &Sent, head: &[u8]) {
-        for line in &self.0 {
+        let written = |line: &&PendingLine| {
+            let condition = line.condition.as_ref();
+            condition.is_none_or(|condition| holds(&condition.finish(sent, head, write_value)))
+        };
+        for line in self.0.iter().filter(written) {
             let mut text = line.text.finish(sent, head, |value, out| escape(line.escape, value, out));
             text.push(b'\n');
             crate::log::write(&line.target, &text);
@@ -36,16 +42,27 @@ impl PendingLog {
 }
 
 impl PendingLine {
-    fn new(ctx: &RequestCtx, log: &AccessLog) -> Self {
+    /// `None` if `if=` does not hold.
+    fn new(ctx: &RequestCtx, log: &AccessLog) -> Option<Self> {
+        let condition = log.condition.as_ref().map(|condition| Pending::new(ctx, condition, write_value));
+        if condition.as_ref().and_then(Pending::settled).is_some_and(|condition| !holds(condition)) {
+            return None;
+        }
+        let condition = condition.filter(|condition| condition.settled().is_none());
         let how = log.format.escape;
         let text = Pending::new(ctx, &log.format.template, |value, out| escape(how, value, out));
-        Self { target: log.target.clone(), escape: how, text }
+        Some(Self { target: log.target.clone(), escape: how, condition, text })
     }
 }
 
-/// `if=`: neither empty nor `0`.
-fn holds(ctx: &RequestCtx, log: &AccessLog) -> bool {
-    log.condition.as_ref().is_none_or(|condition| !matches!(&*ctx.render(condition), b"" | b"0"))
+/// The condition of `if=`: neither empty nor `0`.
+fn holds(condition: &[u8]) -> bool {
+    !matches!(condition, b"" | b"0")
+}
+
+/// A value as it is; none is nothing.
+fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
+    out.extend_from_slice(value.unwrap_or_default());
 }
 
 fn escape(how: LogEscape, value: Option<&[u8]>, out: &mut Vec<u8>) {

@@ -2,11 +2,14 @@
 
 pub mod answer;
 pub mod date;
+pub mod evaluation;
+pub mod forwarded;
 pub mod gzip;
 pub mod late;
 pub mod log_line;
 pub mod rewrite;
 pub mod uri;
+pub mod values;
 pub mod vars;
 
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +23,8 @@ use http::{HeaderMap, Method, Version};
 
 use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
+
+use self::values::Values;
 
 /// An end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,10 +99,12 @@ pub struct RequestCtx {
     pub uri: Box<[u8]>,
     /// Arguments, as rewritten so far: `$args`.
     pub args: Box<[u8]>,
-    /// Groups of the last regular expression that matched, the whole match first.
-    pub captures: Vec<Box<[u8]>>,
-    /// Values of user variables, by index.
-    pub user: Vec<Option<Box<[u8]>>>,
+    /// What variables hold so far.
+    pub values: Values,
+    /// `set $limit_rate`: bytes a second.
+    pub limit_rate: Option<u64>,
+    /// The status that `error_page` keeps while another location answers; 0: none.
+    pub error_status: u16,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
     /// Whether some of it came together with the request before: `$pipe`.
@@ -125,6 +132,12 @@ impl RequestCtx {
     /// The first header of that name (lower case).
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.get(name).map(http::HeaderValue::as_bytes)
+    }
+
+    /// Whether the connection stays open after the answer, by what is known of the request.
+    pub fn keeps_alive(&self) -> bool {
+        let core = &self.conf.core;
+        self.keep_alive && !core.keepalive_timeout.is_zero() && self.number < core.keepalive_requests
     }
 
     /// Whether the request is HTTP/1.0.
