@@ -106,12 +106,10 @@ builtins! {
     Uri "uri" Fixed "path of the request, decoded and normalized, as rewritten";
 
     "browser":
-    AncientBrowser "ancient_browser" Open "`ancient_browser_value` for an old browser";
-    ModernBrowser "modern_browser" Open "`modern_browser_value` for a modern browser";
     Msie "msie" Open "1 for any Internet Explorer";
 
     "fastcgi":
-    FastcgiScriptName "fastcgi_script_name" Fixed "the URI, as `fastcgi_split_path_info` is not there";
+    FastcgiScriptName "fastcgi_script_name" Fixed "same as $uri";
 
     "proxy":
     ProxyAddXForwardedFor "proxy_add_x_forwarded_for" Fixed "X-Forwarded-For of the request, and the client's address";
@@ -139,6 +137,12 @@ builtins! {
 
 /// Names that exist and are empty, with the module and the reason; `Open` ones can be defined.
 const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
+    (
+        "browser",
+        Kind::Open,
+        "old and modern browsers are not told apart yet",
+        &["ancient_browser", "modern_browser"],
+    ),
     (
         "core",
         Kind::Fixed,

@@ -17,7 +17,10 @@ use super::modules::http_core::CoreDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
 use super::modules::push::PushDraft;
+use super::modules::referer::RefererDraft;
+use super::modules::secure_link::SecureLinkDraft;
 use super::modules::server_name::ServerName;
+use super::modules::userid::UseridDraft;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
 macro_rules! draft {
@@ -106,6 +109,9 @@ pub struct ConfDraft {
     pub log: LogDraft,
     pub charset: CharsetDraft,
     pub gzip: GzipDraft,
+    pub referer: RefererDraft,
+    pub secure_link: SecureLinkDraft,
+    pub userid: UseridDraft,
     pub push: PushDraft,
 }
 
@@ -183,6 +189,9 @@ impl ConfDraft {
         self.log.inherit(&parent.log);
         self.charset.inherit(&parent.charset);
         self.gzip.inherit(&parent.gzip);
+        self.referer.inherit(&parent.referer);
+        self.secure_link.inherit(&parent.secure_link);
+        self.userid.inherit(&parent.userid);
         self.push.inherit(&parent.push);
     }
 }

@@ -25,7 +25,12 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
     let (conf, server) = (std::mem::take(&mut b.http.conf), std::mem::take(&mut b.http.server));
     let listens: Vec<_> = blocks.iter().map(|block| block.listens.clone()).collect();
     let names: Vec<_> = blocks.iter().map(names).collect();
-    let merger = &mut Merger { channel_id: channel_id(b, &blocks), error_log: b.main.error_log.clone(), b };
+    let merger = &mut Merger {
+        channel_id: channel_id(b, &blocks),
+        error_log: b.main.error_log.clone(),
+        names: Vec::new(),
+        b,
+    };
     let servers: Vec<Server> =
         blocks.into_iter().map(|block| merger.server(block, &conf, &server)).collect::<Outcome<_>>()?;
     check_variables(b)?;
@@ -107,15 +112,18 @@ struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     channel_id: Template,
     error_log: Vec<ErrorLog>,
+    /// Of the server that is being merged.
+    names: Vec<ServerName>,
 }
 
 impl Merger<'_, '_> {
     fn server(&mut self, mut block: Block, http: &ConfDraft, defaults: &ServerDraft) -> Outcome<Server> {
+        self.names = names(&block);
         self.inherit(&mut block, http)?;
         block.server.inherit(defaults);
         let limits = std::mem::take(&mut block.server);
         self.check_buffers(&limits)?;
-        let conf = Arc::new(self.conf(String::new(), &block.conf, &block.own));
+        let conf = Arc::new(self.conf(String::new(), &block.conf, &block.own)?);
         let name = first_name(&block);
         let place = block.span.map_or_else(String::new, |span| diag::place(self.b.sources, span));
         let locations = self.locations(block.locations, &block.conf)?;
@@ -186,7 +194,7 @@ impl Merger<'_, '_> {
         };
         let nested = self.locations(std::mem::take(&mut block.locations), &block.conf)?;
         let ops = std::mem::take(&mut block.ops);
-        let conf = Arc::new(self.conf(name, &block.conf, &block.own));
+        let conf = Arc::new(self.conf(name, &block.conf, &block.own)?);
         let rewrite = self.program(ops, Some((&block, &conf)))?;
         Ok(Location { matcher, conf, rewrite, nested })
     }
@@ -220,7 +228,7 @@ impl Merger<'_, '_> {
         if !block.own.publisher && block.own.subscriber.is_none() {
             (block.own.publisher, block.own.subscriber) = (location.own.publisher, location.own.subscriber);
         }
-        let mut conf = self.conf(around.name.clone(), &block.conf, &block.own);
+        let mut conf = self.conf(around.name.clone(), &block.conf, &block.own)?;
         conf.limit_except.clone_from(&around.limit_except);
         Ok(conf)
     }
@@ -239,13 +247,15 @@ impl Merger<'_, '_> {
         Ok(())
     }
 
-    fn conf(&self, name: String, conf: &ConfDraft, own: &OwnDraft) -> LocationConf {
+    fn conf(&mut self, name: String, conf: &ConfDraft, own: &OwnDraft) -> Outcome<LocationConf> {
         let limit_except = own.limit_except.as_ref().map(|(methods, block)| {
             let mut access = block.conf.access.clone();
             access.inherit(&conf.access);
             LimitExcept { methods: methods.clone(), access: access.finish() }
         });
-        LocationConf {
+        let referer = conf.referer.finish(&self.names);
+        let secure_link = conf.secure_link.finish();
+        Ok(LocationConf {
             name,
             core: conf.core.finish(),
             access: conf.access.finish(),
@@ -254,7 +264,21 @@ impl Merger<'_, '_> {
             log: conf.log.finish(&self.error_log),
             charset: conf.charset.finish(),
             gzip: conf.gzip.finish(),
+            referer: self.or_default(referer)?,
+            secure_link: self.or_default(secure_link)?,
+            userid: conf.userid.finish(),
             push: conf.push.finish(own, &self.channel_id),
+        })
+    }
+
+    /// Settles an error that nginx notices where `http` ends.
+    fn or_default<T: Default>(&mut self, outcome: Outcome<T>) -> Outcome<T> {
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                self.b.settle(Err(Diagnostic { span: self.b.http.span, ..error }))?;
+                Ok(T::default())
+            }
         }
     }
 }

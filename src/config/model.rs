@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hostnames::HostTable;
 use super::regex::Regex;
 use super::template::Template;
 use super::variable::Variables;
@@ -247,6 +248,12 @@ pub struct LocationConf {
     pub charset: CharsetConf,
     /// `gzip` and what belongs to it.
     pub gzip: GzipConf,
+    /// `valid_referers`.
+    pub referer: Option<RefererConf>,
+    /// `secure_link` and its kin.
+    pub secure_link: SecureLinkConf,
+    /// `userid` and its kin.
+    pub userid: UseridConf,
     /// `push_*`.
     pub push: PushConf,
 }
@@ -475,6 +482,98 @@ pub struct GzipConf {
     pub vary: bool,
     /// `gzip_http_version 1.0`?
     pub http10: bool,
+}
+
+/// `valid_referers`.
+#[derive(Clone, Debug, Default)]
+pub struct RefererConf {
+    /// `none`: requests without the header.
+    pub none: bool,
+    /// `blocked`: headers that are no URL of a host.
+    pub blocked: bool,
+    /// Hosts, with the beginning that the path must have.
+    pub hosts: HostTable<Box<[u8]>>,
+    /// Expressions for what follows the scheme.
+    pub regexes: Vec<Regex>,
+    /// Expressions for the host: names of the server.
+    pub server_regexes: Vec<Regex>,
+}
+
+/// `secure_link`.
+#[derive(Clone, Debug, Default)]
+pub enum SecureLinkConf {
+    /// Not set, or only half of it.
+    #[default]
+    Off,
+    /// `secure_link` and `secure_link_md5`.
+    Md5 {
+        /// Checksum, and behind a comma the end of its lifetime.
+        link: Template,
+        /// What the checksum is made of.
+        md5: Template,
+    },
+    /// `secure_link_secret`.
+    Secret(Box<[u8]>),
+}
+
+/// `userid`.
+#[derive(Clone, Debug)]
+pub struct UseridConf {
+    /// `userid`.
+    pub mode: UseridMode,
+    /// `userid_name`.
+    pub name: Box<[u8]>,
+    /// `userid_domain`.
+    pub domain: Option<Box<[u8]>>,
+    /// `userid_path`.
+    pub path: Box<[u8]>,
+    /// `userid_expires`.
+    pub expires: UseridExpires,
+    /// `userid_p3p`; empty: none.
+    pub p3p: Box<[u8]>,
+    /// `userid_mark`.
+    pub mark: Option<u8>,
+    /// `userid_service`.
+    pub service: Option<u32>,
+    /// `userid_flags`.
+    pub flags: UseridFlags,
+}
+
+/// What is done about the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UseridMode {
+    /// Nothing.
+    #[default]
+    Off,
+    /// It is read.
+    Log,
+    /// It is given in the form of old.
+    V1,
+    /// It is given.
+    On,
+}
+
+/// Lifetime of the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UseridExpires {
+    /// The browser's session.
+    #[default]
+    Off,
+    /// Until the end of 2037.
+    Max,
+    /// Seconds.
+    In(i64),
+}
+
+/// Flags of the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UseridFlags {
+    /// `secure`.
+    pub secure: bool,
+    /// `httponly`.
+    pub httponly: bool,
+    /// `samesite=`.
+    pub samesite: Option<&'static str>,
 }
 
 /// `push_*` of one location: the canonical push settings.

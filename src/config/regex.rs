@@ -18,21 +18,30 @@ impl Regex {
     /// # Errors
     /// nginx's text: `pcre2_compile() failed: ... in "PATTERN" at "REST"`.
     pub fn new(pattern: &[u8], caseless: bool, variables: &mut Variables) -> Result<Self, String> {
-        let text = String::from_utf8_lossy(pattern);
-        let compiled = RegexBuilder::new()
-            .caseless(caseless)
-            .jit_if_available(true)
-            .build(&text)
-            .map_err(|error| compile_error(&text, &error))?;
-        let names = compiled.capture_names();
+        let mut regex = Self::nameless(pattern, caseless)?;
+        let names = regex.compiled.capture_names();
         let mut named = Vec::new();
         for (group, name) in names.iter().enumerate() {
             if let Some(name) = name {
                 named.push((group, variables.define_group(name)?));
             }
         }
-        let named = named.into();
-        Ok(Self { pattern: text.into(), compiled, named })
+        regex.named = named.into();
+        Ok(regex)
+    }
+
+    /// Compiles `pattern`; its groups are no variables.
+    ///
+    /// # Errors
+    /// As [`Regex::new`].
+    pub fn nameless(pattern: &[u8], caseless: bool) -> Result<Self, String> {
+        let text = String::from_utf8_lossy(pattern);
+        let compiled = RegexBuilder::new()
+            .caseless(caseless)
+            .jit_if_available(true)
+            .build(&text)
+            .map_err(|error| compile_error(&text, &error))?;
+        Ok(Self { pattern: text.into(), compiled, named: Box::default() })
     }
 
     /// As written.

@@ -133,6 +133,12 @@ impl Variables {
             .map(|(name, _)| name.as_str())
     }
 
+    /// The index of a built-in variable that can be redefined, if the configuration mentions it.
+    pub fn find(&self, builtin: Builtin) -> Option<usize> {
+        let name = builtin::all().find(|row| row.variable == builtin)?.name;
+        self.index.get(name).copied()
+    }
+
     /// Whether something defines a variable of that name.
     pub fn is_defined(&self, name: &str) -> bool {
         self.index.get(name).is_some_and(|index| !matches!(self.meanings[*index], Meaning::Unknown))

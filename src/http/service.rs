@@ -16,6 +16,7 @@ use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
+use crate::request::userid::UidState;
 use crate::request::values::Values;
 use crate::request::{Connection, RequestCtx, uri};
 
@@ -208,6 +209,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         args: Box::default(),
         values: Values::new(config.variables.names().len()),
         limit_rate: None,
+        uid: UidState::default(),
         error_status: 0,
         internal: false,
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::config::model::{Expires, LocationConf};
 
 use super::late::Pending;
+use super::userid::UidCookie;
 use super::{RequestCtx, date, gzip};
 
 /// The name and version in `Server` and on error pages.
@@ -101,6 +102,8 @@ pub struct Responder {
     pub gzip: bool,
     /// Values of those `add_header`s that hold variables, by their place in the list.
     added: Option<Box<[AddedValue]>>,
+    /// The cookie of `userid`.
+    uid: Option<Box<UidCookie>>,
 }
 
 /// The place of an `add_header` in its list, and its value for one request.
@@ -159,6 +162,7 @@ impl Responder {
             head_only: ctx.method == http::Method::HEAD,
             gzip: conf.gzip.enabled && gzip::accepted(ctx),
             added: (!added.is_empty()).then_some(added),
+            uid: ctx.uid_cookie().map(Box::new),
             conf,
         }
     }
@@ -168,8 +172,13 @@ impl Responder {
         Arc::ptr_eq(&self.conf, &other.conf)
             && (self.keep_alive, self.http10, self.head_only, self.gzip)
                 == (other.keep_alive, other.http10, other.head_only, other.gzip)
-            && self.added.is_none()
-            && other.added.is_none()
+            && self.is_shared()
+            && other.is_shared()
+    }
+
+    /// Whether there is nothing in the answer for this request alone.
+    fn is_shared(&self) -> bool {
+        self.added.is_none() && self.uid.is_none()
     }
 
     /// Writes an answer down.
@@ -245,6 +254,9 @@ impl Responder {
             } else {
                 head.line(name, value);
             }
+        }
+        for (name, value) in self.uid.iter().flat_map(|cookie| cookie.headers()) {
+            head.line(name, value);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use crate::config::builtin::{self, Family};
+use crate::config::builtin::{self, Builtin, Family};
 use crate::config::computed::{Computed, Geo, Map, Source};
 use crate::config::model::Severity;
 use crate::config::template::{Part, Template};
@@ -94,7 +94,7 @@ impl<'a> Evaluation<'a> {
         }
         let ctx = self.ctx;
         match ctx.config.variables.meaning(index) {
-            Meaning::Builtin(builtin) => ctx.builtin(*builtin, &self.answer),
+            Meaning::Builtin(builtin) => self.open_builtin(index, *builtin),
             Meaning::Family(family, name) => self.member(*family, name),
             Meaning::Set => Some(Cow::Borrowed(b"")),
             Meaning::Group | Meaning::Unknown => None,
@@ -102,6 +102,15 @@ impl<'a> Evaluation<'a> {
                 self.computed(index, computed).map(|value| Cow::Owned(value.into()))
             }
         }
+    }
+
+    /// A built-in variable that can be redefined. What depends on the location is kept, as in nginx.
+    fn open_builtin(&self, index: usize, builtin: Builtin) -> Option<Cow<'a, [u8]>> {
+        let value = self.ctx.builtin(builtin, &self.answer);
+        if builtin == Builtin::InvalidReferer {
+            self.ctx.values.set(index, value.as_deref().map(Into::into));
+        }
+        value
     }
 
     fn member(&self, family: Family, name: &[u8]) -> Option<Cow<'a, [u8]>> {

@@ -7,8 +7,11 @@ pub mod forwarded;
 pub mod gzip;
 pub mod late;
 pub mod log_line;
+mod referer;
 pub mod rewrite;
+mod secure_link;
 pub mod uri;
+pub mod userid;
 pub mod values;
 pub mod vars;
 
@@ -24,6 +27,7 @@ use http::{HeaderMap, Method, Version};
 use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
 
+use self::userid::UidState;
 use self::values::Values;
 
 /// An end of a connection.
@@ -103,6 +107,8 @@ pub struct RequestCtx {
     pub values: Values,
     /// `set $limit_rate`: bytes a second.
     pub limit_rate: Option<u64>,
+    /// The cookie of `userid`.
+    pub uid: UidState,
     /// The status that `error_page` keeps while another location answers; 0: none.
     pub error_status: u16,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.

@@ -146,9 +146,13 @@ impl RequestCtx {
                 text(connection.remote.port().map_or_else(String::new, |port| port.to_string()))
             }
             B::DocumentRoot | B::RealpathRoot | B::RequestFilename => self.file_variable(builtin),
-            B::AncientBrowser | B::ModernBrowser | B::Msie => None,
-            B::InvalidReferer | B::SecureLink | B::SecureLinkExpires => None,
-            B::UidGot | B::UidReset | B::UidSet => None,
+            B::Msie => self.is_msie().then_some(Cow::Borrowed(&b"1"[..])),
+            B::InvalidReferer => Some(Cow::Borrowed(if self.has_invalid_referer() { b"1" } else { b"" })),
+            B::SecureLink => self.secure_link().map(Cow::Owned),
+            B::SecureLinkExpires => self.secure_link_expires().map(Cow::Owned),
+            B::UidGot => self.uid_got().map(Cow::Owned),
+            B::UidReset => Some(Cow::Borrowed(b"")),
+            B::UidSet => self.uid_set().map(Cow::Owned),
             B::Https | B::Empty => None,
             B::Status if self.error_status != 0 && answer.head.is_empty() => {
                 text(format!("{:03}", self.error_status))
@@ -164,6 +168,13 @@ impl RequestCtx {
             | B::DateGmt
             | B::DateLocal => late_value(builtin, None, self.started, self.connection.accepted),
         }
+    }
+
+    /// `$msie`: Internet Explorer, or who claims to be it; not Opera, which once did.
+    fn is_msie(&self) -> bool {
+        let agent = self.header("user-agent").unwrap_or_default();
+        let says = |word: &[u8]| agent.windows(word.len()).any(|window| window == word);
+        says(b"MSIE ") && !says(b"Opera")
     }
 
     /// `$document_root`, `$realpath_root`, `$request_filename`: there are no files yet.

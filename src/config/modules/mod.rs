@@ -17,9 +17,12 @@ pub mod map;
 pub mod nchan;
 pub mod push;
 pub mod push_names;
+pub mod referer;
 pub mod rewrite;
+pub mod secure_link;
 pub mod server_name;
 pub mod split_clients;
+pub mod userid;
 
 use encke_parser::{Body, Directive as Node};
 
@@ -57,6 +60,9 @@ const MODULES: &[Module] = &[
     map::MODULE,
     geo::MODULE,
     split_clients::MODULE,
+    referer::MODULE,
+    secure_link::MODULE,
+    userid::MODULE,
     push::MODULE,
     push_names::MODULE,
     nchan::MODULE,
