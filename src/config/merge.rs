@@ -253,8 +253,8 @@ impl Merger<'_, '_> {
             access.inherit(&conf.access);
             LimitExcept { methods: methods.clone(), access: access.finish() }
         });
-        let referer = conf.referer.finish(&self.names);
-        let secure_link = conf.secure_link.finish();
+        let referer = conf.referer.finish(&self.names, self.b.http.span);
+        let secure_link = conf.secure_link.finish(self.b.http.span);
         Ok(LocationConf {
             name,
             core: conf.core.finish(),
@@ -276,7 +276,7 @@ impl Merger<'_, '_> {
         match outcome {
             Ok(value) => Ok(value),
             Err(error) => {
-                self.b.settle(Err(Diagnostic { span: self.b.http.span, ..error }))?;
+                self.b.settle(Err(error))?;
                 Ok(T::default())
             }
         }

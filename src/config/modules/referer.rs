@@ -1,5 +1,7 @@
 //! `valid_referers`.
 
+use encke_parser::Span;
+
 use super::super::builder::{Builder, Outcome};
 use super::super::call::Call;
 use super::super::context::Contexts;
@@ -83,11 +85,11 @@ impl RefererDraft {
         own.server_regexes |= outer.server_regexes;
     }
 
-    /// The referers in force, in a server of these names.
+    /// The referers in force, in a server of these names; `end` is where `http` ends.
     ///
     /// # Errors
     /// A name that is listed, too; only `none` or `blocked`.
-    pub fn finish(&self, names: &[ServerName]) -> Outcome<Option<RefererConf>> {
+    pub fn finish(&self, names: &[ServerName], end: Option<Span>) -> Outcome<Option<RefererConf>> {
         let Some(lists) = &self.0 else { return Ok(None) };
         let mut conf = lists.conf.clone();
         for name in names {
@@ -96,7 +98,9 @@ impl RefererDraft {
                 NameKind::Regex(regex) if lists.server_regexes => conf.server_regexes.push(regex.clone()),
                 NameKind::Regex(_) | NameKind::Invalid => {}
                 _ if lists.server_names => {
-                    conf.hosts.insert(text, Box::default()).map_err(|refused| refused_key(refused, text))?;
+                    conf.hosts
+                        .insert(text, Box::default())
+                        .map_err(|refused| Diagnostic { span: end, ..refused_key(refused, text) })?;
                 }
                 _ => {}
             }

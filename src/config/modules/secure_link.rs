@@ -1,5 +1,7 @@
 //! `secure_link`, `secure_link_md5`, `secure_link_secret`.
 
+use encke_parser::Span;
+
 use super::super::builder::Outcome;
 use super::super::diag::Diagnostic;
 use super::super::directive::Directive;
@@ -62,15 +64,15 @@ impl SecureLinkDraft {
         }
     }
 
-    /// The links in force.
+    /// The links in force; `end` is where `http` ends.
     ///
     /// # Errors
     /// Both forms in one block.
-    pub fn finish(&self) -> Outcome<SecureLinkConf> {
+    pub fn finish(&self, end: Option<Span>) -> Outcome<SecureLinkConf> {
         let problem = "\"secure_link_secret\" cannot be mixed with \"secure_link\" and \"secure_link_md5\"";
         match self {
             Self { secret: Some(_), link, md5 } if link.is_some() || md5.is_some() => {
-                Err(Diagnostic::emerg(problem))
+                Err(Diagnostic { span: end, ..Diagnostic::emerg(problem) })
             }
             Self { secret: Some(secret), .. } => Ok(SecureLinkConf::Secret(secret.clone())),
             Self { link: Some(link), md5: Some(md5), .. } => {
