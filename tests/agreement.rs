@@ -68,6 +68,7 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
         &["address of a server without a name in a redirect"],
     ),
     ("`$content_length` of a chunked request", &["content of a chunked request"]),
+    ("`$sent_http_location` of a completed redirect", &["completed redirect in a variable"]),
     ("`charset $variable`", &["charset with a variable"]),
 ];
 
@@ -107,6 +108,7 @@ topics! {
     rewrites: compare_answers("rewrite.case"),
     secure_links: compare_answers("secure_link.case"),
     servers: compare_answers("servers.case"),
+    set_and_if: compare_answers("set.case"),
     split_clients: compare_answers("split_clients.case"),
     userids: compare_answers("userid.case"),
     variables: compare_answers("variables.case"),

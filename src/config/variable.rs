@@ -78,7 +78,7 @@ impl Variables {
     pub fn define(&mut self, name: &str) -> Result<usize, String> {
         let index = self.open(name)?;
         let meaning = &mut self.meanings[index];
-        if matches!(meaning, Meaning::Unknown | Meaning::Family(..)) {
+        if matches!(meaning, Meaning::Unknown) {
             *meaning = Meaning::Set;
         }
         Ok(index)
@@ -94,19 +94,7 @@ impl Variables {
         Ok(index)
     }
 
-    /// The variable of a `map` or its kin; of several of one name the last one counts.
-    ///
-    /// # Errors
-    /// nginx's text for a variable that cannot be redefined.
-    pub fn define_computed(&mut self, name: &str) -> Result<usize, String> {
-        let index = self.open(name)?;
-        if matches!(self.meanings[index], Meaning::Unknown | Meaning::Family(..)) {
-            self.meanings[index] = Meaning::Set;
-        }
-        Ok(index)
-    }
-
-    /// Says how the value of a variable is computed.
+    /// Says how the value of a variable that is [defined](Variables::define) is computed; of several ways the last one counts.
     pub fn compute(&mut self, index: usize, computed: Computed) {
         if let Some(meaning) = self.meanings.get_mut(index) {
             *meaning = Meaning::Computed(Arc::new(computed));

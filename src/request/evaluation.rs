@@ -95,7 +95,14 @@ impl<'a> Evaluation<'a> {
         let ctx = self.ctx;
         match ctx.config.variables.meaning(index) {
             Meaning::Builtin(builtin) => self.open_builtin(index, *builtin),
-            Meaning::Family(family, name) => self.member(*family, name),
+            Meaning::Family(family, name) => {
+                let value = self.member(*family, name);
+                if *family == Family::SentHttp {
+                    // As in nginx, it stays what it was when it was first asked for.
+                    ctx.values.set(index, value.as_deref().map(Into::into));
+                }
+                value
+            }
             Meaning::Set => Some(Cow::Borrowed(b"")),
             Meaning::Group | Meaning::Unknown => None,
             Meaning::Computed(computed) => {
@@ -119,7 +126,7 @@ impl<'a> Evaluation<'a> {
             Family::Cookie => self.ctx.cookie(name).map(Cow::Borrowed),
             Family::Http => self.ctx.http(name),
             Family::SentHttp if self.answer.head.is_empty() => self.ctx.expected_header(name),
-            Family::SentHttp => late::sent_header(self.answer.head, name),
+            Family::SentHttp => late::sent_header(&self.answer.sent, self.answer.head, name),
             Family::Empty => None,
         }
     }

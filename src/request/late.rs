@@ -81,7 +81,7 @@ impl Pending {
                 Piece::Builtin(builtin) => {
                     write(late_value(*builtin, Some(sent), self.started, self.accepted).as_deref(), &mut out);
                 }
-                Piece::SentHttp(name) => write(sent_header(head, name).as_deref(), &mut out),
+                Piece::SentHttp(name) => write(sent_header(sent, head, name).as_deref(), &mut out),
                 Piece::Computed(variable) => {
                     let value = evaluation.as_ref().and_then(|evaluation| evaluation.value(variable));
                     write(value.as_deref(), &mut out);
@@ -105,8 +105,15 @@ fn late_piece(ctx: &RequestCtx, variable: &Variable) -> Piece {
     }
 }
 
-/// `$sent_http_NAME`: all headers of that name in the head of an answer; `_` in the name stands for `-`.
-pub(super) fn sent_header<'a>(head: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+/// `$sent_http_NAME`: all headers of that name in the head of an answer; `_` in the name stands for `-`. As in nginx, the two
+/// headers that every answer has are not there, and a request that is logged has no connection to keep any more.
+pub(super) fn sent_header<'a>(sent: &Sent, head: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+    match name {
+        b"server" | b"date" => return None,
+        b"connection" if sent.complete => return Some(Cow::Borrowed(b"close")),
+        b"keep_alive" if sent.complete => return None,
+        _ => {}
+    }
     let same = |header: &[u8]| {
         let pairs = || header.iter().zip(name);
         header.len() == name.len()

@@ -173,8 +173,9 @@ impl RequestCtx {
     /// `$msie`: Internet Explorer, or who claims to be it; not Opera, which once did.
     fn is_msie(&self) -> bool {
         let agent = self.header("user-agent").unwrap_or_default();
-        let says = |word: &[u8]| agent.windows(word.len()).any(|window| window == word);
-        says(b"MSIE ") && !says(b"Opera")
+        let find = |word: &[u8]| agent.windows(word.len()).position(|window| window == word);
+        // A version follows.
+        find(b"MSIE ").is_some_and(|at| at + 7 < agent.len()) && find(b"Opera").is_none()
     }
 
     /// `$document_root`, `$realpath_root`, `$request_filename`: there are no files yet.

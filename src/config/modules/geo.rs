@@ -38,7 +38,7 @@ fn geo(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
         2 => (Some(b.variables.resolve(&first)), variable_name(call.arg(1))?),
         _ => (None, first),
     };
-    let index = b.variables.define_computed(&name).map_err(Diagnostic::emerg)?;
+    let index = b.variables.define(&name).map_err(Diagnostic::emerg)?;
     let mut draft = Draft { geo: Geo { address, ..Geo::default() }, ..Draft::default() };
     each_line(b, call, &mut |b, words| line(b, call, &mut draft, words))?;
     b.variables.compute(index, Computed { source: Source::Geo(draft.geo), volatile: false });

@@ -41,7 +41,7 @@ struct Draft {
 fn map(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let source = b.template(call, 0)?;
     let name = variable_name(call.arg(1))?;
-    let index = b.variables.define_computed(&name).map_err(Diagnostic::emerg)?;
+    let index = b.variables.define(&name).map_err(Diagnostic::emerg)?;
     let mut draft = Draft { map: Map { source, ..Map::default() }, ..Draft::default() };
     each_line(b, call, &mut |b, words| line(b, &mut draft, words))?;
     let map = Map { default: draft.default.unwrap_or_default(), ..draft.map };

@@ -27,7 +27,7 @@ const WHOLE: u64 = 10_000;
 fn split_clients(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let key = b.template(call, 0)?;
     let name = variable_name(call.arg(1))?;
-    let index = b.variables.define_computed(&name).map_err(Diagnostic::emerg)?;
+    let index = b.variables.define(&name).map_err(Diagnostic::emerg)?;
     let mut shares: Vec<(Option<u64>, Box<[u8]>)> = Vec::new();
     each_line(b, call, &mut |_, words| {
         shares.push((
