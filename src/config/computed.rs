@@ -241,16 +241,25 @@ fn insert(ranges: &mut Vec<Range>, new: Range) -> Result<Option<Box<[u8]>>, (u16
 pub struct SplitClients {
     /// What is hashed.
     pub key: Template,
-    /// Values with the hash they reach up to (not included); `None` is the rest (`*`).
-    pub parts: Vec<(Option<u32>, Box<[u8]>)>,
+    /// The parts, in order.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a `split_clients`.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The hash it reaches up to (not included); `None` is the rest (`*`).
+    pub end: Option<u32>,
+    /// Its value.
+    pub value: Box<[u8]>,
 }
 
 impl SplitClients {
     /// The value for a key.
     pub fn find(&self, key: &[u8]) -> &[u8] {
         let hash = murmur2(key);
-        let mut fitting = self.parts.iter().filter(|(end, _)| end.is_none_or(|end| hash < end));
-        fitting.next().map(|(_, value)| &**value).unwrap_or_default()
+        let found = self.parts.iter().find(|part| part.end.is_none_or(|end| hash < end));
+        found.map(|part| &*part.value).unwrap_or_default()
     }
 }
 

@@ -154,10 +154,7 @@ impl Variables {
             let mut parts = template.parts().iter();
             parts.any(|part| matches!(part, Part::Variable(variable) if self.is_late(variable)))
         };
-        let computed = match &self.meanings[index] {
-            Meaning::Computed(computed) => computed,
-            _ => return self.late[index],
-        };
+        let Meaning::Computed(computed) = &self.meanings[index] else { return self.late[index] };
         match &computed.source {
             Source::Map(map) => is_late(&map.source) || map.values().any(is_late),
             Source::Geo(geo) => geo.address.as_ref().is_some_and(|address| self.is_late(address)),

@@ -19,7 +19,7 @@ const DEPTH: u32 = 100;
 /// How many values may be computed for one text. A circle of volatile ones would take for ever.
 const MOST_COMPUTED: u32 = 10_000;
 /// How long a computed value may be. A circle of values that repeat one another doubles them.
-const LONGEST: usize = 8 << 20;
+const LONGEST: usize = 1 << 20;
 
 /// What is known of the answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,6 +147,8 @@ impl<'a> Evaluation<'a> {
         self.depth.set(self.depth.get() - 1);
         if value.len() > LONGEST {
             self.complain(index, "too long value while evaluating variable");
+            // Whatever is made of it would be longer still.
+            self.computed.set(MOST_COMPUTED);
             return None;
         }
         let value = Some(value.into_boxed_slice());
@@ -166,6 +168,9 @@ impl<'a> Evaluation<'a> {
 
     fn map(&self, map: &Map) -> Vec<u8> {
         let mut key = self.render(&map.source);
+        if self.computed.get() == MOST_COMPUTED {
+            return Vec::new();
+        }
         if map.hostnames && key.last() == Some(&b'.') {
             key.pop();
         }

@@ -2,7 +2,7 @@
 
 use super::super::builder::{Builder, Outcome};
 use super::super::call::Call;
-use super::super::computed::{Computed, Source, SplitClients};
+use super::super::computed::{Computed, Part, Source, SplitClients};
 use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
@@ -28,15 +28,21 @@ fn split_clients(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let key = b.template(call, 0)?;
     let name = variable_name(call.arg(1))?;
     let index = b.variables.define(&name).map_err(Diagnostic::emerg)?;
-    let mut shares: Vec<(Option<u64>, Box<[u8]>)> = Vec::new();
+    let mut parts = Vec::new();
+    let (mut sum, mut end, mut too_much) = (0u64, 0u64, false);
     each_line(b, call, &mut |_, words| {
-        shares.push((
-            share(words.first().copied().unwrap_or_default())?,
-            words.get(1).copied().unwrap_or_default().into(),
-        ));
+        let word = |at: usize| words.get(at).copied().unwrap_or_default();
+        let share = share(word(0))?;
+        sum = share.map_or(WHOLE, |share| sum.saturating_add(share));
+        end += share.unwrap_or(0).min(WHOLE) * u64::from(u32::MAX) / WHOLE;
+        let end = share.map(|_| u32::try_from(end).unwrap_or(u32::MAX));
+        parts.push(Part { end, value: word(1).into() });
+        too_much |= sum > WHOLE;
         Ok(())
     })?;
-    let parts = parts(shares)?;
+    if too_much {
+        return Err(Diagnostic::emerg("percent total is greater than 100%"));
+    }
     let source = Source::SplitClients(SplitClients { key, parts });
     b.variables.compute(index, Computed { source, volatile: false });
     Ok(())
@@ -52,19 +58,4 @@ fn share(text: &[u8]) -> Outcome<Option<u64>> {
     let invalid =
         || Diagnostic::emerg(format!("invalid percent value \"{}\"", String::from_utf8_lossy(text)));
     percent.map(Some).ok_or_else(invalid)
-}
-
-/// The shares as ends of intervals of the hash.
-fn parts(shares: Vec<(Option<u64>, Box<[u8]>)>) -> Outcome<Vec<(Option<u32>, Box<[u8]>)>> {
-    let (mut sum, mut end) = (0u64, 0u64);
-    let mut parts = Vec::new();
-    for (share, value) in shares {
-        sum = share.map_or(WHOLE, |share| sum.saturating_add(share));
-        if sum > WHOLE {
-            return Err(Diagnostic::emerg("percent total is greater than 100%"));
-        }
-        end += share.unwrap_or(0) * u64::from(u32::MAX) / WHOLE;
-        parts.push((share.map(|_| u32::try_from(end).unwrap_or(u32::MAX)), value));
-    }
-    Ok(parts)
 }
