@@ -93,6 +93,7 @@ macro_rules! topics {
 
 topics! {
     access: compare_answers("access.case"),
+    browsers: compare_answers("browser.case"),
     connections: compare_answers("connections.case"),
     error_pages: compare_answers("error_page.case"),
     geo: compare_answers("geo.case"),
@@ -112,6 +113,7 @@ topics! {
     split_clients: compare_answers("split_clients.case"),
     userids: compare_answers("userid.case"),
     variables: compare_answers("variables.case"),
+    config_of_browser: compare_checks("config_errors/browser.case"),
     config_of_geo: compare_checks("config_errors/geo.case"),
     config_of_locations: compare_checks("config_errors/locations.case"),
     config_of_map: compare_checks("config_errors/map.case"),

@@ -106,6 +106,8 @@ builtins! {
     Uri "uri" Fixed "path of the request, decoded and normalized, as rewritten";
 
     "browser":
+    AncientBrowser "ancient_browser" Open "`ancient_browser_value` for a browser that is not modern";
+    ModernBrowser "modern_browser" Open "`modern_browser_value` for a modern browser";
     Msie "msie" Open "1 for any Internet Explorer";
 
     "fastcgi":
@@ -137,12 +139,6 @@ builtins! {
 
 /// Names that exist and are empty, with the module and the reason; `Open` ones can be defined.
 const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
-    (
-        "browser",
-        Kind::Open,
-        "old and modern browsers are not told apart yet",
-        &["ancient_browser", "modern_browser"],
-    ),
     (
         "core",
         Kind::Fixed,

@@ -10,6 +10,7 @@ use encke_parser::Span;
 use super::context::Contexts;
 use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, User};
 use super::modules::access::AccessDraft;
+use super::modules::browser::BrowserDraft;
 use super::modules::charset::CharsetDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
@@ -109,6 +110,7 @@ pub struct ConfDraft {
     pub log: LogDraft,
     pub charset: CharsetDraft,
     pub gzip: GzipDraft,
+    pub browser: BrowserDraft,
     pub referer: RefererDraft,
     pub secure_link: SecureLinkDraft,
     pub userid: UseridDraft,
@@ -189,6 +191,7 @@ impl ConfDraft {
         self.log.inherit(&parent.log);
         self.charset.inherit(&parent.charset);
         self.gzip.inherit(&parent.gzip);
+        self.browser.inherit(&parent.browser);
         self.referer.inherit(&parent.referer);
         self.secure_link.inherit(&parent.secure_link);
         self.userid.inherit(&parent.userid);

@@ -264,6 +264,7 @@ impl Merger<'_, '_> {
             log: conf.log.finish(&self.error_log),
             charset: conf.charset.finish(),
             gzip: conf.gzip.finish(),
+            browser: conf.browser.finish(),
             referer: self.or_default(referer)?,
             secure_link: self.or_default(secure_link)?,
             userid: conf.userid.finish(),

@@ -114,7 +114,7 @@ impl<'a> Evaluation<'a> {
     /// A built-in variable that can be redefined. What depends on the location is kept, as in nginx.
     fn open_builtin(&self, index: usize, builtin: Builtin) -> Option<Cow<'a, [u8]>> {
         let value = self.ctx.builtin(builtin, &self.answer);
-        if builtin == Builtin::InvalidReferer {
+        if matches!(builtin, Builtin::InvalidReferer | Builtin::AncientBrowser | Builtin::ModernBrowser) {
             self.ctx.values.set(index, value.as_deref().map(Into::into));
         }
         value

@@ -1,6 +1,7 @@
 //! One request as directives see it: its parts, its variables, the rewrite program, the head of its answer.
 
 pub mod answer;
+mod browser;
 pub mod date;
 pub mod evaluation;
 pub mod forwarded;

@@ -146,6 +146,12 @@ impl RequestCtx {
                 text(connection.remote.port().map_or_else(String::new, |port| port.to_string()))
             }
             B::DocumentRoot | B::RealpathRoot | B::RequestFilename => self.file_variable(builtin),
+            B::AncientBrowser => {
+                (!self.is_modern_browser()).then(|| Cow::Borrowed(&*self.conf.browser.ancient_value))
+            }
+            B::ModernBrowser => {
+                self.is_modern_browser().then(|| Cow::Borrowed(&*self.conf.browser.modern_value))
+            }
             B::Msie => self.is_msie().then_some(Cow::Borrowed(&b"1"[..])),
             B::InvalidReferer => Some(Cow::Borrowed(if self.has_invalid_referer() { b"1" } else { b"" })),
             B::SecureLink => self.secure_link().map(Cow::Owned),
@@ -168,14 +174,6 @@ impl RequestCtx {
             | B::DateGmt
             | B::DateLocal => late_value(builtin, None, self.started, self.connection.accepted),
         }
-    }
-
-    /// `$msie`: Internet Explorer, or who claims to be it; not Opera, which once did.
-    fn is_msie(&self) -> bool {
-        let agent = self.header("user-agent").unwrap_or_default();
-        let find = |word: &[u8]| agent.windows(word.len()).position(|window| window == word);
-        // A version follows.
-        find(b"MSIE ").is_some_and(|at| at + 7 < agent.len()) && find(b"Opera").is_none()
     }
 
     /// `$document_root`, `$realpath_root`, `$request_filename`: there are no files yet.

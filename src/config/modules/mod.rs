@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod access;
 pub mod auth_basic;
+pub mod browser;
 pub mod catalogue;
 pub mod charset;
 pub mod core;
@@ -60,6 +61,7 @@ const MODULES: &[Module] = &[
     map::MODULE,
     geo::MODULE,
     split_clients::MODULE,
+    browser::MODULE,
     referer::MODULE,
     secure_link::MODULE,
     userid::MODULE,

@@ -21,7 +21,6 @@ const NO_OIDC: &str =
 /// The remaining modules.
 pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_geoip_module", directives: GEOIP },
-    Module { name: "ngx_http_browser_module", directives: BROWSER },
     Module { name: "ngx_http_keyval_module", directives: KEYVAL },
     Module { name: "ngx_http_mirror_module", directives: MIRROR },
     Module { name: "ngx_http_empty_gif_module", directives: EMPTY_GIF },
@@ -49,17 +48,6 @@ const GEOIP: &[Directive] = &rows![
         "Proxies whose X-Forwarded-For is trusted (ngx_http_geoip2_module).";
     Refused "geoip2_proxy_recursive", H, ONE, "off", NO_VARIABLES,
         "Skips all trusted addresses of the header (ngx_http_geoip2_module).";
-];
-
-const BROWSER: &[Directive] = &rows![
-    Refused "ancient_browser", HSL, SOME, "", NO_VARIABLES,
-        "Browsers for which $ancient_browser is set.";
-    Refused "ancient_browser_value", HSL, ONE, "1", NO_VARIABLES,
-        "Value of $ancient_browser.";
-    Refused "modern_browser", HSL, ONE_OR_TWO, "", NO_VARIABLES,
-        "Browsers for which $modern_browser is set.";
-    Refused "modern_browser_value", HSL, ONE, "1", NO_VARIABLES,
-        "Value of $modern_browser.";
 ];
 
 const KEYVAL: &[Directive] = &rows![
