@@ -9,11 +9,13 @@ const HTTP: &str = "
     map $sent_http_content_type $kind { ~^text/ text; default other; }
     map $class $logged { fine 1; default 0; }
     map $arg_who $name { default \"$arg_who:$status\"; }
+    log_format bodies '[$request_body]';
     log_format mapped '$uri $class $kind $name $arg_who';";
 
 const SERVER: &str = "
     set $push_channel_id $arg_id;
     location /publish { push_publisher; }
+    location /logged { access_log {{dir}}/bodies.log bodies; push_publisher; }
     location /watched {
         access_log {{dir}}/watched.log mapped if=$logged;
         push_subscriber;
@@ -43,15 +45,31 @@ fn log_lines_of_who_waited_are_computed_from_the_answer_and_the_request() {
     for client in &mut clients {
         assert_eq!(client.receive(PATIENCE).into_response().text(), "text");
     }
-    let deadline = Instant::now() + PATIENCE;
-    let mut lines: Vec<String> = Vec::new();
-    while lines.len() < 2 {
-        assert!(Instant::now() < deadline, "two lines: {lines:?}");
-        let text = std::fs::read_to_string(server.dir().join("watched.log")).unwrap_or_default();
-        lines = text.lines().map(str::to_owned).collect();
-    }
+    let mut lines = lines(&server, "watched.log", 2);
     lines.sort();
     assert_eq!(lines, ["/watched fine text ann:200 ann", "/watched fine text bob:200 bob"]);
+}
+
+fn lines(server: &Server, log: &str, count: usize) -> Vec<String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let text = std::fs::read_to_string(server.dir().join(log)).unwrap_or_default();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        if lines.len() >= count {
+            return lines;
+        }
+        assert!(Instant::now() < deadline, "{count} lines: {lines:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_published_body_is_a_variable_if_it_is_short() {
+    let server = Server::start(Conf::server(SERVER).http(HTTP));
+    for body in ["short".to_owned(), "x".repeat(20_000), String::new()] {
+        server.post("/logged?id=c", &body);
+    }
+    assert_eq!(lines(&server, "bodies.log", 3), ["[short]", "[-]", "[-]"]);
 }
 
 #[test]

@@ -88,6 +88,7 @@ builtins! {
     RemotePort "remote_port" Fixed "the client's port";
     RemoteUser "remote_user" Fixed "user name of Basic authentication";
     Request "request" Fixed "the request line as it came";
+    RequestBody "request_body" Fixed "the request's body, where a location reads it and it is not longer than 16k";
     RequestCompletion "request_completion" Late "OK if the request was answered, else empty";
     RequestFilename "request_filename" Fixed "path of the file for the request";
     RequestId "request_id" Fixed "16 random bytes, hexadecimal";
@@ -150,7 +151,6 @@ const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
             "proxy_protocol_server_port",
         ],
     ),
-    ("core", Kind::Fixed, "bodies are handed on without a copy for variables", &["request_body"]),
     ("core", Kind::Fixed, "bodies are not kept in files", &["request_body_file"]),
     (
         "core",

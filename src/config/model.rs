@@ -387,7 +387,27 @@ pub struct HeadersConf {
     /// `add_header`, in order.
     pub add: Vec<AddHeader>,
     /// `expires`.
-    pub expires: Expires,
+    pub expires: ExpiresConf,
+}
+
+/// `expires`, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpiresConf {
+    /// Without variables.
+    Fixed(Expires),
+    /// With variables: what it comes to is known with the answer.
+    Computed {
+        /// The text.
+        value: Template,
+        /// `modified` stands in front.
+        modified: bool,
+    },
+}
+
+impl Default for ExpiresConf {
+    fn default() -> Self {
+        Self::Fixed(Expires::Off)
+    }
 }
 
 /// One `add_header`.

@@ -215,6 +215,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
         pipelined: raw.pipelined,
         body_length: Arc::default(),
+        body: OnceLock::new(),
         credentials: OnceLock::new(),
         id: OnceLock::new(),
         started: Instant::now(),

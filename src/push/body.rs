@@ -37,10 +37,9 @@ pub async fn read(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
             rest.extend_from_slice(&data);
         }
     }
-    if rest.is_empty() {
-        return Ok(first);
-    }
-    Ok([&first[..], &rest[..]].concat().into())
+    let whole = if rest.is_empty() { first } else { [&first[..], &rest[..]].concat().into() };
+    ctx.keep_body(&whole);
+    Ok(whole)
 }
 
 /// Reads a body that nobody wants, within the limits of one that is wanted.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-use crate::config::model::{Expires, LocationConf};
+use crate::config::model::{Expires, ExpiresConf, LocationConf};
+use crate::config::modules::headers::parse_expires;
 
 use super::late::Pending;
 use super::userid::UidCookie;
@@ -102,6 +103,8 @@ pub struct Responder {
     pub gzip: bool,
     /// Values of those `add_header`s that hold variables, by their place in the list.
     added: Option<Box<[AddedValue]>>,
+    /// `expires` with variables.
+    expires: Option<Box<Pending>>,
     /// The cookie of `userid`.
     uid: Option<Box<UidCookie>>,
 }
@@ -162,6 +165,10 @@ impl Responder {
             head_only: ctx.method == http::Method::HEAD,
             gzip: conf.gzip.enabled && gzip::accepted(ctx),
             added: (!added.is_empty()).then_some(added),
+            expires: match &conf.headers.expires {
+                ExpiresConf::Fixed(_) => None,
+                ExpiresConf::Computed { value, .. } => Some(Box::new(pending(value))),
+            },
             uid: ctx.uid_cookie().map(Box::new),
             conf,
         }
@@ -178,7 +185,7 @@ impl Responder {
 
     /// Whether there is nothing in the answer for this request alone.
     fn is_shared(&self) -> bool {
-        self.added.is_none() && self.uid.is_none()
+        self.added.is_none() && self.uid.is_none() && self.expires.is_none()
     }
 
     /// Writes an answer down.
@@ -245,7 +252,7 @@ impl Responder {
             }
         }
         if plain {
-            self.expires(head, answer.last_modified);
+            self.expires(head, answer);
         }
         for (name, value) in self.added(answer.status, &head.0) {
             if compressed && name.eq_ignore_ascii_case("etag") && value.starts_with(b"\"") {
@@ -288,9 +295,9 @@ impl Responder {
         }
     }
 
-    fn expires(&self, head: &mut Head, last_modified: Option<i64>) {
+    fn expires(&self, head: &mut Head, answer: &Answer) {
         let now = date::now();
-        let seconds = match self.conf.headers.expires {
+        let seconds = match self.expires_value(answer.status, &head.0) {
             Expires::Off => return,
             Expires::Epoch => {
                 head.line("Expires", "Thu, 01 Jan 1970 00:00:01 GMT");
@@ -303,7 +310,9 @@ impl Responder {
                 return;
             }
             Expires::In(seconds) => seconds,
-            Expires::Modified(seconds) => last_modified.map_or(seconds, |modified| modified + seconds - now),
+            Expires::Modified(seconds) => {
+                answer.last_modified.map_or(seconds, |modified| modified + seconds - now)
+            }
             Expires::At(time) => date::until_local_time(time),
         };
         head.line("Expires", date::format(now + seconds));
@@ -311,6 +320,18 @@ impl Responder {
             head.line("Cache-Control", "no-cache");
         } else {
             head.line("Cache-Control", format!("max-age={seconds}"));
+        }
+    }
+
+    /// What `expires` comes to; a value that is none sends nothing.
+    fn expires_value(&self, status: u16, head: &[u8]) -> Expires {
+        match (&self.conf.headers.expires, &self.expires) {
+            (ExpiresConf::Fixed(expires), _) => *expires,
+            (ExpiresConf::Computed { modified, .. }, Some(pending)) => {
+                let text = pending.finish(&Sent { status, ..Sent::default() }, head, write_value);
+                parse_expires(&text, *modified).unwrap_or_default()
+            }
+            (ExpiresConf::Computed { .. }, None) => Expires::Off,
         }
     }
 

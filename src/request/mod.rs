@@ -31,6 +31,9 @@ use crate::log;
 use self::userid::UidState;
 use self::values::Values;
 
+/// nginx's default of `client_body_buffer_size`.
+const LONGEST_KEPT_BODY: usize = 16 << 10;
+
 /// An end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -120,6 +123,8 @@ pub struct RequestCtx {
     pub head_length: u64,
     /// Bytes of the body that were read so far; those that were dropped do not count, as in nginx.
     pub body_length: Arc<AtomicU64>,
+    /// The body, where it was read and is short enough: `$request_body`.
+    pub body: OnceLock<Bytes>,
     /// Whether the connection may serve another request after this one.
     pub keep_alive: bool,
     /// User and password of Basic authentication, decoded on first use.
@@ -131,6 +136,14 @@ pub struct RequestCtx {
 }
 
 impl RequestCtx {
+    /// Keeps a body that was read, unless nginx would have put it into a file.
+    pub fn keep_body(&self, body: &Bytes) {
+        if (1..=LONGEST_KEPT_BODY).contains(&body.len()) {
+            // It is read once.
+            let _ = self.body.set(body.clone());
+        }
+    }
+
     /// The server in force.
     pub fn server(&self) -> &Server {
         &self.config.servers[self.server]

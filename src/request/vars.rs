@@ -119,6 +119,7 @@ impl RequestCtx {
             B::RemotePort => text(connection.remote.port().map_or_else(String::new, |port| port.to_string())),
             B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(user.as_bytes())),
             B::Request => Some(Cow::Borrowed(&self.line)),
+            B::RequestBody => self.body.get().map(|body| Cow::Borrowed(&**body)),
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
             B::RequestLength => {
                 text((self.head_length + self.body_length.load(Ordering::Relaxed)).to_string())
