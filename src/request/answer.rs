@@ -101,12 +101,39 @@ pub struct Responder {
     pub head_only: bool,
     /// The client takes gzip, and the location gives it.
     pub gzip: bool,
+    /// What is in the answer for this request alone.
+    own: Option<Box<Own>>,
+}
+
+/// Headers that depend on the request.
+#[derive(Clone, Debug)]
+struct Own {
     /// Values of those `add_header`s that hold variables, by their place in the list.
-    added: Option<Box<[AddedValue]>>,
+    added: Box<[AddedValue]>,
     /// `expires` with variables.
-    expires: Option<Box<Pending>>,
+    expires: Option<Pending>,
     /// The cookie of `userid`.
-    uid: Option<Box<UidCookie>>,
+    uid: Option<UidCookie>,
+}
+
+impl Own {
+    /// `None` if every request of the location gets the same.
+    fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
+        let headers = &ctx.conf.headers;
+        let with_variables =
+            headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
+        let pending = |value| Pending::new(ctx, value, write_value);
+        let own = Self {
+            added: with_variables.map(|(at, row)| (at, pending(&row.value))).collect(),
+            expires: match &headers.expires {
+                ExpiresConf::Fixed(_) => None,
+                ExpiresConf::Computed { value, .. } => Some(pending(value)),
+            },
+            uid: ctx.uid_cookie(),
+        };
+        let is_empty = own.added.is_empty() && own.expires.is_none() && own.uid.is_none();
+        (!is_empty).then(|| Box::new(own))
+    }
 }
 
 /// The place of an `add_header` in its list, and its value for one request.
@@ -155,21 +182,12 @@ impl Responder {
     /// For the answer of this request, as it stands now.
     pub fn new(ctx: &RequestCtx) -> Self {
         let conf = Arc::clone(&ctx.conf);
-        let with_variables =
-            conf.headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
-        let pending = |value| Pending::new(ctx, value, write_value);
-        let added: Box<[_]> = with_variables.map(|(at, row)| (at, pending(&row.value))).collect();
         Self {
             keep_alive: ctx.keeps_alive(),
             http10: ctx.is_http10(),
             head_only: ctx.method == http::Method::HEAD,
             gzip: conf.gzip.enabled && gzip::accepted(ctx),
-            added: (!added.is_empty()).then_some(added),
-            expires: match &conf.headers.expires {
-                ExpiresConf::Fixed(_) => None,
-                ExpiresConf::Computed { value, .. } => Some(Box::new(pending(value))),
-            },
-            uid: ctx.uid_cookie().map(Box::new),
+            own: Own::new(ctx),
             conf,
         }
     }
@@ -179,13 +197,8 @@ impl Responder {
         Arc::ptr_eq(&self.conf, &other.conf)
             && (self.keep_alive, self.http10, self.head_only, self.gzip)
                 == (other.keep_alive, other.http10, other.head_only, other.gzip)
-            && self.is_shared()
-            && other.is_shared()
-    }
-
-    /// Whether there is nothing in the answer for this request alone.
-    fn is_shared(&self) -> bool {
-        self.added.is_none() && self.uid.is_none() && self.expires.is_none()
+            && self.own.is_none()
+            && other.own.is_none()
     }
 
     /// Writes an answer down.
@@ -262,7 +275,7 @@ impl Responder {
                 head.line(name, value);
             }
         }
-        for (name, value) in self.uid.iter().flat_map(|cookie| cookie.headers()) {
+        for (name, value) in self.own.iter().filter_map(|own| own.uid.as_ref()).flat_map(UidCookie::headers) {
             head.line(name, value);
         }
     }
@@ -276,7 +289,7 @@ impl Responder {
             let value = match row.value.as_literal() {
                 Some(bytes) => Cow::Borrowed(bytes),
                 None => {
-                    let pending = self.added.iter().flatten().find(|(place, _)| *place == at);
+                    let pending = self.own.as_ref()?.added.iter().find(|(place, _)| *place == at);
                     Cow::Owned(pending?.1.finish(&sent, head, write_value))
                 }
             };
@@ -325,7 +338,7 @@ impl Responder {
 
     /// What `expires` comes to; a value that is none sends nothing.
     fn expires_value(&self, status: u16, head: &[u8]) -> Expires {
-        match (&self.conf.headers.expires, &self.expires) {
+        match (&self.conf.headers.expires, self.own.as_ref().and_then(|own| own.expires.as_ref())) {
             (ExpiresConf::Fixed(expires), _) => *expires,
             (ExpiresConf::Computed { modified, .. }, Some(pending)) => {
                 let text = pending.finish(&Sent { status, ..Sent::default() }, head, write_value);
