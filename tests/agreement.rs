@@ -102,6 +102,7 @@ topics! {
     locations: compare_answers("locations.case"),
     logs: compare_answers("logs.case"),
     maps: compare_answers("map.case"),
+    maps_in_directives: compare_answers("map_uses.case"),
     redirects: compare_answers("redirects.case"),
     request_bodies: compare_answers("bodies.case"),
     referers: compare_answers("referer.case"),

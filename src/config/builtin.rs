@@ -43,7 +43,7 @@ macro_rules! builtins {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Builtin {
             $($(#[doc = $doc] $variant,)*)*
-            /// One of [`EMPTY`].
+            /// One that is always empty.
             Empty,
         }
 

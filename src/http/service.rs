@@ -353,21 +353,13 @@ fn follow(ctx: &mut RequestCtx, page: ErrorPage, status: u16) -> (Routed, Option
     };
     ctx.internal = true;
     ctx.error_status = overriding.map_or(0, shown_status);
-    match page.target {
-        ErrorTarget::Redirect(url) => {
-            let status = overriding.filter(|code| matches!(code, 301..=303 | 307 | 308)).unwrap_or(302);
-            (Routed::Answer(Answer::redirect(status, ctx.render(&url))), Some(status))
-        }
-        ErrorTarget::Named(name) => {
-            let config = Arc::clone(&ctx.config);
-            let Some(found) = config.servers[ctx.server].locations.named.get(&name) else {
-                return (Routed::Answer(Answer::error(500)), overriding);
-            };
-            let routed = enter(ctx, found).unwrap_or_else(|| route(ctx));
-            (routed, overriding)
-        }
-        ErrorTarget::Uri(target) => {
-            let target = ctx.render(&target);
+    let target = match page.target {
+        ErrorTarget::Named(name) => return (enter_named(ctx, &name), overriding),
+        ErrorTarget::Uri(target) | ErrorTarget::Redirect(target) => ctx.render(&target),
+    };
+    // What a variable comes to decides, too.
+    match &*target {
+        [b'/', ..] => {
             let (path, args) = uri::split_args(&target);
             ctx.uri = path.into();
             ctx.args = args.into();
@@ -376,6 +368,20 @@ fn follow(ctx: &mut RequestCtx, page: ErrorPage, status: u16) -> (Routed, Option
             }
             (route(ctx), overriding)
         }
+        [b'@', name @ ..] => (enter_named(ctx, name), overriding),
+        _ => {
+            let status = overriding.filter(|code| matches!(code, 301..=303 | 307 | 308)).unwrap_or(302);
+            (Routed::Answer(Answer::redirect(status, target)), Some(status))
+        }
+    }
+}
+
+/// Goes to a named location of the server.
+fn enter_named(ctx: &mut RequestCtx, name: &[u8]) -> Routed {
+    let config = Arc::clone(&ctx.config);
+    match config.servers[ctx.server].locations.named.get(name) {
+        Some(found) => enter(ctx, found).unwrap_or_else(|| route(ctx)),
+        None => Routed::Answer(Answer::error(500)),
     }
 }
 
