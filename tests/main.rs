@@ -26,3 +26,5 @@ mod requests;
 mod structure;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
+// Variables of requests that wait, and those that would never end.
+mod variables;

@@ -6,14 +6,17 @@
 //! around it (`merge`, `vhosts`), and the result is a [`model::Config`].
 
 pub mod builder;
+pub mod builtin;
 pub mod call;
 pub mod check;
+pub mod computed;
 pub mod context;
 pub mod diag;
 pub mod directive;
 pub mod docs;
 pub mod draft;
 mod fragment;
+pub mod hostnames;
 mod merge;
 pub mod model;
 pub mod modules;

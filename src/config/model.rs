@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hostnames::HostTable;
 use super::regex::Regex;
 use super::template::Template;
 use super::variable::Variables;
@@ -295,6 +296,14 @@ pub struct LocationConf {
     pub charset: CharsetConf,
     /// `gzip` and what belongs to it.
     pub gzip: GzipConf,
+    /// `modern_browser` and its kin.
+    pub browser: BrowserConf,
+    /// `valid_referers`.
+    pub referer: Option<RefererConf>,
+    /// `secure_link` and its kin.
+    pub secure_link: SecureLinkConf,
+    /// `userid` and its kin.
+    pub userid: UseridConf,
     /// `push_*`.
     pub push: PushConf,
 }
@@ -428,7 +437,27 @@ pub struct HeadersConf {
     /// `add_header`, in order.
     pub add: Vec<AddHeader>,
     /// `expires`.
-    pub expires: Expires,
+    pub expires: ExpiresConf,
+}
+
+/// `expires`, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpiresConf {
+    /// Without variables.
+    Fixed(Expires),
+    /// With variables: what it comes to is known with the answer.
+    Computed {
+        /// The text.
+        value: Template,
+        /// `modified` stands in front.
+        modified: bool,
+    },
+}
+
+impl Default for ExpiresConf {
+    fn default() -> Self {
+        Self::Fixed(Expires::Off)
+    }
 }
 
 /// One `add_header`.
@@ -559,6 +588,151 @@ pub struct GzipConf {
     pub http10: bool,
 }
 
+/// `modern_browser`, `ancient_browser`.
+#[derive(Clone, Debug)]
+pub struct BrowserConf {
+    /// `modern_browser`, in the order they are looked for.
+    pub modern: Vec<ModernBrowser>,
+    /// `modern_browser unlisted`.
+    pub unlisted: bool,
+    /// `ancient_browser`: words.
+    pub ancient: Vec<Box<[u8]>>,
+    /// `ancient_browser netscape4`.
+    pub netscape4: bool,
+    /// `modern_browser_value`.
+    pub modern_value: Box<[u8]>,
+    /// `ancient_browser_value`.
+    pub ancient_value: Box<[u8]>,
+}
+
+/// One `modern_browser`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModernBrowser {
+    /// Which.
+    pub browser: Browser,
+    /// Its first modern version.
+    pub version: u64,
+}
+
+impl ModernBrowser {
+    /// `1.2.3` as one number: six digits behind the first part, two for each of the next three.
+    pub fn version(text: &[u8]) -> u64 {
+        let mut scale = 1_000_000;
+        let mut version = 0u64;
+        for part in text.split(|byte| *byte == b'.') {
+            let digit = |number: u64, byte: &u8| {
+                number.saturating_mul(10).saturating_add(u64::from(byte.saturating_sub(b'0')))
+            };
+            version = version.saturating_add(part.iter().fold(0, digit).saturating_mul(scale));
+            scale /= 100;
+        }
+        version
+    }
+}
+
+/// Browsers that are told apart, in the order they are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Browser {
+    Opera,
+    Msie,
+    Gecko,
+    Safari,
+    Konqueror,
+}
+
+/// `valid_referers`.
+#[derive(Clone, Debug, Default)]
+pub struct RefererConf {
+    /// `none`: requests without the header.
+    pub none: bool,
+    /// `blocked`: headers that are no URL of a host.
+    pub blocked: bool,
+    /// Hosts, with the beginning that the path must have.
+    pub hosts: HostTable<Box<[u8]>>,
+    /// Expressions for what follows the scheme.
+    pub regexes: Vec<Regex>,
+    /// Expressions for the host: names of the server.
+    pub server_regexes: Vec<Regex>,
+}
+
+/// `secure_link`.
+#[derive(Clone, Debug, Default)]
+pub enum SecureLinkConf {
+    /// Not set, or only half of it.
+    #[default]
+    Off,
+    /// `secure_link` and `secure_link_md5`.
+    Md5 {
+        /// Checksum, and behind a comma the end of its lifetime.
+        link: Template,
+        /// What the checksum is made of.
+        md5: Template,
+    },
+    /// `secure_link_secret`.
+    Secret(Box<[u8]>),
+}
+
+/// `userid`.
+#[derive(Clone, Debug)]
+pub struct UseridConf {
+    /// `userid`.
+    pub mode: UseridMode,
+    /// `userid_name`.
+    pub name: Box<[u8]>,
+    /// `userid_domain`.
+    pub domain: Option<Box<[u8]>>,
+    /// `userid_path`.
+    pub path: Box<[u8]>,
+    /// `userid_expires`.
+    pub expires: UseridExpires,
+    /// `userid_p3p`; empty: none.
+    pub p3p: Box<[u8]>,
+    /// `userid_mark`.
+    pub mark: Option<u8>,
+    /// `userid_service`.
+    pub service: Option<u32>,
+    /// `userid_flags`.
+    pub flags: UseridFlags,
+}
+
+/// What is done about the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UseridMode {
+    /// Nothing.
+    #[default]
+    Off,
+    /// It is read.
+    Log,
+    /// It is given in the form of old.
+    V1,
+    /// It is given.
+    On,
+}
+
+/// Lifetime of the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UseridExpires {
+    /// The browser's session.
+    #[default]
+    Off,
+    /// Until the end of 2037.
+    Max,
+    /// Seconds.
+    In(i64),
+}
+
+/// Flags of the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UseridFlags {
+    /// `secure`.
+    pub secure: bool,
+    /// `httponly`.
+    pub httponly: bool,
+    /// `samesite=`.
+    pub samesite: Option<&'static str>,
+}
+
 /// `push_*` of one location: the canonical push settings.
 #[derive(Clone, Debug)]
 pub struct PushConf {
@@ -629,6 +803,8 @@ pub enum Instruction {
     },
     /// `set $args value` (the one built-in that can be set).
     SetArgs(Template),
+    /// `set $limit_rate value`.
+    SetLimitRate(Template),
     /// `if (condition) { ... }`.
     If {
         /// When.

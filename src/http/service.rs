@@ -17,6 +17,8 @@ use crate::request::body::{self, RequestBody};
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
+use crate::request::userid::UidState;
+use crate::request::values::Values;
 use crate::request::{Connection, RequestCtx, uri};
 
 use super::screen::{self, Refusal};
@@ -113,8 +115,9 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
         if answer.special
             && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
         {
-            routed = turn(&mut ctx, &page);
-            pages.replace(answer, &page);
+            let (next, status) = turn(&mut ctx, &page, answer.status);
+            pages.replace(answer, status);
+            routed = next;
             continue;
         }
         break pages.complete(answer);
@@ -134,15 +137,9 @@ struct Pages {
 }
 
 impl Pages {
-    fn replace(&mut self, answer: Answer, page: &ErrorPage) {
+    fn replace(&mut self, answer: Answer, status: Option<u16>) {
         self.followed += 1;
-        self.status = match (&page.target, page.replacement) {
-            (ErrorTarget::Redirect(_), _) | (_, Replacement::FromTarget) => None,
-            // These four are made up for the log.
-            (_, Replacement::Keep) if matches!(answer.status, 494..=497) => Some(400),
-            (_, Replacement::Keep) => Some(answer.status),
-            (_, Replacement::Code(code)) => Some(code),
-        };
+        self.status = status;
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
     }
@@ -159,6 +156,11 @@ impl Pages {
         answer.location = answer.location.or(self.location);
         answer
     }
+}
+
+/// Four statuses are made up for the log.
+fn shown_status(status: u16) -> u16 {
+    if matches!(status, 494..=497) { 400 } else { status }
 }
 
 /// Statuses after which nginx does not trust the connection any more.
@@ -250,8 +252,10 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         host: Box::default(),
         uri: Box::default(),
         args: Box::default(),
-        captures: Vec::new(),
-        user: vec![None; config.variables.names().len()],
+        values: Values::new(config.variables.names().len()),
+        limit_rate: None,
+        uid: UidState::default(),
+        error_status: 0,
         internal: false,
         uri_changes: MOST_REDIRECTS + 1,
         body: RequestBody::default(),
@@ -419,24 +423,33 @@ fn error_page(ctx: &RequestCtx, status: u16, again: bool) -> Option<ErrorPage> {
     core.error_pages.iter().find(|page| page.status == status).cloned()
 }
 
-/// Turns to an `error_page`.
-fn turn(ctx: &mut RequestCtx, page: &ErrorPage) -> Routed {
-    match &page.target {
-        ErrorTarget::Redirect(url) => {
-            let status = match page.replacement {
-                Replacement::Code(code @ (301 | 302 | 303 | 307 | 308)) => code,
-                _ => 302,
-            };
-            Routed::Answer(Answer::redirect(status, ctx.render(url)))
-        }
-        ErrorTarget::Named(name) => follow(ctx, InternalRedirect::Named(name.clone())),
-        ErrorTarget::Uri(target) => {
+/// Turns to an `error_page`; the second value is the status the answer will have instead of its own.
+fn turn(ctx: &mut RequestCtx, page: &ErrorPage, status: u16) -> (Routed, Option<u16>) {
+    let overriding = match page.replacement {
+        Replacement::Keep => Some(shown_status(status)),
+        Replacement::FromTarget => None,
+        Replacement::Code(code) => Some(code),
+    };
+    ctx.error_status = overriding.unwrap_or(0);
+    let named = |name: &[u8]| InternalRedirect::Named(name.into());
+    let target = match &page.target {
+        ErrorTarget::Named(name) => return (follow(ctx, named(name)), overriding),
+        ErrorTarget::Uri(target) | ErrorTarget::Redirect(target) => ctx.render(target),
+    };
+    // What a variable comes to decides, too.
+    match &*target {
+        [b'/', ..] => {
             if ctx.method != Method::HEAD {
                 ctx.method = Method::GET;
             }
-            let target = ctx.render(target);
             let (path, args) = uri::split_args(&target);
-            follow(ctx, InternalRedirect::Uri { path: path.into(), args: args.into() })
+            let redirect = InternalRedirect::Uri { path: path.into(), args: args.into() };
+            (follow(ctx, redirect), overriding)
+        }
+        [b'@', name @ ..] => (follow(ctx, named(name)), overriding),
+        _ => {
+            let status = overriding.filter(|code| matches!(code, 301..=303 | 307 | 308)).unwrap_or(302);
+            (Routed::Answer(Answer::redirect(status, target)), Some(status))
         }
     }
 }

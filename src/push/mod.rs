@@ -13,8 +13,6 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::config::model::{PushConf, Severity};
-use crate::config::template::{Part, Template};
-use crate::config::variable::Variable;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::{ChannelKey, Store};
@@ -67,25 +65,12 @@ fn channel_key(ctx: &RequestCtx) -> Result<ChannelKey, Answer> {
     let conf: &PushConf = &ctx.conf.push;
     let id = ctx.render(&conf.channel_id);
     if id.is_empty() {
-        warn_of_uninitialized(ctx, &conf.channel_id);
         let message = "push module: the $push_channel_id variable is required but is not set";
         ctx.log(Severity::Warn, message);
         return Err(Answer::text(404, *b"text/plain", "No channel id provided."));
     }
     let group = ctx.render(&conf.channel_group);
     Ok(ChannelKey::new(&group, &id[..id.len().min(conf.max_channel_id_length)]))
-}
-
-/// Logs, as nginx does, that a variable was set in other locations only.
-fn warn_of_uninitialized(ctx: &RequestCtx, template: &Template) {
-    for part in template.parts() {
-        if let Part::Variable(variable @ Variable::User(index)) = part
-            && ctx.value(variable).is_none()
-            && let Some(name) = ctx.config.variables.names().get(*index)
-        {
-            ctx.log(Severity::Warn, &format!("using uninitialized \"{name}\" variable"));
-        }
-    }
 }
 
 /// Logs that the budget is used up, and answers 507.

@@ -15,6 +15,9 @@ use super::answer::Answer;
 /// Most bytes reserved for a body before any of it has come.
 const MOST_RESERVED: usize = 64 * 1024;
 
+/// nginx's default of `client_body_buffer_size`, bytes.
+const MOST_SHORT: usize = 16 << 10;
+
 /// A request's body: taken from the connection by the first who reads it, in memory for those after. It stays with the
 /// request wherever that is sent.
 #[derive(Clone, Debug, Default)]
@@ -36,11 +39,22 @@ impl RequestBody {
         Self(Arc::new(Mutex::new(State::Unread(body))))
     }
 
-    /// The bytes, if somebody read them.
-    pub fn bytes(&self) -> Option<Bytes> {
+    /// The bytes, if somebody read them and they are no more than nginx keeps in memory: `$request_body`.
+    pub fn short(&self) -> Option<Bytes> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Read(bytes) => Some(bytes.clone()),
-            State::Gone | State::Unread(_) => None,
+            State::Read(bytes) if (1..=MOST_SHORT).contains(&bytes.len()) => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    fn take_unread(&self) -> Option<Body> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::take(&mut *state) {
+            State::Unread(body) => Some(body),
+            other => {
+                *state = other;
+                None
+            }
         }
     }
 
@@ -94,7 +108,7 @@ async fn receive(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
 /// # Errors
 /// As [`read`].
 pub async fn discard(ctx: &RequestCtx) -> Result<(), Answer> {
-    let State::Unread(mut body) = ctx.body.replace(State::Gone) else { return Ok(()) };
+    let Some(mut body) = ctx.body.take_unread() else { return Ok(()) };
     let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
     let mut length = 0;
     while let Some(data) = next(ctx, &mut body).await.map_err(answerable)? {

@@ -16,6 +16,15 @@ pub fn format(seconds: i64) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
+/// `Mon, 23-Nov-26 05:57:38 GMT`, as nginx dates cookies: two digits of the year up to 2037.
+pub fn format_cookie(seconds: i64) -> String {
+    let text = format(seconds);
+    let words: Vec<&str> = text.split(' ').collect();
+    let [day, date, month, year, time, zone] = words[..] else { return text };
+    let year = if year > "2037" { year } else { year.get(2..).unwrap_or(year) };
+    format!("{day} {date}-{month}-{year} {time} {zone}")
+}
+
 /// Reads RFC 1123, RFC 850 and asctime dates, seconds since 1970. As in nginx the name of the day is not looked
 /// at, that of the month hardly, and what follows the time is ignored; anything it cannot read, or before 1970, is
 /// `None`.

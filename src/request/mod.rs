@@ -2,14 +2,21 @@
 
 pub mod answer;
 pub mod body;
+mod browser;
 pub mod content;
 pub mod date;
+pub mod evaluation;
+pub mod forwarded;
 pub mod gzip;
 pub mod late;
 pub mod log_line;
 pub mod payload;
+mod referer;
 pub mod rewrite;
+mod secure_link;
 pub mod uri;
+pub mod userid;
+pub mod values;
 pub mod vars;
 
 use std::collections::HashSet;
@@ -25,7 +32,9 @@ use http::{HeaderMap, Method, Version};
 use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
 
-use body::RequestBody;
+use self::body::RequestBody;
+use self::userid::UidState;
+use self::values::Values;
 
 /// An end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,10 +109,14 @@ pub struct RequestCtx {
     pub uri: Box<[u8]>,
     /// Arguments, as rewritten so far: `$args`.
     pub args: Box<[u8]>,
-    /// Groups of the last regular expression that matched, the whole match first.
-    pub captures: Vec<Box<[u8]>>,
-    /// Values of user variables, by index.
-    pub user: Vec<Option<Box<[u8]>>>,
+    /// What variables hold so far.
+    pub values: Values,
+    /// `set $limit_rate`: bytes a second.
+    pub limit_rate: Option<u64>,
+    /// The cookie of `userid`.
+    pub uid: UidState,
+    /// The status that `error_page` keeps while another location answers; 0: none.
+    pub error_status: u16,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
     /// How often it may still be sent to another URI or location.
@@ -137,6 +150,12 @@ impl RequestCtx {
     /// The first header of that name (lower case).
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.get(name).map(http::HeaderValue::as_bytes)
+    }
+
+    /// Whether the connection stays open after the answer, by what is known of the request.
+    pub fn keeps_alive(&self) -> bool {
+        let core = &self.conf.core;
+        self.keep_alive && !core.keepalive_timeout.is_zero() && self.number < core.keepalive_requests
     }
 
     /// Whether the request is HTTP/1.0.
@@ -193,7 +212,7 @@ impl RequestCtx {
 
     /// Warns, once, of a variable that is used before its `set`.
     fn warn_uninitialized(&self, user: usize) {
-        if !self.conf.log.uninitialized || !self.config.variables.is_made_by_set(user) {
+        if !self.conf.log.uninitialized {
             return;
         }
         let warned = self.uninitialized.get_or_init(Arc::default);

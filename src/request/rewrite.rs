@@ -5,9 +5,11 @@ use std::sync::Arc;
 use crate::config::model::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag, Severity};
 use crate::config::regex::Regex;
 use crate::config::template::{Part, Template};
+use crate::config::value;
 use crate::config::variable::Variable;
 
-use super::answer::Answer;
+use super::answer::{Answer, Sent};
+use super::evaluation::{AnswerSoFar, Evaluation};
 use super::{RequestCtx, uri};
 
 /// What a program came to.
@@ -62,7 +64,11 @@ impl RequestCtx {
             let step = match instruction {
                 Instruction::Set { variable, value } => {
                     let value = self.render(value);
-                    self.set_user(*variable, value);
+                    self.values.set(*variable, Some(value.into()));
+                    Step::Next
+                }
+                Instruction::SetLimitRate(value) => {
+                    self.set_limit_rate(value);
                     Step::Next
                 }
                 Instruction::SetArgs(value) => {
@@ -90,21 +96,25 @@ impl RequestCtx {
         Step::Next
     }
 
-    /// Sets a user variable.
-    pub fn set_user(&mut self, index: usize, value: Vec<u8>) {
-        if let Some(slot) = self.user.get_mut(index) {
-            *slot = Some(value.into());
+    /// `set $limit_rate`: a size; anything else changes nothing.
+    fn set_limit_rate(&mut self, value: &Template) {
+        let value = self.render(value);
+        match value::size(&value) {
+            Some(rate) => self.limit_rate = Some(rate),
+            None => {
+                let value = String::from_utf8_lossy(&value);
+                self.log(Severity::Error, &format!("invalid $limit_rate \"{value}\""));
+            }
         }
     }
 
     /// Whether `regex` matches; its groups become `$1`... and its named variables.
-    pub fn match_regex(&mut self, regex: &Regex, subject: &[u8]) -> bool {
+    pub fn match_regex(&self, regex: &Regex, subject: &[u8]) -> bool {
         let Some(captures) = regex.captures(subject) else { return false };
-        for &(group, user) in regex.named_groups() {
-            let value = captures.get(group).map(|bytes| bytes.to_vec()).unwrap_or_default();
-            self.set_user(user, value);
+        for &(group, named) in regex.named_groups() {
+            self.values.set(named, Some(captures.get(group).cloned().unwrap_or_default()));
         }
-        self.captures = captures;
+        self.values.set_captures(captures);
         true
     }
 
@@ -114,7 +124,7 @@ impl RequestCtx {
         let verb = if matches { "matches" } else { "does not match" };
         run.log(self, &[b"\"", regex.pattern().as_bytes(), b"\" ", verb.as_bytes(), b" \"", subject, b"\""]);
         if !matches {
-            self.captures.clear();
+            self.values.set_captures(Vec::new());
         }
         matches
     }
@@ -203,7 +213,10 @@ impl RequestCtx {
     }
 
     fn answer_return(&self, directive: &Return) -> Outcome {
-        let text = directive.text.as_ref().map(|text| self.render(text));
+        // What is evaluated here knows the status already.
+        let answer = AnswerSoFar { sent: Sent { status: directive.status, ..Sent::default() }, head: &[] };
+        let evaluation = Evaluation::with_answer(self, answer);
+        let text = directive.text.as_ref().map(|text| evaluation.render(text));
         match (directive.status, text) {
             (status @ (408 | 444 | 499), None) => Outcome::Close(status),
             (status @ (301 | 302 | 303 | 307 | 308), location) => {

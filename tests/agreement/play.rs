@@ -94,6 +94,7 @@ impl Player {
                 }
                 ("Content-Length", _) => self.mask_length(response, value),
                 ("Server", _) if matches!(&**value, "nginx" | "encke") => "SERVER".to_owned(),
+                ("Set-Cookie", _) => mask_cookie(value, sent),
                 _ => self.mask(value.as_bytes()),
             };
             lines.push(format!("{name}: {value}"));
@@ -149,6 +150,22 @@ fn log_line(line: &str) -> Option<String> {
         let message = &message[..message.floor_char_boundary(SURE)];
         format!("[{level}] {message}")
     })
+}
+
+/// Of a `userid` cookie, what cannot be the same twice: time and number within the value, the end of its lifetime.
+fn mask_cookie(cookie: &str, sent: Option<u64>) -> String {
+    let masked = cookie.split("; ").enumerate().map(|(at, part)| match (at, part.split_once('=')) {
+        (0, Some((name, value))) if value.len() == 24 => format!("{name}={}...{}", &value[..5], &value[22..]),
+        (_, Some(("expires", date))) => {
+            let date = date.replacen('-', " ", 1).replacen('-', " 20", 1);
+            let expires = date::parse_rfc1123(&date).zip(sent).map(|(expires, sent)| expires - sent);
+            expires
+                .filter(|seconds| *seconds < 86_400 * 400)
+                .map_or(date, |seconds| format!("expires=now +{seconds}"))
+        }
+        _ => part.to_owned(),
+    });
+    masked.collect::<Vec<_>>().join("; ")
 }
 
 fn receive(connection: &mut Connection, head: bool, limit: Duration) -> Reply {

@@ -2,6 +2,7 @@
 //! inside it.
 
 use super::super::builder::{Builder, Outcome};
+use super::super::builtin::{self, Builtin};
 use super::super::call::{Call, invalid_parameter};
 use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
@@ -11,7 +12,7 @@ use super::super::model::{Condition, FileTest, Instruction, Return, Rewrite, Rew
 use super::super::regex::Regex;
 use super::super::template::Template;
 use super::super::value;
-use super::super::variable::{self, Builtin, Variable};
+use super::super::variable::Variable;
 use super::{Module, NONE, ONE, done};
 
 /// The module.
@@ -86,12 +87,15 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let name = variable_name(call.arg(0))
         .ok_or_else(|| Diagnostic::emerg(format!("invalid variable name \"{}\"", call.text(0))))?;
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    let instruction = match variable::builtin(&name).map(|row| row.variable) {
+    let instruction = match builtin::find(&name).map(|row| row.variable) {
         Some(Builtin::Args) => Instruction::SetArgs(b.template(call, 1)?),
         Some(Builtin::LimitRate) => {
-            return Err(Diagnostic::emerg("setting \"$limit_rate\" is not supported yet"));
+            b.warn(
+                call,
+                "\"set $limit_rate\" has no effect here: Encke does not limit the rate of answers yet",
+            );
+            Instruction::SetLimitRate(b.template(call, 1)?)
         }
-        Some(_) => return Err(Diagnostic::emerg(format!("the duplicate \"{name}\" variable"))),
         None if matches!(name.as_bytes(), [b'1'..=b'9']) => {
             b.warn(
                 call,
@@ -99,8 +103,8 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
             );
             return b.template(call, 1).map(drop);
         }
-        None => {
-            let variable = b.variables.define_by_set(&name);
+        _ => {
+            let variable = b.variables.define(&name).map_err(Diagnostic::emerg)?;
             Instruction::Set { variable, value: b.template(call, 1)? }
         }
     };

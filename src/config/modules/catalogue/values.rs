@@ -70,18 +70,6 @@ pub(super) fn file_cache(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome 
     Err(Diagnostic::emerg(format!("\"{name}\" must have the \"max\" parameter")))
 }
 
-/// `off`, `log`, `v1` or `on`.
-pub(super) fn userid(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    call.one_of(&[("off", ()), ("log", ()), ("v1", ()), ("on", ())])
-}
-
-/// `off`, `max` or a time.
-pub(super) fn userid_expires(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    valid(call, matches!(call.arg(0), b"off" | b"max") || value::seconds(call.arg(0)).is_some())
-}
-
 /// A method of any system.
 pub(super) fn event_method(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
