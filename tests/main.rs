@@ -14,6 +14,8 @@ mod docs;
 mod examples;
 // More messages than fit into the memory limit.
 mod flood;
+// Logs that are buffered, compressed, rotated, full; pipes; syslog.
+mod logs;
 // Connections that leave hyper to wait, and come back.
 mod parked;
 // The command line, signals, reload.
@@ -24,3 +26,5 @@ mod requests;
 mod structure;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
+// Variables of requests that wait, and those that would never end.
+mod variables;

@@ -10,6 +10,7 @@ use encke_parser::Span;
 use super::context::Contexts;
 use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, User};
 use super::modules::access::AccessDraft;
+use super::modules::browser::BrowserDraft;
 use super::modules::charset::CharsetDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
@@ -18,7 +19,10 @@ use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
 use super::modules::nchan::{DeflateDraft, NchanDraft};
 use super::modules::push::PushDraft;
+use super::modules::referer::RefererDraft;
+use super::modules::secure_link::SecureLinkDraft;
 use super::modules::server_name::ServerName;
+use super::modules::userid::UseridDraft;
 use super::roles::Roles;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
@@ -112,6 +116,10 @@ pub struct ConfDraft {
     pub log: LogDraft,
     pub charset: CharsetDraft,
     pub gzip: GzipDraft,
+    pub browser: BrowserDraft,
+    pub referer: RefererDraft,
+    pub secure_link: SecureLinkDraft,
+    pub userid: UseridDraft,
     pub push: PushDraft,
     pub nchan: NchanDraft,
     pub roles: Roles,
@@ -187,6 +195,10 @@ impl ConfDraft {
         self.log.inherit(&parent.log);
         self.charset.inherit(&parent.charset);
         self.gzip.inherit(&parent.gzip);
+        self.browser.inherit(&parent.browser);
+        self.referer.inherit(&parent.referer);
+        self.secure_link.inherit(&parent.secure_link);
+        self.userid.inherit(&parent.userid);
         self.push.inherit(&parent.push);
         self.nchan.inherit(&parent.nchan);
         self.roles.inherit(&parent.roles);

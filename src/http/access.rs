@@ -141,7 +141,8 @@ fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Result<(), Answer> {
         Err(error) => {
             let path = String::from_utf8_lossy(&path);
             let message = format!("open() \"{path}\" failed ({})", log::os_error(&error));
-            ctx.log(Severity::Crit, &message);
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            ctx.log(if missing { Severity::Error } else { Severity::Crit }, &message);
             Err(Answer::error(403))
         }
     }

@@ -26,7 +26,7 @@ use super::gate::{Gate, GateState, Phase};
 use super::origin::Origin;
 use super::parking::Parking;
 use super::screen;
-use super::service::{self, Exchange, Raw};
+use super::service::{self, Abandoned, Exchange, Raw};
 use super::site::Site;
 use super::stream::Stream;
 use super::target;
@@ -108,7 +108,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
     .await;
     let stream = connection.into_parts().io.into_inner().into_inner();
     match end {
-        End::TimedOut => {}
+        End::TimedOut => abandon(shared, origin, &state, Abandoned::TimedOut),
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
             Err(_) => shared.parking.borrow_mut().abandon(id),
@@ -123,6 +123,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             let _ = tokio::time::timeout(send_timeout, send_and_close(stream, &refused)).await;
         }
         End::Closed(_) => {
+            abandon(shared, origin, &state, Abandoned::Closed);
             let linger = state.borrow().linger;
             close(stream, linger).await;
         }
@@ -286,6 +287,20 @@ fn refuse(shared: &Shared, origin: &mut Origin, bytes: &[u8], too_large: bool) -
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let rendered = service::refuse(&exchange(shared, origin, &slot), bytes, refusal);
     [rendered.head.clone(), rendered.in_memory()].concat()
+}
+
+/// Logs what came of a request that will not go on, if anything did.
+fn abandon(shared: &Shared, origin: &RefCell<Origin>, state: &RefCell<GateState>, how: Abandoned) {
+    let mut state = state.borrow_mut();
+    // After an answer that closes the connection comes the rest of what was answered.
+    if state.linger || !matches!(state.phase, Phase::Head(_)) {
+        return;
+    }
+    let bytes = state.take_refused();
+    if !bytes.is_empty() {
+        let slot = Arc::new(ParkSlot::new(shared.worker));
+        service::abandon(&exchange(shared, &mut origin.borrow_mut(), &slot), &bytes, state.pipelined, how);
+    }
 }
 
 /// What the next request of a connection needs of it.

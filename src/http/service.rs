@@ -18,6 +18,8 @@ use crate::request::body::{self, RequestBody};
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
+use crate::request::userid::UidState;
+use crate::request::values::Values;
 use crate::request::{Connection, RequestCtx, uri};
 
 use super::screen::{self, Refusal};
@@ -75,10 +77,10 @@ enum Routed {
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts, raw);
-    let mut routed = match refusal {
+    let mut routed = match &refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
-            Routed::Answer(Answer::error(status))
+            Routed::Answer(Answer::error(*status))
         }
         None => {
             // What follows a head that was refused is not known to be its body.
@@ -109,12 +111,14 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             // Even if an error page turns it into something else: there may be a body that nobody read.
             ctx.keep_alive = false;
             lingering = true;
+            ctx.body = RequestBody::default();
         }
         if answer.special
             && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
         {
-            routed = turn(&mut ctx, &page);
-            pages.replace(answer, &page);
+            let (next, status) = turn(&mut ctx, &page, answer.status);
+            pages.replace(answer, status);
+            routed = next;
             continue;
         }
         break pages.complete(answer);
@@ -134,15 +138,9 @@ struct Pages {
 }
 
 impl Pages {
-    fn replace(&mut self, answer: Answer, page: &ErrorPage) {
+    fn replace(&mut self, answer: Answer, status: Option<u16>) {
         self.followed += 1;
-        self.status = match (&page.target, page.replacement) {
-            (ErrorTarget::Redirect(_), _) | (_, Replacement::FromTarget) => None,
-            // These four are made up for the log.
-            (_, Replacement::Keep) if matches!(answer.status, 494..=497) => Some(400),
-            (_, Replacement::Keep) => Some(answer.status),
-            (_, Replacement::Code(code)) => Some(code),
-        };
+        self.status = status;
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
     }
@@ -161,6 +159,11 @@ impl Pages {
     }
 }
 
+/// Four statuses are made up for the log.
+fn shown_status(status: u16) -> u16 {
+    if matches!(status, 494..=497) { 400 } else { status }
+}
+
 /// Statuses after which nginx does not trust the connection any more.
 fn ends_connection(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501)
@@ -168,6 +171,45 @@ fn ends_connection(status: u16) -> bool {
 
 /// Answers, and logs, bytes that are no request.
 pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
+    let ctx = unreadable(exchange, bytes);
+    ctx.log(Severity::Info, &refusal.message);
+    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
+    let rendered = Responder::new(&ctx).render(answer);
+    if let Some(log) = PendingLog::new(&ctx) {
+        log.write(&rendered.sent(), &rendered.head);
+    }
+    rendered
+}
+
+/// How a request ended before its head did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// The client closed the connection.
+    Closed,
+    /// `client_header_timeout` passed.
+    TimedOut,
+}
+
+/// Logs a request of which only these bytes came.
+pub fn abandon(exchange: &Exchange, bytes: &[u8], pipelined: bool, how: Abandoned) {
+    let ctx = unreadable(exchange, bytes);
+    let (what, status) = match how {
+        Abandoned::Closed => ("client prematurely closed connection", 400),
+        Abandoned::TimedOut => ("client timed out (110: Connection timed out)", 408),
+    };
+    let part = match (screen::has_first_line(bytes), pipelined) {
+        (true, _) => "request headers",
+        (false, true) => "pipelined request line",
+        (false, false) => "request line",
+    };
+    ctx.log(Severity::Info, &format!("{what} while reading client {part}"));
+    if let Some(log) = PendingLog::new(&ctx) {
+        log.write(&Sent { status, ..Sent::default() }, &[]);
+    }
+}
+
+/// What is known of bytes that are no request.
+fn unreadable(exchange: &Exchange, bytes: &[u8]) -> RequestCtx {
     let (parts, ()) = Request::new(()).into_parts();
     let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: Vec::new(), pipelined: false });
     ctx.line = Bytes::copy_from_slice(screen::first_line(bytes));
@@ -175,13 +217,15 @@ pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
     ctx.keep_alive = false;
     ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     (ctx.target, ctx.uri, ctx.pipelined) = (Bytes::new(), Box::default(), false);
-    ctx.log(Severity::Info, refusal.message);
-    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
-    let rendered = Responder::new(&ctx).render(answer);
-    if let Some(log) = PendingLog::new(&ctx) {
-        log.write(&rendered.sent(), &rendered.head);
+    // The last line may go on.
+    let lines = &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0)];
+    for name in [http::header::HOST, http::header::REFERER] {
+        let value = screen::header(lines, name.as_str().as_bytes());
+        if let Some(value) = value.and_then(|value| http::HeaderValue::from_bytes(value).ok()) {
+            ctx.headers.insert(name, value);
+        }
     }
-    rendered
+    ctx
 }
 
 /// The request as directives see it, and why it is refused, if it is.
@@ -209,8 +253,10 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         host: Box::default(),
         uri: Box::default(),
         args: Box::default(),
-        captures: Vec::new(),
-        user: vec![None; config.variables.names().len()],
+        values: Values::new(config.variables.names().len()),
+        limit_rate: None,
+        uid: UidState::default(),
+        error_status: 0,
         internal: false,
         uri_changes: MOST_REDIRECTS + 1,
         body: RequestBody::default(),
@@ -220,6 +266,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         credentials: OnceLock::new(),
         id: OnceLock::new(),
         started: Instant::now(),
+        uninitialized: OnceLock::new(),
         config: Arc::clone(&config),
     };
     if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
@@ -227,23 +274,28 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     }
     let Some(target) = target else {
         let message = "client sent invalid request while reading client request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.target = target.unparsed.into();
     ctx.uri = target.path;
     ctx.args = target.args;
     let raw_head = screen::raw_head(&raw.head, default);
-    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, default)) {
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &raw.head, default)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
     let Some(host) = host.unwrap_or_else(|| Some(String::new())) else {
         let message = "client sent invalid host in request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.server = vhost::find(hosts, host.as_bytes(), &mut ctx);
     ctx.conf = Arc::clone(&ctx.server().conf);
     ctx.host = host.into();
+    if ctx.logs(Severity::Info) {
+        for line in screen::invalid_lines(&raw.head, &config.servers[ctx.server]) {
+            ctx.log_bytes(Severity::Info, &screen::invalid_header_line(line));
+        }
+    }
     screen::drop_invalid(&mut ctx.headers, &config.servers[ctx.server]);
     (ctx, None)
 }
@@ -317,7 +369,10 @@ fn enter(ctx: &mut RequestCtx, location: &Location) -> Option<Routed> {
     if ctx.conf.core.internal && !ctx.internal {
         return Some(Routed::Answer(Answer::error(404)));
     }
-    if let Some(refused) = body::refuse_announced(ctx) {
+    // As nginx, not behind an internal redirect: an error page for 413 would never be shown.
+    if !ctx.internal
+        && let Some(refused) = body::refuse_announced(ctx)
+    {
         return Some(Routed::Answer(refused));
     }
     if ctx.conf.limit_except.as_ref().is_some_and(|limit| limit.limits(ctx.method.as_str())) {
@@ -369,24 +424,33 @@ fn error_page(ctx: &RequestCtx, status: u16, again: bool) -> Option<ErrorPage> {
     core.error_pages.iter().find(|page| page.status == status).cloned()
 }
 
-/// Turns to an `error_page`.
-fn turn(ctx: &mut RequestCtx, page: &ErrorPage) -> Routed {
-    match &page.target {
-        ErrorTarget::Redirect(url) => {
-            let status = match page.replacement {
-                Replacement::Code(code @ (301 | 302 | 303 | 307 | 308)) => code,
-                _ => 302,
-            };
-            Routed::Answer(Answer::redirect(status, ctx.render(url)))
-        }
-        ErrorTarget::Named(name) => follow(ctx, InternalRedirect::Named(name.clone())),
-        ErrorTarget::Uri(target) => {
+/// Turns to an `error_page`; the second value is the status the answer will have instead of its own.
+fn turn(ctx: &mut RequestCtx, page: &ErrorPage, status: u16) -> (Routed, Option<u16>) {
+    let overriding = match page.replacement {
+        Replacement::Keep => Some(shown_status(status)),
+        Replacement::FromTarget => None,
+        Replacement::Code(code) => Some(code),
+    };
+    ctx.error_status = overriding.unwrap_or(0);
+    let named = |name: &[u8]| InternalRedirect::Named(name.into());
+    let target = match &page.target {
+        ErrorTarget::Named(name) => return (follow(ctx, named(name)), overriding),
+        ErrorTarget::Uri(target) | ErrorTarget::Redirect(target) => ctx.render(target),
+    };
+    // What a variable comes to decides, too.
+    match &*target {
+        [b'/', ..] => {
             if ctx.method != Method::HEAD {
                 ctx.method = Method::GET;
             }
-            let target = ctx.render(target);
             let (path, args) = uri::split_args(&target);
-            follow(ctx, InternalRedirect::Uri { path: path.into(), args: args.into() })
+            let redirect = InternalRedirect::Uri { path: path.into(), args: args.into() };
+            (follow(ctx, redirect), overriding)
+        }
+        [b'@', name @ ..] => (follow(ctx, named(name)), overriding),
+        _ => {
+            let status = overriding.filter(|code| matches!(code, 301..=303 | 307 | 308)).unwrap_or(302);
+            (Routed::Answer(Answer::redirect(status, target)), Some(status))
         }
     }
 }

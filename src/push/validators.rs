@@ -75,10 +75,7 @@ fn position(ctx: &RequestCtx) -> Position {
         return date::parse(since).map_or(Position::Oldest, |second| after(second, tag));
     }
     let last_event_id = || ctx.header("last-event-id").map(<[u8]>::to_vec);
-    let argument = || {
-        let variable = crate::config::variable::Variable::Arg((*b"last_event_id").into());
-        ctx.value(&variable).map(std::borrow::Cow::into_owned)
-    };
+    let argument = || ctx.arg(b"last_event_id").map(<[u8]>::to_vec);
     let tag = ctx.header("if-none-match").map(|tag| unquote(tag).to_vec());
     let ids = [tag, last_event_id(), argument()];
     let position = ids.iter().flatten().find_map(|id| time_and_tag(id));

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::config::model::{Expires, LocationConf};
+use crate::config::model::{Expires, ExpiresConf, LocationConf};
+use crate::config::modules::headers::parse_expires;
 
 use super::late::Pending;
 use super::payload::{Payload, Pieces};
+use super::userid::UidCookie;
 use super::{RequestCtx, date, gzip};
 
 /// The name and version in `Server` and on error pages.
@@ -96,8 +98,39 @@ pub struct Responder {
     pub head_only: bool,
     /// The client takes gzip, and the location gives it.
     pub gzip: bool,
+    /// What is in the answer for this request alone.
+    own: Option<Box<Own>>,
+}
+
+/// Headers that depend on the request.
+#[derive(Clone, Debug)]
+struct Own {
     /// Values of those `add_header`s that hold variables, by their place in the list.
-    added: Option<Box<[AddedValue]>>,
+    added: Box<[AddedValue]>,
+    /// `expires` with variables.
+    expires: Option<Pending>,
+    /// The cookie of `userid`.
+    uid: Option<UidCookie>,
+}
+
+impl Own {
+    /// `None` if every request of the location gets the same.
+    fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
+        let headers = &ctx.conf.headers;
+        let with_variables =
+            headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
+        let pending = |value| Pending::new(ctx, value, write_value);
+        let own = Self {
+            added: with_variables.map(|(at, row)| (at, pending(&row.value))).collect(),
+            expires: match &headers.expires {
+                ExpiresConf::Fixed(_) => None,
+                ExpiresConf::Computed { value, .. } => Some(pending(value)),
+            },
+            uid: ctx.uid_cookie(),
+        };
+        let is_empty = own.added.is_empty() && own.expires.is_none() && own.uid.is_none();
+        (!is_empty).then(|| Box::new(own))
+    }
 }
 
 /// The place of an `add_header` in its list, and its value for one request.
@@ -183,19 +216,12 @@ impl Responder {
     /// For the answer of this request, as it stands now.
     pub fn new(ctx: &RequestCtx) -> Self {
         let conf = Arc::clone(&ctx.conf);
-        let keep_alive = ctx.keep_alive
-            && !conf.core.keepalive_timeout.is_zero()
-            && ctx.number < conf.core.keepalive_requests;
-        let with_variables =
-            conf.headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
-        let pending = |value| Pending::new(ctx, value, write_value);
-        let added: Box<[_]> = with_variables.map(|(at, row)| (at, pending(&row.value))).collect();
         Self {
-            keep_alive,
+            keep_alive: ctx.keeps_alive(),
             http10: ctx.is_http10(),
             head_only: ctx.method == http::Method::HEAD,
             gzip: conf.gzip.enabled && gzip::accepted(ctx),
-            added: (!added.is_empty()).then_some(added),
+            own: Own::new(ctx),
             conf,
         }
     }
@@ -205,8 +231,8 @@ impl Responder {
         Arc::ptr_eq(&self.conf, &other.conf)
             && (self.keep_alive, self.http10, self.head_only, self.gzip)
                 == (other.keep_alive, other.http10, other.head_only, other.gzip)
-            && self.added.is_none()
-            && other.added.is_none()
+            && self.own.is_none()
+            && other.own.is_none()
     }
 
     /// Writes an answer down.
@@ -297,7 +323,7 @@ impl Responder {
             }
         }
         if plain {
-            self.expires(head, answer.last_modified);
+            self.expires(head, answer);
         }
         for (name, value) in self.added(answer.status, &head.0) {
             if compressed && name.eq_ignore_ascii_case("etag") && value.starts_with(b"\"") {
@@ -306,6 +332,9 @@ impl Responder {
             } else {
                 head.line(name, value);
             }
+        }
+        for (name, value) in self.own.iter().filter_map(|own| own.uid.as_ref()).flat_map(UidCookie::headers) {
+            head.line(name, value);
         }
     }
 
@@ -318,7 +347,7 @@ impl Responder {
             let value = match row.value.as_literal() {
                 Some(bytes) => Cow::Borrowed(bytes),
                 None => {
-                    let pending = self.added.iter().flatten().find(|(place, _)| *place == at);
+                    let pending = self.own.as_ref()?.added.iter().find(|(place, _)| *place == at);
                     Cow::Owned(pending?.1.finish(&sent, head, write_value))
                 }
             };
@@ -337,9 +366,9 @@ impl Responder {
         }
     }
 
-    fn expires(&self, head: &mut Head, last_modified: Option<i64>) {
+    fn expires(&self, head: &mut Head, answer: &Answer) {
         let now = date::now();
-        let seconds = match self.conf.headers.expires {
+        let seconds = match self.expires_value(answer.status, &head.0) {
             Expires::Off => return,
             Expires::Epoch => {
                 head.line("Expires", "Thu, 01 Jan 1970 00:00:01 GMT");
@@ -352,7 +381,9 @@ impl Responder {
                 return;
             }
             Expires::In(seconds) => seconds,
-            Expires::Modified(seconds) => last_modified.map_or(seconds, |modified| modified + seconds - now),
+            Expires::Modified(seconds) => {
+                answer.last_modified.map_or(seconds, |modified| modified + seconds - now)
+            }
             Expires::At(time) => date::until_local_time(time),
         };
         head.line("Expires", date::format(now + seconds));
@@ -360,6 +391,18 @@ impl Responder {
             head.line("Cache-Control", "no-cache");
         } else {
             head.line("Cache-Control", format!("max-age={seconds}"));
+        }
+    }
+
+    /// What `expires` comes to; a value that is none sends nothing.
+    fn expires_value(&self, status: u16, head: &[u8]) -> Expires {
+        match (&self.conf.headers.expires, self.own.as_ref().and_then(|own| own.expires.as_ref())) {
+            (ExpiresConf::Fixed(expires), _) => *expires,
+            (ExpiresConf::Computed { modified, .. }, Some(pending)) => {
+                let text = pending.finish(&Sent { status, ..Sent::default() }, head, write_value);
+                parse_expires(&text, *modified).unwrap_or_default()
+            }
+            (ExpiresConf::Computed { .. }, None) => Expires::Off,
         }
     }
 

@@ -15,6 +15,9 @@ use super::answer::Answer;
 /// Most bytes reserved for a body before any of it has come.
 const MOST_RESERVED: usize = 64 * 1024;
 
+/// nginx's default of `client_body_buffer_size`, bytes.
+const MOST_SHORT: usize = 16 << 10;
+
 /// A request's body: taken from the connection by the first who reads it, in memory for those after. It stays with the
 /// request wherever that is sent.
 #[derive(Clone, Debug, Default)]
@@ -36,11 +39,22 @@ impl RequestBody {
         Self(Arc::new(Mutex::new(State::Unread(body))))
     }
 
-    /// The bytes, if somebody read them.
-    pub fn bytes(&self) -> Option<Bytes> {
+    /// The bytes, if somebody read them and they are no more than nginx keeps in memory: `$request_body`.
+    pub fn short(&self) -> Option<Bytes> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Read(bytes) => Some(bytes.clone()),
-            State::Gone | State::Unread(_) => None,
+            State::Read(bytes) if (1..=MOST_SHORT).contains(&bytes.len()) => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    fn take_unread(&self) -> Option<Body> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::take(&mut *state) {
+            State::Unread(body) => Some(body),
+            other => {
+                *state = other;
+                None
+            }
         }
     }
 
@@ -94,10 +108,10 @@ async fn receive(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
 /// # Errors
 /// As [`read`].
 pub async fn discard(ctx: &RequestCtx) -> Result<(), Answer> {
-    let State::Unread(mut body) = ctx.body.replace(State::Gone) else { return Ok(()) };
+    let Some(mut body) = ctx.body.take_unread() else { return Ok(()) };
     let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
     let mut length = 0;
-    while let Some(data) = next(ctx, &mut body).await? {
+    while let Some(data) = next(ctx, &mut body).await.map_err(answerable)? {
         length += length_of(&data);
         if length > limit {
             return Err(too_large(ctx, length.to_string()));
@@ -128,10 +142,33 @@ async fn next(ctx: &RequestCtx, body: &mut Body) -> Result<Option<Bytes>, Answer
                     return Ok(Some(data));
                 }
             }
-            // Not a chunk where one was due, or the end of the connection before the end of the body.
-            Some(Err(_)) => return Err(Answer { close: true, ..Answer::error(400) }),
+            Some(Err(error)) if has_ended(&error) => {
+                ctx.log(Severity::Info, "client prematurely closed connection");
+                return Err(Answer { silent: true, ..Answer::empty(400) });
+            }
+            // Not a chunk where one was due.
+            Some(Err(_)) => {
+                ctx.log(Severity::Error, "client sent invalid chunked body");
+                return Err(Answer { close: true, ..Answer::error(400) });
+            }
         }
     }
+}
+
+/// Who sent only a part of a body that nobody wants may still read an answer.
+fn answerable(failed: Answer) -> Answer {
+    if failed.silent && failed.status == 400 {
+        return Answer { close: true, ..Answer::error(400) };
+    }
+    failed
+}
+
+/// Whether the connection ended before the body.
+fn has_ended(error: &axum::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let mut failures = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    failures.any(|failure| matches!(failure.kind(), UnexpectedEof | ConnectionReset | BrokenPipe))
 }
 
 fn length_of(data: &[u8]) -> u64 {

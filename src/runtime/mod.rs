@@ -6,18 +6,16 @@ pub mod pid;
 pub mod privileges;
 pub mod worker;
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config::model::{Config, Listen, ListenAddress, LogTarget, Severity};
-use crate::http::router;
+use crate::config::model::{Config, Listen, ListenAddress, Severity};
 use crate::http::site::Site;
 use crate::log;
 use crate::push::PushState;
@@ -55,17 +53,7 @@ pub type Reread = Box<dyn FnMut() -> Option<Config>>;
 /// # Errors
 /// nginx's words for the first that cannot be opened.
 pub fn open_logs(config: &Config) -> Result<(), StartError> {
-    let mut targets: HashSet<LogTarget> =
-        config.main.error_log.iter().map(|log| log.target.clone()).collect();
-    router::each_conf(config, &mut |conf| {
-        targets.extend(conf.log.error.iter().map(|log| log.target.clone()));
-        targets.extend(conf.log.access.iter().map(|log| log.target.clone()));
-    });
-    for target in targets {
-        if let (Err(error), LogTarget::File(path)) = (log::open(&target), &target) {
-            return Err(format!("open() \"{}\" failed ({})", path.display(), log::os_error(&error)));
-        }
-    }
+    log::open_all(&config.log_files).map_err(|error| error.to_string())?;
     log::set_main(config.main.error_log.clone());
     Ok(())
 }
@@ -95,7 +83,9 @@ pub fn serve(config: Config, reread: Reread) -> Result<(), StartError> {
     // Before anything is visible from outside: a signal that comes early must not kill the process.
     let signals = runtime.block_on(async { Signals::new() }).map_err(failed)?;
     let app = App::start(config)?;
+    runtime.spawn(flush_logs());
     runtime.block_on(app.run(signals, reread));
+    log::flush();
     Ok(())
 }
 
@@ -255,6 +245,14 @@ impl App {
             // A worker that ended already needs no telling.
             let _ = worker.mail.send(mail());
         }
+    }
+}
+
+/// Writes what logs have buffered for as long as `flush=` allows.
+async fn flush_logs() {
+    loop {
+        tokio::time::sleep(log::flush_interval()).await;
+        log::flush_due(Instant::now());
     }
 }
 

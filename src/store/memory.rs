@@ -187,6 +187,12 @@ impl Store {
         }
     }
 
+    /// Whether there is such a channel, perhaps only because nobody has noticed that its time is over.
+    #[cfg(test)]
+    pub(super) fn holds(&self, key: &ChannelKey) -> bool {
+        self.shard(key).lock().contains(key)
+    }
+
     // === Inside a channel ===
 
     /// Publishes what nobody waits for and nobody will find later: no memory is needed. `None` if somebody
@@ -195,6 +201,7 @@ impl Store {
         self.visit(publish.key, publish.channel_timeout, self.budget.nothing(), |channel, _, now| {
             (channel.subscribers() == 0).then(|| {
                 channel.number(now, self.clock.wall_millis());
+                channel.trim(0);
                 channel.info(now)
             })
         })
@@ -218,6 +225,8 @@ impl Store {
         let subscribers = channel.subscribers();
         if publish.is_stored() {
             channel.push(Arc::clone(&message), publish.max_messages, publish.keep());
+        } else {
+            channel.trim(0);
         }
         if subscribers > 0 {
             channel.received(&message);

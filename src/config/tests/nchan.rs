@@ -236,8 +236,7 @@ fn variables_of_nchan_can_be_set() {
     else {
         panic!("a set and a return")
     };
-    let Some([Part::Variable(Variable::Settable { user, .. })]) = answer.text.as_ref().map(Template::parts)
-    else {
+    let Some([Part::Variable(Variable::Named(user))]) = answer.text.as_ref().map(Template::parts) else {
         panic!("a variable")
     };
     assert_eq!(user, variable);

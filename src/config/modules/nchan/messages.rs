@@ -5,7 +5,6 @@ use super::super::super::call::Call;
 use super::super::super::diag::Diagnostic;
 use super::super::super::model::{Dialect, Setting, Written};
 use super::super::super::value;
-use super::super::push::at_least_least_memory;
 use super::super::{HSL, HSLI, ONE, accept, accepted, done};
 use super::{Directive, H, SL, fill, flag, replace, warn_replaced};
 
@@ -117,9 +116,7 @@ fn memory_size(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let pages = |size: u64| size.checked_next_multiple_of(PAGE);
     call.fill(&mut b.http.max_reserved_memory, |call| {
         value::decimal_size(call.arg(0)).and_then(pages).ok_or_else(|| call.invalid_value())
-    })?;
-    at_least_least_memory(b, call);
-    Ok(())
+    })
 }
 
 fn deflate(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
