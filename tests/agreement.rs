@@ -15,11 +15,13 @@ use std::{env, fs, thread};
 
 use self::case::{Case, Topic};
 use self::play::Player;
+use self::script::Stage;
 use crate::harness::Backend;
 
 mod case;
 mod check;
 mod play;
+pub(crate) mod script;
 
 /// Cases in which encke deliberately differs, by the topic under which `docs/differences.md` says so and why.
 const DIFFERENCES: &[(&str, &[&str])] = &[
@@ -148,6 +150,7 @@ topics! {
     split_clients: compare_answers("split_clients.case"),
     userids: compare_answers("userid.case"),
     variables: compare_answers("variables.case"),
+    nchan_publishers: compare_scripts("nchan/publisher.case"),
     config_of_browser: compare_checks("config_errors/browser.case"),
     config_of_expires: compare_checks("config_errors/expires.case"),
     config_of_geo: compare_checks("config_errors/geo.case"),
@@ -172,6 +175,7 @@ topics! {
 fn every_file_is_compared() {
     let mut found: Vec<PathBuf> = case_files(&folder());
     found.extend(case_files(&folder().join("config_errors")));
+    found.extend(case_files(&folder().join("nchan")));
     for file in found {
         let name = file.strip_prefix(folder()).expect("it was found there").to_string_lossy();
         assert!(FILES.contains(&&*name), "{name} has no test");
@@ -227,6 +231,29 @@ fn compare_answers(file: &Path) {
 /// The lines that have no equal among the others.
 fn only_in(lines: &[String], others: &[String]) -> Vec<String> {
     lines.iter().filter(|line| !others.contains(line)).cloned().collect()
+}
+
+/// Starts both servers with the configuration of a topic, and plays its scripts on both.
+fn compare_scripts(file: &Path) {
+    const NCHAN: Backend = Backend::Nginx { nchan: true };
+    let topic = Topic::read(file);
+    if !nginx_is_there(NCHAN, &topic) {
+        return;
+    }
+    let [nginx, encke] = &[NCHAN, Backend::Encke].map(|backend| Stage::start(backend, &topic.preamble));
+    let selected: Vec<(usize, &Case)> = selected(&topic).into_iter().enumerate().collect();
+    let failures = in_parallel(&selected, |(number, case)| {
+        let compare = |take| {
+            thread::scope(|scope| {
+                let expected = scope.spawn(move || nginx.play(case, *number, take));
+                let got = encke.play(case, *number, take);
+                judge(case, &expected.join().expect("nginx answers"), &got)
+            })
+        };
+        // On a busy machine something may have come too late, or a second may have passed.
+        compare(1).and_then(|_| compare(2)).and_then(|_| compare(4))
+    });
+    report(&topic, &failures.into_iter().flatten().collect::<Vec<_>>());
 }
 
 /// Has both programs check the configurations of a topic.
