@@ -6,6 +6,8 @@ use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::ChannelKey;
 
+use super::cors::Origin;
+
 /// Most channels of one request, as in Nchan.
 const MOST: usize = 255;
 
@@ -14,6 +16,10 @@ const MOST: usize = 255;
 /// # Errors
 /// The answer for a request that names none, too many, or one that is too long.
 pub fn keys(ctx: &RequestCtx, ids: &[Template]) -> Result<Vec<ChannelKey>, Answer> {
+    named(ctx, ids).map_err(|answer| Origin::allow_refusal(ctx, answer))
+}
+
+fn named(ctx: &RequestCtx, ids: &[Template]) -> Result<Vec<ChannelKey>, Answer> {
     let conf = &ctx.conf.push;
     let group = ctx.render(&conf.channel_group);
     let nchan = conf.dialect == Dialect::Nchan;

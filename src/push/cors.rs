@@ -1,6 +1,6 @@
 //! Requests from pages of other origins, in Nchan's dialect.
 
-use crate::config::model::PushConf;
+use crate::config::model::{Dialect, PushConf};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 
@@ -26,6 +26,14 @@ impl Origin {
         let mut origins = allowed.split(|byte| *byte == b' ');
         let found = origins.find(|allowed| *allowed == b"*" || *allowed == origin).ok_or(Forbidden)?;
         Ok(Some(Self { allowed: found.into() }))
+    }
+
+    /// Lets the page that asked read why it is refused, if it may read anything here.
+    pub fn allow_refusal(ctx: &RequestCtx, answer: Answer) -> Answer {
+        match Self::of(ctx) {
+            Ok(Some(origin)) if ctx.conf.push.dialect == Dialect::Nchan => origin.allow(&ctx.conf.push, answer),
+            _ => answer,
+        }
     }
 
     /// Lets the origin's page read an answer.

@@ -65,8 +65,8 @@ async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<
         Task::Publish => publisher::answer(state, ctx).await.map(allow),
         Task::Subscribe(transport) => Subscriber { state, ctx, slot, origin }.answer(transport).await,
         Task::Socket => socket::open(state, ctx, slot, origin).await,
-        Task::Options => options::answer(ctx, origin.as_ref()),
-        Task::Forbid => Err(Answer::empty(403)),
+        Task::Options => options::answer(ctx, origin.as_ref()).map_err(allow),
+        Task::Forbid => Err(allow(Answer::empty(403))),
         Task::NotAllowed => Err(options::not_allowed(ctx)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::model::{DeflateConf, LocationConf, Setting, Unusable, Written};
+use crate::config::model::{DeflateConf, Dialect, LocationConf, Setting, Unusable, Written};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::{ChannelInfo, ChannelKey, OutOfMemory, Publish, Store};
@@ -29,6 +29,8 @@ pub struct Told {
     pub info: ChannelInfo,
     /// Nchan's `last message id`.
     pub last_id: String,
+    /// Somebody was there when the message was published.
+    pub heard: bool,
 }
 
 impl Publication {
@@ -89,9 +91,27 @@ impl Publication {
             })
             .collect();
         let infos = infos?;
-        let told = Told::of(&infos);
-        // Nchan has no id for a message in several channels.
-        Ok(if infos.len() > 1 { Told { last_id: "0".to_owned(), ..told } } else { told })
+        Ok(self.told(&infos, store))
+    }
+
+    /// What the publisher of a message is told, by the quirks of the location's dialect.
+    fn told(&self, infos: &[ChannelInfo], store: &Store) -> Told {
+        let mut told = Told::of(infos);
+        if self.conf.push.dialect == Dialect::Push {
+            return told;
+        }
+        if infos.len() > 1 {
+            // Nchan has no id for a message in several channels, and tells of the one with the most messages.
+            told.last_id = "0".to_owned();
+            told.info.messages = infos.iter().map(|info| info.messages).max().unwrap_or_default();
+        }
+        if self.max_messages == 0 || !self.conf.push.store_messages {
+            // Those who got a message that is not stored, and went with it, do not count.
+            let timeout = self.conf.push.channel_timeout.as_secs();
+            let left = self.keys.iter().filter_map(|key| store.info(key, timeout));
+            told.info.subscribers = left.map(|info| info.subscribers).sum();
+        }
+        told
     }
 }
 
@@ -105,8 +125,25 @@ impl Told {
             subscribers: infos.iter().map(|info| info.subscribers).sum(),
             last_message: last.iter().flatten().max().copied(),
         };
-        Self { info, last_id: Cursor::of_last(&last).whole() }
+        Self { info, last_id: Cursor::of_last(&last).whole(), heard: info.subscribers > 0 }
     }
+
+    /// Of several channels that are deleted: nothing is left of them.
+    pub fn of_deleted(infos: &[ChannelInfo]) -> Self {
+        let told = Self::of(infos);
+        Self { info: ChannelInfo { messages: 0, ..told.info }, last_id: "0".to_owned(), ..told }
+    }
+}
+
+/// Whether the settings for messages come to values, which Nchan asks of subscribers, too.
+///
+/// # Errors
+/// See [`setting`].
+pub fn check_settings(ctx: &RequestCtx) -> Result<(), Answer> {
+    let push = &ctx.conf.push;
+    setting(ctx, &push.max_message_buffer_length, "nchan_message_buffer_length")?;
+    setting(ctx, &push.message_timeout, "nchan_message_timeout")?;
+    Ok(())
 }
 
 /// A setting's value for this request.

@@ -31,6 +31,10 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
             let infos = keys.iter().filter_map(|key| store.info(key, channel_timeout)).collect();
             Ok(tell(ctx, infos))
         }
+        Method::DELETE if keys.len() > 1 && conf.dialect == Dialect::Nchan => {
+            let infos: Vec<_> = keys.iter().filter_map(|key| store.delete(key)).collect();
+            Ok(info::answer(ctx, 200, &Told::of_deleted(&infos)))
+        }
         Method::DELETE => Ok(tell(ctx, keys.iter().filter_map(|key| store.delete(key)).collect())),
         // The old module's PUT created the channel and ignored the body; its last releases published it. Clients
         // of both are served: an empty PUT creates, any other publishes.
@@ -44,7 +48,7 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
                 .publish(store, &body, ctx.header("content-type"))
                 .map_err(|_| out_of_memory(ctx))?;
             // 201 if somebody was waiting.
-            let status = if told.info.subscribers > 0 { 201 } else { 202 };
+            let status = if told.heard { 201 } else { 202 };
             Ok(info::answer(ctx, status, &told))
         }
     }

@@ -25,13 +25,16 @@ pub struct Reply {
     pub origin: Option<Origin>,
     /// The client goes by `If-Modified-Since` alone: the second must say all.
     by_second: bool,
+    /// The tag of the request's position: a wait that ends without a message gives it back.
+    tag: Option<Box<[u8]>>,
 }
 
 impl Reply {
     /// For the answers to this request.
     pub fn new(ctx: &RequestCtx, origin: Option<Origin>) -> Self {
         let by_second = ctx.header("if-modified-since").is_some() && ctx.header("if-none-match").is_none();
-        Self { responder: Responder::new(ctx), origin, by_second }
+        let tag = ctx.header("if-none-match").filter(|_| ctx.conf.push.dialect == Dialect::Nchan);
+        Self { responder: Responder::new(ctx), origin, by_second, tag: tag.map(Into::into) }
     }
 
     /// Whether an answer has the same bytes for the other request.
@@ -64,14 +67,7 @@ impl Reply {
             answer.last_modified = Some(cursor.time());
             answer = answer.with_header(etag_name(conf), cursor.tags());
         }
-        match &self.origin {
-            Some(origin) => {
-                let expose = format!("Last-Modified, {}, Content-Type", etag_name(conf));
-                let answer = answer.with_header("Access-Control-Expose-Headers", expose);
-                origin.allow(conf, answer.with_header("Vary", VARY))
-            }
-            None => answer.with_header("Vary", VARY),
-        }
+        self.varying(answer)
     }
 
     /// Nothing new for an interval-poll: the position comes back as it was sent.
@@ -81,7 +77,7 @@ impl Reply {
         if let Some(tag) = ctx.header("if-none-match") {
             answer = answer.with_header("Etag", tag);
         }
-        self.allowed(answer.with_header("Vary", VARY))
+        self.varying(answer)
     }
 
     /// For a subscriber that another one displaced, or that came second.
@@ -91,29 +87,43 @@ impl Reply {
 
     /// For a subscriber whose channel was deleted.
     pub fn gone(&self) -> Answer {
-        self.varying(410)
+        self.ended(Answer::empty(410))
+    }
+
+    /// For a subscriber that a limit keeps out.
+    pub fn refused(&self) -> Answer {
+        match self.responder.conf.push.dialect {
+            Dialect::Push => Answer::empty(403),
+            Dialect::Nchan => self.varying(Answer::empty(403)),
+        }
     }
 
     /// For a subscriber that waited longer than it may.
     pub fn timed_out(&self) -> Answer {
         match self.responder.conf.push.dialect {
             Dialect::Push => Answer::empty(304),
-            Dialect::Nchan => self.varying(408),
+            Dialect::Nchan => {
+                self.ended(Answer { phrase: Some("Request Timeout"), ..Answer::empty(408) })
+            }
         }
     }
 
-    fn varying(&self, status: u16) -> Answer {
-        match self.responder.conf.push.dialect {
-            Dialect::Push => Answer::empty(status),
-            Dialect::Nchan => self.allowed(Answer::empty(status).with_header("Vary", VARY)),
+    /// The end of a wait, without a message.
+    fn ended(&self, answer: Answer) -> Answer {
+        let conf = &self.responder.conf.push;
+        match (conf.dialect, &self.tag) {
+            (Dialect::Push, _) => answer,
+            (Dialect::Nchan, Some(tag)) => self.varying(answer.with_header(etag_name(conf), &**tag)),
+            (Dialect::Nchan, None) => self.varying(answer),
         }
     }
 
-    fn allowed(&self, answer: Answer) -> Answer {
-        match &self.origin {
-            Some(origin) => origin.allow(&self.responder.conf.push, answer),
-            None => answer,
-        }
+    /// An answer that depends on the position of the request.
+    fn varying(&self, answer: Answer) -> Answer {
+        let conf = &self.responder.conf.push;
+        let Some(origin) = &self.origin else { return answer.with_header("Vary", VARY) };
+        let expose = format!("Last-Modified, {}, Content-Type", etag_name(conf));
+        origin.allow(conf, answer.with_header("Access-Control-Expose-Headers", expose).with_header("Vary", VARY))
     }
 }
 

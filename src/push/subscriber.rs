@@ -19,7 +19,7 @@ use super::sources::Sources;
 use super::transport::{Format, Wire, multipart};
 use super::validators::{self, Start};
 use super::waiting::{ParkSlot, Stream, Waiting, What};
-use super::{PushState, channels, out_of_memory};
+use super::{PushState, channels, out_of_memory, publication};
 
 /// A subscriber's request.
 pub struct Subscriber<'a> {
@@ -43,6 +43,7 @@ impl Subscriber<'_> {
         body::discard(self.ctx).await?;
         let keys = channels::keys(self.ctx, &self.ctx.conf.push.ids.subscribe)?;
         let start = validators::start(self.ctx, transport)?;
+        publication::check_settings(self.ctx)?;
         let wire = match transport {
             Transport::LongPoll | Transport::IntervalPoll => {
                 return self.poll(&keys, &start, transport == Transport::LongPoll).await;
@@ -200,7 +201,7 @@ impl Subscriber<'_> {
         match subscribed {
             Subscribed::Conflict => reply.conflict(),
             Subscribed::NoSuchChannel if !nchan => Answer::error(403),
-            Subscribed::Full | Subscribed::NoSuchChannel => Answer::empty(403),
+            Subscribed::Full | Subscribed::NoSuchChannel => reply.refused(),
             Subscribed::OutOfMemory => out_of_memory(self.ctx),
             // Answers to other questions.
             _ => Answer::error(500),

@@ -9,6 +9,7 @@ use crate::request::answer::Answer;
 use crate::request::{RequestCtx, date, uri};
 use crate::store::Position;
 
+use super::cors::Origin;
 use super::cursor::Cursor;
 use super::subscriber;
 
@@ -61,7 +62,10 @@ pub fn start(ctx: &RequestCtx, transport: Transport) -> Result<Start, Answer> {
     for id in [tag, named.map(|id| uri::unescape(&id))].into_iter().flatten() {
         match Cursor::read(&id) {
             Some(Ok(cursor)) => return Ok(Start::After(cursor)),
-            Some(Err(_)) => return Err(Answer::text(400, *b"text/plain", "Message ID invalid")),
+            Some(Err(_)) => {
+                let answer = Answer::text(400, *b"text/plain", "Message ID invalid");
+                return Err(Origin::allow_refusal(ctx, answer));
+            }
             None => {}
         }
     }

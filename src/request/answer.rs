@@ -21,6 +21,8 @@ pub const SERVER: &str = concat!("encke/", env!("CARGO_PKG_VERSION"));
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// Its reason phrase, where that is not nginx's.
+    pub phrase: Option<&'static str>,
     /// `Content-Type`.
     pub content_type: Option<Box<[u8]>>,
     /// `Last-Modified`, seconds since 1970.
@@ -245,7 +247,7 @@ impl Responder {
         let length = length.filter(|_| !compressed);
         let chunked = length.is_none() && !self.http10 && !self.head_only;
         let keep_alive = keep_alive && (chunked || length.is_some() || self.head_only);
-        let mut head = Head::new(answer.status);
+        let mut head = Head::new(answer.status, answer.phrase);
         let core = &self.conf.core;
         head.line("Server", if core.server_tokens { SERVER } else { "encke" });
         head.line("Date", date::format(date::now()));
@@ -284,7 +286,7 @@ impl Responder {
 
     /// The head of an answer whose body comes bit by bit, over a connection that serves nothing else afterwards.
     pub fn stream_head(&self, answer: &Answer, stream: StreamHead) -> Bytes {
-        let mut head = Head::new(answer.status);
+        let mut head = Head::new(answer.status, answer.phrase);
         head.line("Server", if self.conf.core.server_tokens { SERVER } else { "encke" });
         head.line("Date", date::format(date::now()));
         if let Some(content_type) = &answer.content_type {
@@ -294,10 +296,10 @@ impl Responder {
             StreamHead::Upgrade => "upgrade",
             StreamHead::Close => "close",
             StreamHead::Endless | StreamHead::Chunked => {
-                if self.http10 {
-                    "close"
-                } else {
+                if self.keep_alive && !self.http10 {
                     "keep-alive"
+                } else {
+                    "close"
                 }
             }
         };
@@ -454,9 +456,10 @@ fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
 struct Head(Vec<u8>);
 
 impl Head {
-    fn new(status: u16) -> Self {
+    fn new(status: u16, phrase: Option<&'static str>) -> Self {
         let mut bytes = Vec::with_capacity(256);
-        bytes.extend_from_slice(format!("HTTP/1.1 {status:03} {}\r\n", reason(status)).as_bytes());
+        let phrase = phrase.unwrap_or_else(|| reason(status));
+        bytes.extend_from_slice(format!("HTTP/1.1 {status:03} {phrase}\r\n").as_bytes());
         Self(bytes)
     }
 

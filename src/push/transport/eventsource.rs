@@ -8,7 +8,7 @@ pub const OPENING: &[u8] = b": hi\n\n";
 /// One message. Only LF separates its lines.
 pub fn event(name: Option<&[u8]>, id: &str, body: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(body.len() + 64);
-    if let Some(name) = name.filter(|name| !name.is_empty()) {
+    if let Some(name) = name {
         line(&mut out, b"event: ", name);
     }
     line(&mut out, b"id: ", id.as_bytes());
