@@ -80,11 +80,17 @@ impl Cursor {
     }
 
     /// Reads the tags of an `If-None-Match`. Quotes, `W/` and other junk count for nothing.
-    pub fn from_parts(time: i64, tags: &[u8]) -> Self {
+    ///
+    /// # Errors
+    /// For several of which none is marked as the last message's.
+    pub fn from_parts(time: i64, tags: &[u8]) -> Result<Self, Broken> {
+        if tags.contains(&b',') && !tags.contains(&b'[') {
+            return Err(Broken);
+        }
         let pieces: Vec<&[u8]> = tags.split(|byte| *byte == b',').collect();
         let current = pieces.iter().position(|piece| piece.contains(&b'[')).unwrap_or(0);
         let alone = pieces.len() == 1;
-        Self { time, tags: pieces.into_iter().map(|piece| read_tag(piece, alone)).collect(), current }
+        Ok(Self { time, tags: pieces.into_iter().map(|piece| read_tag(piece, alone)).collect(), current })
     }
 
     /// Reads `TIME:TAGS`; `None` for what is no id at all (no colon, or too long).
@@ -94,14 +100,17 @@ impl Cursor {
     pub fn read(id: &[u8]) -> Option<Result<Self, Broken>> {
         let colon = id.iter().position(|byte| *byte == b':').filter(|_| id.len() <= MOST)?;
         let (time, tags) = (id[..colon].trim_ascii(), id[colon + 1..].trim_ascii());
-        let time = std::str::from_utf8(time).ok().and_then(|time| time.parse::<i64>().ok());
-        let known = |byte: &u8| byte.is_ascii_digit() || b"[],-".contains(byte);
-        let negative = |piece: &[u8]| piece.len() > 1 && piece.contains(&b'-');
-        let broken = !tags.iter().all(known) || tags.split(|byte| *byte == b',').any(negative);
-        Some(match time {
-            Some(time) if time >= 0 && !broken => Ok(Self::from_parts(time, tags)),
-            _ => Err(Broken),
-        })
+        let time = std::str::from_utf8(time).ok().filter(|time| !time.starts_with('+'));
+        let time = time.and_then(|time| time.parse::<i64>().ok());
+        Some(time.filter(|time| *time >= 0).ok_or(Broken).and_then(|time| Self::from_parts(time, tags)))
+    }
+
+    /// The same for so many channels: of those it does not name, nothing is seen of its second.
+    #[must_use]
+    pub fn padded(&self, channels: usize) -> Self {
+        let mut tags = self.tags.to_vec();
+        tags.resize(channels.max(1), None);
+        Self { tags: tags.into(), ..*self }
     }
 }
 
@@ -109,8 +118,12 @@ impl Cursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
-/// A tag among junk; `-` alone is none. A position without any number is at the first message, where there is one channel.
+/// A tag among junk; `-` is none, also before a number. A tag without any number is that of the first message, where
+/// it is the only one.
 fn read_tag(piece: &[u8], alone: bool) -> Option<u64> {
+    if piece.trim_ascii().starts_with(b"-") {
+        return None;
+    }
     let digits: String =
         piece.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| char::from(*byte)).collect();
     digits.parse().ok().or(alone.then_some(0))
@@ -136,7 +149,7 @@ mod tests {
         for id in ["", "1", "abc", &format!("1:{}", "1".repeat(200))] {
             assert_eq!(read(id), None, "{id}");
         }
-        for id in ["a:1", ":1", "-1:0", "1:x", "1:-1"] {
+        for id in ["a:1", ":1", "-1:0", "+1:0", "1:0,0", "1:-,-"] {
             assert_eq!(read(id), Some(Err(Broken)), "{id}");
         }
     }
@@ -144,16 +157,16 @@ mod tests {
     #[test]
     fn junk_around_tags_counts_for_nothing() {
         for tags in ["3", "\"3\"", "W/\"3\"", "[3]", " 3 "] {
-            assert_eq!(Cursor::from_parts(1, tags.as_bytes()).tags(), "3", "{tags}");
+            assert_eq!(Cursor::from_parts(1, tags.as_bytes()).unwrap().tags(), "3", "{tags}");
         }
         for tags in ["", "abc", "*", "\"\""] {
-            assert_eq!(Cursor::from_parts(1, tags.as_bytes()).tags(), "0", "{tags}");
+            assert_eq!(Cursor::from_parts(1, tags.as_bytes()).unwrap().tags(), "0", "{tags}");
         }
     }
 
     #[test]
     fn positions_are_per_channel() {
-        let cursor = Cursor::from_parts(9, b"2,-,[0]");
+        let cursor = Cursor::from_parts(9, b"2,-,[0]").unwrap();
         let after = |tag| Position::AfterId { second: 9, tag };
         assert_eq!(
             [0, 1, 2, 3].map(|channel| cursor.position(channel)),

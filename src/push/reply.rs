@@ -13,6 +13,7 @@ use crate::store::{Message, MessageBody};
 
 use super::cors::Origin;
 use super::cursor::Cursor;
+use super::validators::Start;
 
 const VARY: &str = "If-None-Match, If-Modified-Since";
 
@@ -70,9 +71,18 @@ impl Reply {
         self.varying(answer)
     }
 
-    /// Nothing new for an interval-poll: the position comes back as it was sent.
-    pub fn not_modified(&self, ctx: &RequestCtx) -> Answer {
+    /// Nothing new for an interval-poll: the position comes back.
+    pub fn not_modified(&self, ctx: &RequestCtx, start: &Start, channels: usize) -> Answer {
+        let conf = &self.responder.conf.push;
         let mut answer = Answer::empty(304);
+        if let (Dialect::Nchan, Start::After(cursor)) = (conf.dialect, start) {
+            let cursor = cursor.padded(channels);
+            if conf.position.compound_etag {
+                return self.varying(answer.with_header(etag_name(conf), cursor.whole()));
+            }
+            answer.last_modified = Some(cursor.time());
+            return self.varying(answer.with_header(etag_name(conf), cursor.tags()));
+        }
         answer.last_modified = ctx.header("if-modified-since").and_then(date::parse);
         if let Some(tag) = ctx.header("if-none-match") {
             answer = answer.with_header("Etag", tag);

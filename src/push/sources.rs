@@ -145,6 +145,14 @@ impl Source {
 /// A message and the place of its channel.
 type Placed = (usize, Arc<Message>);
 
+/// Where a message stands among those of all channels: Nchan orders them by second, number within it, and channel.
+type Place = (i64, u64, usize);
+
+fn place(at: usize, message: &Message) -> Place {
+    let (second, tag) = message.id();
+    (second, tag, at)
+}
+
 impl Many {
     fn read(&mut self, most: usize) -> Read {
         let (messages, read) = self.collect(most);
@@ -160,35 +168,36 @@ impl Many {
         let (mut messages, _) = self.collect(usize::MAX);
         if unseen && !messages.iter().any(|(_, other)| Arc::ptr_eq(other, message)) {
             // It is not stored.
-            let place = messages.partition_point(|(_, other)| other.sequence() < message.sequence());
-            messages.insert(place, (at, Arc::clone(message)));
+            let before = |(other_at, other): &Placed| place(*other_at, other) < place(at, message);
+            messages.insert(messages.partition_point(before), (at, Arc::clone(message)));
         }
         self.place(&messages)
     }
 
-    /// Messages of all channels in the order in which they were published.
+    /// Messages of all channels, in Nchan's order.
     fn collect(&mut self, most: usize) -> (Vec<Placed>, Read) {
         let (mut messages, mut read) = (Vec::new(), Read::default());
         // Messages behind those that a channel did not give yet must wait for them.
-        let mut horizon = u64::MAX;
+        let mut horizon = None;
         for (at, source) in self.sources.iter_mut().enumerate() {
             let (batch, state) = source.read(most);
             read.missed |= state.missed;
             if state.more {
                 read.more = true;
-                horizon = horizon.min(batch.last().map_or(0, |last| last.sequence()));
+                let last = batch.last().map(|last| place(at, last)).unwrap_or_default();
+                horizon = Some(horizon.map_or(last, |horizon: Place| horizon.min(last)));
             }
             messages.extend(batch.into_iter().map(|message| (at, message)));
         }
         messages.retain(|(at, message): &Placed| {
-            let in_turn = message.sequence() <= horizon;
+            let in_turn = horizon.is_none_or(|horizon| place(*at, message) <= horizon);
             if !in_turn {
                 let source = &mut self.sources[*at];
                 source.next = source.next.min(message.offset());
             }
             in_turn
         });
-        messages.sort_by_key(|(_, message)| message.sequence());
+        messages.sort_by_key(|(at, message)| place(*at, message));
         (messages, read)
     }
 

@@ -84,7 +84,7 @@ impl Subscriber<'_> {
         let mode = if wait { Mode::Once } else { Mode::Poll };
         match self.state.store.subscribe(&self.request(key, position, mode)) {
             Subscribed::Message(message) => Ok(reply.message(&message, &Cursor::of(&message))),
-            Subscribed::NothingNew => Ok(reply.not_modified(ctx)),
+            Subscribed::NothingNew => Ok(reply.not_modified(ctx, start, 1)),
             Subscribed::Wait(subscription) => self.wait(LongPoll::one(subscription, reply)).await,
             other => Err(self.refusal(&reply, &other)),
         }
@@ -98,11 +98,11 @@ impl Subscriber<'_> {
         reply: Reply,
     ) -> Result<Answer, Answer> {
         let push = &self.ctx.conf.push;
-        let mut sources = self.sources(keys, start, &reply)?;
+        let mut sources = self.sources(keys, start, |other| self.refusal(&reply, other))?;
         let stored = sources.read(1).messages;
         match &stored[..] {
             [] if wait => self.wait(LongPoll::many(sources, reply)).await,
-            [] => Ok(reply.not_modified(self.ctx)),
+            [] => Ok(reply.not_modified(self.ctx, start, keys.len())),
             _ if wait && push.longpoll_multipart != LongPollMultipart::Off => {
                 let all = self.read_all(keys, start)?;
                 Ok(combined(&reply, push.longpoll_multipart, &all))
@@ -114,7 +114,8 @@ impl Subscriber<'_> {
     /// Everything stored from the start on.
     fn read_all(&self, keys: &[ChannelKey], start: &Start) -> Result<Vec<super::sources::Next>, Answer> {
         let reply = Reply::new(self.ctx, self.origin.clone());
-        Ok(self.sources(keys, start, &reply)?.read(usize::MAX).messages)
+        let sources = self.sources(keys, start, |other| self.refusal(&reply, other));
+        Ok(sources?.read(usize::MAX).messages)
     }
 
     async fn wait(self, poll: LongPoll) -> Result<Answer, Answer> {
@@ -138,10 +139,14 @@ impl Subscriber<'_> {
     ) -> Result<Answer, Answer> {
         let responder = Responder::new(self.ctx);
         let reply = Reply::new(self.ctx, self.origin.clone());
+        let refusal = |other: &Subscribed| match other {
+            Subscribed::Full | Subscribed::NoSuchChannel => self.allowed(Answer::empty(403)),
+            other => self.refusal(&reply, other),
+        };
         let sources = if keys.is_empty() {
             Sources::new(Vec::new(), Cursor::start(1))
         } else {
-            self.sources(keys, start, &reply)?
+            self.sources(keys, start, refusal)?
         };
         let status = head.status;
         let stream = Stream {
@@ -159,23 +164,24 @@ impl Subscriber<'_> {
         std::future::pending().await
     }
 
-    fn sources(&self, keys: &[ChannelKey], start: &Start, reply: &Reply) -> Result<Sources, Answer> {
-        let subscriptions =
-            keys.iter().enumerate().map(|(at, key)| self.subscribe(key, start.position(at), reply));
-        let subscriptions = subscriptions.collect::<Result<Vec<_>, _>>()?;
-        Ok(Sources::new(subscriptions, start.cursor(keys.len())))
-    }
-
-    fn subscribe(
+    fn sources(
         &self,
-        key: &ChannelKey,
-        position: Position,
-        reply: &Reply,
-    ) -> Result<(Subscription, u64), Answer> {
-        match self.state.store.subscribe(&self.request(key, position, Mode::Stream)) {
-            Subscribed::Stream(subscription, from) => Ok((subscription, from)),
-            other => Err(self.refusal(reply, &other)),
-        }
+        keys: &[ChannelKey],
+        start: &Start,
+        refusal: impl Fn(&Subscribed) -> Answer,
+    ) -> Result<Sources, Answer> {
+        // Nchan does not tell a channel that somebody asks for it among others.
+        let is_request = keys.len() == 1;
+        let subscribe = |(at, key): (usize, &ChannelKey)| {
+            let request = self.request(key, start.position(at), Mode::Stream);
+            match self.state.store.subscribe(&Subscribe { is_request, ..request }) {
+                Subscribed::Stream(subscription, from) => Ok((subscription, from)),
+                other => Err(refusal(&other)),
+            }
+        };
+        let subscriptions: Result<Vec<(Subscription, u64)>, Answer> =
+            keys.iter().enumerate().map(subscribe).collect();
+        Ok(Sources::new(subscriptions?, start.cursor(keys.len())))
     }
 
     fn request<'k>(&self, key: &'k ChannelKey, position: Position, mode: Mode) -> Subscribe<'k> {
@@ -193,6 +199,7 @@ impl Subscriber<'_> {
             max_subscribers: conf.max_channel_subscribers,
             must_exist: conf.authorized_channels_only,
             channel_timeout: conf.channel_timeout.as_secs(),
+            is_request: true,
         }
     }
 

@@ -35,7 +35,7 @@ impl Start {
     pub fn cursor(&self, channels: usize) -> Cursor {
         match self {
             Self::At(_) => Cursor::start(channels),
-            Self::After(cursor) => cursor.clone(),
+            Self::After(cursor) => cursor.padded(channels),
         }
     }
 }
@@ -49,9 +49,10 @@ pub fn start(ctx: &RequestCtx, transport: Transport) -> Result<Start, Answer> {
     if ctx.conf.push.dialect == Dialect::Push && is_poll {
         return Ok(Start::At(position(ctx)));
     }
-    if let Some(since) = ctx.header("if-modified-since").and_then(date::parse).filter(|since| *since > 0) {
+    let since = ctx.header("if-modified-since").filter(|_| !ctx.conf.push.position.compound_etag);
+    if let Some(since) = since.and_then(date::parse).filter(|since| *since > 0) {
         return Ok(match ctx.header("if-none-match") {
-            Some(tags) => Start::After(Cursor::from_parts(since, tags)),
+            Some(tags) => Start::After(Cursor::from_parts(since, tags).map_err(|_| invalid(ctx))?),
             // A client that goes by the second alone was given seconds of which each is one message's.
             None => Start::At(Position::After(since)),
         });
@@ -62,14 +63,15 @@ pub fn start(ctx: &RequestCtx, transport: Transport) -> Result<Start, Answer> {
     for id in [tag, named.map(|id| uri::unescape(&id))].into_iter().flatten() {
         match Cursor::read(&id) {
             Some(Ok(cursor)) => return Ok(Start::After(cursor)),
-            Some(Err(_)) => {
-                let answer = Answer::text(400, *b"text/plain", "Message ID invalid");
-                return Err(Origin::allow_refusal(ctx, answer));
-            }
+            Some(Err(_)) => return Err(invalid(ctx)),
             None => {}
         }
     }
     Ok(Start::At(subscriber::first(conf.first_message)))
+}
+
+fn invalid(ctx: &RequestCtx) -> Answer {
+    Origin::allow_refusal(ctx, Answer::text(400, *b"text/plain", "Message ID invalid"))
 }
 
 /// The position a poll of the old module's dialect asks for.

@@ -247,7 +247,9 @@ impl Store {
         if subscribe.max_subscribers > 0 && waiting >= subscribe.max_subscribers {
             return Subscribed::Full;
         }
-        channel.request(now);
+        if subscribe.is_request {
+            channel.request(now);
+        }
         match subscribe.concurrency {
             Concurrency::First if waiting > 0 => return Subscribed::Conflict,
             Concurrency::Last if waiting > 0 && subscribe.mode != Mode::Poll => {

@@ -63,6 +63,8 @@ pub struct Subscribe<'a> {
     pub must_exist: bool,
     /// Seconds that the channel outlives this request when it is empty and nobody waits.
     pub channel_timeout: u64,
+    /// It counts as the last request that publishers are told of.
+    pub is_request: bool,
 }
 
 /// How many messages a subscriber wants, and whether it waits for them.

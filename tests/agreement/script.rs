@@ -188,6 +188,11 @@ impl Play<'_> {
     fn mask(&self, bytes: &[u8]) -> String {
         let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
         let text = text.replace(&self.id, "{{id}}").replace(&self.server.port().to_string(), "{{port}}");
+        // A 101 has no body, and may not tell its length (`docs/differences.md`).
+        let text = match text.strip_prefix("HTTP/1.1 101 ") {
+            Some(rest) => format!("HTTP/1.1 101 {}", rest.replacen("Content-Length: 0\r\n", "", 1)),
+            None => text,
+        };
         let text = text.replace("Server: nginx\r\n", "Server: SERVER\r\n");
         let text = text.replace("Server: encke\r\n", "Server: SERVER\r\n");
         let text = text.replace("<center>nginx</center>", "<center>SERVER</center>");

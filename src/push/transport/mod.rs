@@ -96,8 +96,12 @@ impl Format {
             Wire::Chunked if message.body().is_empty() => Bytes::new(),
             Wire::Chunked => answer::chunk(message.body()),
             Wire::Multipart => {
-                let (time, tags) = (cursor.time(), cursor.tags());
-                multipart::part(&BOUNDARY, time, &tags, message.content_type(), message.body())
+                let position = if push.position.compound_etag {
+                    multipart::Position { time: None, tag: cursor.whole() }
+                } else {
+                    multipart::Position { time: Some(cursor.time()), tag: cursor.tags() }
+                };
+                multipart::part(&BOUNDARY, &position, message.content_type(), message.body())
             }
             Wire::RawStream => [message.body(), &push.raw_stream_separator].concat().into(),
             Wire::WebSocket { meta, deflate } => {
@@ -134,7 +138,11 @@ impl Format {
             Wire::Chunked => Bytes::from_static(answer::LAST_CHUNK),
             Wire::Multipart => Bytes::from_static(multipart::END),
             Wire::RawStream => Bytes::new(),
-            Wire::WebSocket { .. } => frame::close_with(close, format!("{status} {phrase}").as_bytes()),
+            Wire::WebSocket { .. } => {
+                // Nchan says it twice.
+                let twice = if status == 408 { "408 " } else { "" };
+                frame::close_with(close, format!("{twice}{status} {phrase}").as_bytes())
+            }
         }
     }
 }

@@ -9,9 +9,19 @@ pub fn opening(boundary: &str) -> Bytes {
     format!("--{boundary}").into()
 }
 
+/// The position after a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// `Last-Modified`; `None` where the tag says all.
+    pub time: Option<i64>,
+    /// `Etag`.
+    pub tag: String,
+}
+
 /// One message of a stream, with its position.
-pub fn part(boundary: &str, time: i64, tags: &str, content_type: Option<&[u8]>, body: &[u8]) -> Bytes {
-    let head = format!("\r\nLast-Modified: {}\r\nEtag: {tags}\r\n", date::format(time));
+pub fn part(boundary: &str, position: &Position, content_type: Option<&[u8]>, body: &[u8]) -> Bytes {
+    let time = position.time.map(|time| format!("Last-Modified: {}\r\n", date::format(time)));
+    let head = format!("\r\n{}Etag: {}\r\n", time.unwrap_or_default(), position.tag);
     let content_type =
         content_type.map(|kind| [b"Content-Type: ", kind, b"\r\n"].concat()).unwrap_or_default();
     [head.as_bytes(), &content_type, b"\r\n", body, b"\r\n--", boundary.as_bytes()].concat().into()

@@ -49,7 +49,8 @@ pub fn deflate(body: &[u8], conf: DeflateConf) -> Vec<u8> {
     out
 }
 
-/// A stretch of bytes as a stored block, to stand before a message that is compressed already.
+/// A stretch of bytes as a stored block, to stand before a message that is compressed already. As zlib ends such a
+/// stretch, an empty block follows.
 pub fn stored_block(bytes: &[u8]) -> Vec<u8> {
     let bytes = &bytes[..bytes.len().min(usize::from(u16::MAX))];
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
@@ -57,6 +58,8 @@ pub fn stored_block(bytes: &[u8]) -> Vec<u8> {
     block.extend_from_slice(&length.to_le_bytes());
     block.extend_from_slice(&(!length).to_le_bytes());
     block.extend_from_slice(bytes);
+    block.push(0);
+    block.extend_from_slice(&TAIL);
     block
 }
 

@@ -108,7 +108,10 @@ fn agree(offer: &str, conf: DeflateConf) -> Option<(Deflate, String)> {
                 answer.push_str(&format!("; server_max_window_bits={}", conf.window));
             }
             // Whatever the client's window is, ours for reading is the largest there is.
-            ("client_max_window_bits", None, _) | ("client_max_window_bits", _, Some(_)) => {}
+            ("client_max_window_bits", None, _) => {}
+            ("client_max_window_bits", _, Some(bits)) => {
+                answer.push_str(&format!("; client_max_window_bits={bits}"));
+            }
             _ => return None,
         }
     }

@@ -65,6 +65,7 @@ fn get(key: &ChannelKey, position: Position) -> Subscribe<'_> {
         max_subscribers: 0,
         must_exist: false,
         channel_timeout: 5,
+        is_request: true,
     }
 }
 
