@@ -82,13 +82,8 @@ fn is_defined(variables: &Variables, name: &str) -> bool {
 
 /// Variables that nginx has and that are empty here, since what they tell about does not exist: upstreams, TLS.
 const EMPTY_FAMILIES: [&str; 4] = ["upstream_", "ssl_", "sent_trailer_", "http2"];
-const EMPTY: [&str; 8] = [
+const EMPTY: [&str; 3] = [
     "gzip_ratio",
-    "limit_req_status",
-    "limit_conn_status",
-    "proxy_protocol_port",
-    "proxy_protocol_server_addr",
-    "proxy_protocol_server_port",
     "uid_got",
     "uid_set",
 ];
@@ -268,6 +263,10 @@ impl Merger<'_, '_> {
             name,
             core: conf.core.finish(),
             access: conf.access.finish(),
+            limit_req: conf.limit_req.finish(),
+            limit_conn: conf.limit_conn.finish(),
+            real_ip: conf.real_ip.finish(),
+            status: own.status,
             limit_except,
             headers: conf.headers.finish(),
             log: conf.log.finish(&self.error_log),

@@ -22,6 +22,8 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// Every user variable of the configuration.
     pub variables: Variables,
+    /// Zones of `limit_req` and `limit_conn`.
+    pub zones: Vec<ZoneConf>,
 }
 
 /// Directives of the main and `events` contexts.
@@ -147,6 +149,8 @@ pub enum KeepAlive {
 /// The servers of one address and port, found by host name. Indices are into [`Config::servers`].
 #[derive(Clone, Debug, Default)]
 pub struct VirtualHosts {
+    /// `listen ... proxy_protocol`: connections begin with a PROXY header.
+    pub proxy_protocol: bool,
     /// Answers when no name fits.
     pub default: usize,
     /// Exact names, lower case.
@@ -237,6 +241,14 @@ pub struct LocationConf {
     pub core: CoreConf,
     /// `allow`, `deny`, `auth_basic`, `satisfy`.
     pub access: AccessConf,
+    /// `limit_req`.
+    pub limit_req: LimitReqConf,
+    /// `limit_conn`.
+    pub limit_conn: LimitConnConf,
+    /// `set_real_ip_from` and its kin.
+    pub real_ip: RealIpConf,
+    /// `stub_status` or `encke_metrics` here.
+    pub status: Option<StatusPage>,
     /// `limit_except METHODS { ... }`: these rules are for all other methods.
     pub limit_except: Option<LimitExcept>,
     /// `add_header`, `expires`.
@@ -353,6 +365,110 @@ pub enum AccessWho {
     Unix,
     /// An address or a network: address and prefix length.
     Net(IpAddr, u8),
+}
+
+/// A zone of `limit_req_zone` or `limit_conn_zone`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneConf {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its memory, bytes.
+    pub size: u64,
+    /// What is counted.
+    pub key: Template,
+    /// The key as written.
+    pub key_text: String,
+    /// What it is for.
+    pub kind: ZoneKind,
+}
+
+/// What a zone is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneKind {
+    /// `limit_req_zone`.
+    Requests {
+        /// Thousandths of a request per second.
+        rate: u64,
+    },
+    /// `limit_conn_zone`.
+    Connections,
+}
+
+/// `limit_req` and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitReqConf {
+    /// `limit_req`, in order.
+    pub limits: Vec<ReqLimit>,
+    /// `limit_req_status`.
+    pub status: u16,
+    /// `limit_req_log_level`.
+    pub log_level: Severity,
+    /// `limit_req_dry_run`.
+    pub dry_run: bool,
+}
+
+/// One `limit_req`. Numbers of requests are in thousandths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReqLimit {
+    /// An index into [`Config::zones`].
+    pub zone: usize,
+    /// `burst=`: how many requests above the rate are let in at all.
+    pub burst: u64,
+    /// `delay=`: how many of them need not wait; [`u64::MAX`] for `nodelay`.
+    pub delay: u64,
+}
+
+/// `limit_conn` and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitConnConf {
+    /// `limit_conn`, in order.
+    pub limits: Vec<ConnLimit>,
+    /// `limit_conn_status`.
+    pub status: u16,
+    /// `limit_conn_log_level`.
+    pub log_level: Severity,
+    /// `limit_conn_dry_run`.
+    pub dry_run: bool,
+}
+
+/// One `limit_conn`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnLimit {
+    /// An index into [`Config::zones`].
+    pub zone: usize,
+    /// How many connections with one key.
+    pub most: u16,
+}
+
+/// `set_real_ip_from` and its kin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealIpConf {
+    /// `set_real_ip_from`: whose word is trusted.
+    pub from: Vec<AccessWho>,
+    /// `real_ip_header`.
+    pub header: RealIpHeader,
+    /// `real_ip_recursive`.
+    pub recursive: bool,
+}
+
+/// Where a trusted proxy names the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RealIpHeader {
+    /// `X-Forwarded-For`, of which there may be several.
+    ForwardedFor,
+    /// The PROXY protocol.
+    ProxyProtocol,
+    /// Another header, by its name in lower case.
+    Named(Box<str>),
+}
+
+/// A page about the server itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusPage {
+    /// `stub_status`.
+    Stub,
+    /// `encke_metrics`.
+    Metrics,
 }
 
 /// `limit_except`.

@@ -76,7 +76,7 @@ fn check(ctx: &RequestCtx) -> Result<(), Answer> {
         Some(limit) if limit.limits(ctx.method.as_str()) => &limit.access,
         _ => &conf.access,
     };
-    let by_address = check_address(access, &ctx.connection.remote);
+    let by_address = check_address(access, &ctx.remote);
     if access.satisfy_any && access.auth_basic.is_some() && !access.rules.is_empty() {
         return if by_address { Ok(()) } else { check_password(ctx, access) };
     }
@@ -89,12 +89,20 @@ fn check(ctx: &RequestCtx) -> Result<(), Answer> {
 
 /// The first rule that fits decides; without one the address may.
 fn check_address(access: &AccessConf, remote: &Endpoint) -> bool {
-    let fits = |who: &AccessWho| match (who, remote.ip()) {
+    access.rules.iter().find(|rule| fits(&rule.who, remote)).is_none_or(|rule| rule.allow)
+}
+
+/// Whether an end of a connection is one of these.
+pub fn is_among(all: &[AccessWho], remote: &Endpoint) -> bool {
+    all.iter().any(|who| fits(who, remote))
+}
+
+fn fits(who: &AccessWho, remote: &Endpoint) -> bool {
+    match (who, remote.ip()) {
         (AccessWho::All, _) | (AccessWho::Unix, None) => true,
         (AccessWho::Net(network, length), Some(ip)) => in_network(ip, *network, *length),
         _ => false,
-    };
-    access.rules.iter().find(|rule| fits(&rule.who)).is_none_or(|rule| rule.allow)
+    }
 }
 
 /// IPv4 addresses that came in over an IPv6 socket are judged as IPv4.

@@ -25,6 +25,7 @@ use crate::store::WorkerId;
 use super::gate::{Gate, GateState, Phase};
 use super::origin::Origin;
 use super::parking::Parking;
+use super::proxy_protocol;
 use super::screen;
 use super::service::{self, Exchange, Raw};
 use super::site::Site;
@@ -68,7 +69,11 @@ struct Next {
 }
 
 /// Serves a connection until it closes or is parked.
-pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin: Origin) {
+pub async fn serve(shared: Rc<Shared>, mut stream: Stream, mut readahead: Bytes, mut origin: Origin) {
+    if proxy_protocol::is_awaited(&origin) {
+        let Some(rest) = proxy_protocol::read(&mut stream, &mut origin).await else { return };
+        readahead = rest;
+    }
     let origin = Rc::new(RefCell::new(origin));
     let mut next = Some(Next { stream, readahead, target: None });
     while let Some(connection) = next {
@@ -156,6 +161,7 @@ async fn answer(
     state.borrow_mut().answer_under(&reply.conf.core, reply.linger);
     transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
     state.borrow_mut().end();
+    state.borrow_mut().hold(reply.limits);
     let connection = if keep_alive { "keep-alive" } else { "close" };
     let mut response = Response::new(Empty::new());
     response.headers_mut().insert("connection", http::HeaderValue::from_static(connection));

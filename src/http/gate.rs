@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::config::model::CoreConf;
+use crate::request::limits::Limits;
 
 use super::chunks::Chunks;
 use super::stream::Stream;
@@ -62,6 +64,8 @@ pub struct GateState {
     waiting: Option<Waker>,
     /// To be woken when there is room for more output.
     crowded: Option<Waker>,
+    /// What the last requests hold until their answers have left.
+    held: Vec<Arc<Limits>>,
 }
 
 /// Output beyond which no more of an answer's pieces are taken.
@@ -97,6 +101,7 @@ impl GateState {
             readahead: readahead.into(),
             waiting: None,
             crowded: None,
+            held: Vec::new(),
         }))
     }
 
@@ -164,6 +169,13 @@ impl GateState {
             self.phase = Phase::Head(Instant::now());
         }
         self.readahead.split_to(length)
+    }
+
+    /// Keeps what a request holds until its answer has left.
+    pub fn hold(&mut self, limits: Arc<Limits>) {
+        if limits.holds() && !self.is_flushed() {
+            self.held.push(limits);
+        }
     }
 
     fn wake(&mut self) {
@@ -255,6 +267,7 @@ impl Gate {
                 waker.wake();
             }
         }
+        state.held.clear();
         Poll::Ready(Ok(()))
     }
 }

@@ -10,6 +10,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes};
@@ -22,6 +23,7 @@ use tokio::sync::Notify;
 use crate::push::subscriber;
 use crate::push::waiting::Waiting;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::store::{ChannelId, Event, Subscription};
 
@@ -85,6 +87,7 @@ struct Waiter {
     subscription: Subscription,
     responder: Responder,
     log: Option<Box<PendingLog>>,
+    limits: Option<Arc<Limits>>,
     previous: Option<usize>,
     next: Option<usize>,
 }
@@ -96,6 +99,8 @@ struct Writing {
     /// The head once more, for the log.
     head: Bytes,
     log: Option<Box<PendingLog>>,
+    /// Held until the answer is written.
+    _limits: Option<Arc<Limits>>,
     keepalive_timeout: Duration,
     send_timeout: Duration,
 }
@@ -140,9 +145,9 @@ impl Parking {
 
     /// Takes a subscriber whose socket follows with [`Parking::adopt`]; until then an event is only noted.
     pub fn expect(&mut self, waiting: Waiting, origin: Origin) -> usize {
-        let Waiting { subscription, responder, log, timeout } = waiting;
+        let Waiting { subscription, responder, log, limits, timeout } = waiting;
         let channel = subscription.channel();
-        let waiter = Waiter { subscription, responder, log, previous: None, next: None };
+        let waiter = Waiter { subscription, responder, log, limits, previous: None, next: None };
         self.serial += 1;
         let id = self.entries.insert(Parked {
             stream: None,
@@ -233,6 +238,7 @@ impl Parking {
             sent: rendered.sent(),
             head: rendered.head,
             log: waiter.log,
+            _limits: waiter.limits,
             keepalive_timeout: core.keepalive_timeout,
             send_timeout: core.send_timeout,
         }));

@@ -15,13 +15,14 @@ use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
 use crate::request::body::{self, RequestBody};
 use crate::request::content::{Content, InternalRedirect};
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
 use crate::request::{Connection, RequestCtx, uri};
 
 use super::screen::{self, Refusal};
 use super::site::Site;
-use super::{location, vhost};
+use super::{location, real_ip, vhost};
 
 /// How often a request may be sent to another location, as in nginx; the next time is an error.
 const MOST_REDIRECTS: u8 = 10;
@@ -60,6 +61,8 @@ pub struct Reply {
     pub linger: bool,
     /// Its lines in access logs, to be written once it was sent.
     pub log: Option<Box<PendingLog>>,
+    /// What its request holds until then.
+    pub limits: Arc<Limits>,
 }
 
 /// Where the phases before content have led.
@@ -82,6 +85,7 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
         None => {
             // What follows a head that was refused is not known to be its body.
             ctx.body = RequestBody::new(Body::new(incoming));
+            real_ip::apply(&mut ctx);
             route(&mut ctx)
         }
     };
@@ -196,6 +200,9 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         server: hosts.default,
         conf: Arc::clone(&default.conf),
         connection: Arc::clone(&exchange.connection),
+        remote: exchange.connection.remote.clone(),
+        remote_replaced: false,
+        limits: Arc::default(),
         number: exchange.number,
         keep_alive: keep_alive(version, &parts.headers),
         line: line(&raw.head, &raw_target),
@@ -340,6 +347,7 @@ fn settled(outcome: Outcome) -> Option<Routed> {
 
 /// Hands the request to its location's router, and takes it back.
 async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Content) {
+    real_ip::apply(&mut ctx);
     let Some(router) = exchange.site.router(&ctx.conf).cloned() else {
         return (ctx, Content::Answer(Answer::error(500)));
     };
@@ -439,9 +447,9 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
         if let Some(log) = log {
             log.write(&Sent { status: answer.status, ..Sent::default() }, &[]);
         }
-        return Reply { rendered: None, conf, linger: lingering, log: None };
+        return Reply { rendered: None, conf, linger: lingering, log: None, limits: ctx.limits };
     }
-    Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log }
+    Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log, limits: ctx.limits }
 }
 
 /// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where

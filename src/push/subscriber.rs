@@ -66,6 +66,7 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Res
                 subscription,
                 responder: Responder::new(ctx),
                 log: PendingLog::new(ctx),
+                limits: ctx.limits.holds().then(|| Arc::clone(&ctx.limits)),
                 timeout: conf.subscriber_timeout,
             });
             std::future::pending().await

@@ -1,9 +1,10 @@
 //! A subscriber that has to wait, on its way from the handler to the worker that parks its connection.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::request::answer::Responder;
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::store::{Subscription, WorkerId};
 
@@ -15,6 +16,8 @@ pub struct Waiting {
     pub responder: Responder,
     /// Its lines in access logs.
     pub log: Option<Box<PendingLog>>,
+    /// What its request holds until it is over, if anything.
+    pub limits: Option<Arc<Limits>>,
     /// `push_subscriber_timeout`.
     pub timeout: Option<Duration>,
 }

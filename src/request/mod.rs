@@ -6,6 +6,7 @@ pub mod content;
 pub mod date;
 pub mod gzip;
 pub mod late;
+pub mod limits;
 pub mod log_line;
 pub mod payload;
 pub mod rewrite;
@@ -25,6 +26,7 @@ use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
 
 use body::RequestBody;
+use limits::Limits;
 
 /// An end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,30 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The address for people and variables: without the port.
+    pub fn address_text(&self) -> String {
+        self.ip().map_or_else(|| "unix:".to_owned(), |ip| ip.to_string())
+    }
+
+    /// Address and port for people.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Inet(address) => address.to_string(),
+            Self::Unix => "unix:".to_owned(),
+        }
+    }
+}
+
+/// What a proxy said of the client, by the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proxied {
+    /// The client.
+    pub source: SocketAddr,
+    /// Where the client connected to.
+    pub destination: SocketAddr,
+}
+
 /// What is known of a connection for as long as it lives.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -62,6 +88,8 @@ pub struct Connection {
     pub remote: Endpoint,
     /// Where the connection came in.
     pub local: Endpoint,
+    /// What a proxy said of the client, if one did.
+    pub proxied: Option<Proxied>,
     /// When it was accepted.
     pub accepted: Instant,
 }
@@ -77,6 +105,12 @@ pub struct RequestCtx {
     pub conf: Arc<LocationConf>,
     /// Its connection.
     pub connection: Arc<Connection>,
+    /// The client: its connection's remote end, or whom a trusted proxy names (`set_real_ip_from`).
+    pub remote: Endpoint,
+    /// A proxy has named the client.
+    pub remote_replaced: bool,
+    /// What limits decided, and what it holds for them.
+    pub limits: Arc<Limits>,
     /// Which request of its connection it is, from 1.
     pub number: u64,
     /// The request line as it came.
@@ -152,10 +186,7 @@ impl RequestCtx {
 
     /// What nginx appends to an error line about a request.
     fn error_context(&self) -> String {
-        let client = match &self.connection.remote {
-            Endpoint::Inet(address) => address.ip().to_string(),
-            Endpoint::Unix => "unix:".to_owned(),
-        };
+        let client = self.remote.address_text();
         let line = String::from_utf8_lossy(&self.line).into_owned();
         let mut text = format!(", client: {client}, server: {}, request: \"{line}\"", self.server().name);
         if let Some(host) = self.header("host") {

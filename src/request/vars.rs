@@ -10,6 +10,7 @@ use crate::config::variable::{Builtin, Variable};
 use crate::log::local_time;
 
 use super::answer::Sent;
+use super::limits::LimitStatus;
 use super::{Endpoint, RequestCtx};
 
 /// The version of nginx whose behaviour is followed: `$nginx_version`.
@@ -95,7 +96,7 @@ impl RequestCtx {
                 None
             }
             B::Args | B::QueryString => (!self.args.is_empty()).then_some(Cow::Borrowed(&*self.args)),
-            B::BinaryRemoteAddr => Some(Cow::Owned(match connection.remote.ip() {
+            B::BinaryRemoteAddr => Some(Cow::Owned(match self.remote.ip() {
                 Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
                 Some(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
                 None => b"unix:".to_vec(),
@@ -116,8 +117,8 @@ impl RequestCtx {
             B::NginxVersion => Some(Cow::Borrowed(NGINX_VERSION.as_bytes())),
             B::Pid => text(std::process::id().to_string()),
             B::Pipe => Some(Cow::Borrowed(if self.pipelined { b"p" } else { b"." })),
-            B::RemoteAddr => text(address_text(&connection.remote)),
-            B::RemotePort => text(connection.remote.port().map_or_else(String::new, |port| port.to_string())),
+            B::RemoteAddr => text(self.remote.address_text()),
+            B::RemotePort => text(port_text(&self.remote)),
             B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(user.as_bytes())),
             B::Request => Some(Cow::Borrowed(&self.line)),
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
@@ -127,15 +128,23 @@ impl RequestCtx {
             B::RequestMethod => Some(Cow::Borrowed(self.method.as_str().as_bytes())),
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
-            B::ServerAddr => text(address_text(&connection.local)),
+            B::ServerAddr => text(connection.local.address_text()),
             B::ServerName => Some(Cow::Borrowed(self.server().name.as_bytes())),
-            B::ServerPort => text(connection.local.port().map_or_else(String::new, |port| port.to_string())),
+            B::ServerPort => text(port_text(&connection.local)),
             B::ServerProtocol => {
                 Some(Cow::Borrowed(if self.is_http10() { b"HTTP/1.0" } else { b"HTTP/1.1" }))
             }
-            // Settled late, or never: there are no files, no TLS and no PROXY protocol behind a push location.
+            // Settled late, or never: there are no files and no TLS behind a push location.
             B::BodyBytesSent | B::BytesSent | B::RequestCompletion | B::Status => None,
-            B::DocumentRoot | B::Https | B::ProxyProtocolAddr | B::RealpathRoot => None,
+            B::LimitConnStatus => status_name(&self.limits.connections),
+            B::LimitReqStatus => status_name(&self.limits.requests),
+            B::ProxyProtocolAddr => text(connection.proxied?.source.ip().to_string()),
+            B::ProxyProtocolPort => text(connection.proxied?.source.port().to_string()),
+            B::ProxyProtocolServerAddr => text(connection.proxied?.destination.ip().to_string()),
+            B::ProxyProtocolServerPort => text(connection.proxied?.destination.port().to_string()),
+            B::RealipRemoteAddr => text(connection.remote.address_text()),
+            B::RealipRemotePort => text(port_text(&connection.remote)),
+            B::DocumentRoot | B::Https | B::RealpathRoot => None,
             B::RequestBody | B::RequestBodyFile | B::RequestFilename => None,
             B::ConnectionTime | B::RequestTime | B::Msec | B::TimeIso8601 | B::TimeLocal => {
                 late_value(builtin, None, self.started, self.connection.accepted)
@@ -167,12 +176,17 @@ pub fn late_value(
     }
 }
 
+fn status_name(status: &std::sync::OnceLock<LimitStatus>) -> Option<Cow<'_, [u8]>> {
+    status.get().map(|status| Cow::Borrowed(status.name().as_bytes()))
+}
+
 fn seconds(duration: Duration) -> String {
     format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
 }
 
-fn address_text(endpoint: &Endpoint) -> String {
-    endpoint.ip().map_or_else(|| "unix:".to_owned(), |ip| ip.to_string())
+/// Empty where there is none, or where a proxy named an address without one.
+fn port_text(endpoint: &Endpoint) -> String {
+    endpoint.port().filter(|port| *port > 0).map_or_else(String::new, |port| port.to_string())
 }
 
 fn split_at_byte(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {

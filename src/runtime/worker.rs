@@ -218,7 +218,7 @@ async fn accept_all(
                 };
                 let Some(listen) = site.listen(&address) else { continue };
                 let serial = SERIAL.fetch_add(1, Ordering::Relaxed) + 1;
-                let connection = Arc::new(Connection { serial, remote, local, accepted: Instant::now() });
+                let connection = Arc::new(Connection { serial, remote, local, proxied: None, accepted: Instant::now() });
                 let origin = Origin { site, listen, connection, requests: 0, place };
                 tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
             }

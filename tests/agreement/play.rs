@@ -11,7 +11,13 @@ use crate::harness::{Backend, Conf, Connection, PATIENCE, Reply, Response, Serve
 /// How long a server is given to answer, where it is not sure to do so.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a connection is watched after the last answer.
+/// How long a request on a connection of its own is given to arrive before the next one is sent.
+const ASIDE: Duration = Duration::from_millis(100);
 const AFTERWARDS: Duration = Duration::from_millis(300);
+
+/// What only nginx logs: that it looked for a file, and how connections end.
+const ONE_SIDED: [&str; 4] =
+    ["No such file or directory), client", "directory index of", "client closed", "client prematurely closed"];
 
 /// A running server.
 pub(super) struct Player {
@@ -36,10 +42,22 @@ impl Player {
         let address = (ip, self.server.port()).into();
         let mut connection = Connection::open_patiently(address).expect("the server listens");
         let mut lines = Vec::new();
+        let mut asides = Vec::new();
         for message in case.messages(self.server.port()) {
+            if message.aside {
+                let mut aside = Connection::open_patiently(address).expect("the server listens");
+                aside.send(&message.bytes);
+                std::thread::sleep(ASIDE * patience);
+                asides.push((aside, message.head));
+                continue;
+            }
             connection.send(&message.bytes);
             let reply = receive(&mut connection, message.head, ANSWER * patience);
             lines.extend(self.render(&reply));
+        }
+        for (mut aside, head) in asides {
+            lines.push("aside:".to_owned());
+            lines.extend(self.render(&receive(&mut aside, head, ANSWER * 2 * patience)));
         }
         // Answers to pipelined requests, and the connection's end.
         loop {
@@ -71,7 +89,8 @@ impl Player {
         let paths = files.map(|entry| entry.expect("the folder can be read").path());
         let logs = paths.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
         let texts = logs.map(|path| fs::read(path).expect("the log can be read"));
-        texts.flat_map(|text| self.mask(&text).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+        let lines = texts.flat_map(|text| self.mask(&text).lines().map(without_stamp).collect::<Vec<_>>());
+        lines.filter(|line| !ONE_SIDED.iter().any(|text| line.contains(text))).collect()
     }
 
     fn render(&self, reply: &Reply) -> Vec<String> {
@@ -126,6 +145,29 @@ impl Player {
         text.replace("<center>nginx</center>", "<center>SERVER</center>")
             .replace("<center>encke</center>", "<center>SERVER</center>")
     }
+}
+
+/// A line of an error log without what cannot be the same in both programs: time, process, connection, how much a rate
+/// was exceeded.
+fn without_stamp(line: &str) -> String {
+    let Some((stamp, rest)) = line.split_once(" [") else { return line.to_owned() };
+    let Some((level, rest)) = rest.split_once("] ").filter(|_| stamp.starts_with("20") && stamp.len() == 19)
+    else {
+        return line.to_owned();
+    };
+    let message = rest.split_once(": ").map_or(rest, |(_, message)| message);
+    let message = match message.split_once(' ') {
+        Some((serial, message)) if serial.starts_with('*') => message,
+        _ => message,
+    };
+    let message = match message.split_once("excess: ") {
+        Some((before, behind)) => {
+            let number = |letter: char| letter.is_ascii_digit() || letter == '.';
+            format!("{before}excess: N{}", behind.trim_start_matches(number))
+        }
+        None => message.to_owned(),
+    };
+    format!("[{level}] {message}")
 }
 
 fn receive(connection: &mut Connection, head: bool, limit: Duration) -> Reply {

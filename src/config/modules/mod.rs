@@ -9,14 +9,19 @@ pub mod core;
 pub mod gzip;
 pub mod headers;
 pub mod http_core;
+pub mod limit_conn;
+pub mod limit_req;
 pub mod listen;
 pub mod location;
 pub mod log;
 pub mod nchan;
 pub mod push;
 pub mod push_names;
+pub mod realip;
 pub mod rewrite;
 pub mod server_name;
+pub mod status;
+pub mod zones;
 
 use super::context::Contexts;
 use super::directive::{Arity, Directive, Setter, Status};
@@ -42,6 +47,10 @@ const MODULES: &[Module] = &[
     rewrite::MODULE,
     access::MODULE,
     auth_basic::MODULE,
+    limit_conn::MODULE,
+    limit_req::MODULE,
+    realip::MODULE,
+    status::MODULE,
     headers::MODULE,
     log::MODULE,
     charset::MODULE,
