@@ -60,6 +60,7 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
         "an answer that closes the connection before the body was read",
         &["announced body above the limit", "body above a location's limit", "Expect above the limit"],
     ),
+    ("a PROXY header with broken addresses", &["broken address"]),
     ("line ends in the path of a redirect", &["decoded path in the redirect"]),
     (
         "`server_name_in_redirect` of a server without a name",
@@ -108,6 +109,8 @@ topics! {
     rewrites: compare_answers("rewrite.case"),
     satisfaction: compare_answers("satisfy.case"),
     servers: compare_answers("servers.case"),
+    status_pages: compare_answers("status.case"),
+    sizes_and_timeouts: compare_answers("timeouts.case"),
     variables: compare_answers("variables.case"),
     config_of_limits: compare_checks("config_errors/limits.case"),
     config_of_locations: compare_checks("config_errors/locations.case"),

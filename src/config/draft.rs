@@ -11,6 +11,7 @@ use super::context::Contexts;
 use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, StatusPage, User};
 use super::modules::access::AccessDraft;
 use super::modules::charset::CharsetDraft;
+use super::modules::connections::ConnectionDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
 use super::modules::http_core::CoreDraft;
@@ -95,7 +96,10 @@ draft! {
     /// Settings of a server that locations do not have.
     ServerDraft {
         client_header_timeout: Duration,
+        client_header_buffer_size: usize,
         large_client_header_buffers: (usize, usize),
+        connection_pool_size: usize,
+        max_headers: usize,
         merge_slashes: bool,
         underscores_in_headers: bool,
         ignore_invalid_headers: bool,
@@ -107,6 +111,7 @@ draft! {
 #[allow(missing_docs)]
 pub struct ConfDraft {
     pub core: CoreDraft,
+    pub connection: ConnectionDraft,
     pub access: AccessDraft,
     pub limit_req: LimitReqDraft,
     pub limit_conn: LimitConnDraft,
@@ -189,6 +194,7 @@ impl ConfDraft {
     /// Takes what is unset from the enclosing block.
     pub fn inherit(&mut self, parent: &Self) {
         self.core.inherit(&parent.core);
+        self.connection.inherit(&parent.connection);
         self.access.inherit(&parent.access);
         self.limit_req.inherit(&parent.limit_req);
         self.limit_conn.inherit(&parent.limit_conn);

@@ -178,6 +178,10 @@ pub struct Server {
     pub locations: Locations,
     /// `client_header_timeout`.
     pub client_header_timeout: Duration,
+    /// `client_header_buffer_size`.
+    pub client_header_buffer_size: usize,
+    /// `max_headers`.
+    pub max_headers: usize,
     /// `large_client_header_buffers`: how many and how large.
     pub large_client_header_buffers: (usize, usize),
     /// `merge_slashes`.
@@ -239,6 +243,8 @@ pub struct LocationConf {
     pub name: String,
     /// nginx's core module.
     pub core: CoreConf,
+    /// How its connections are kept and closed.
+    pub connection: ConnectionConf,
     /// `allow`, `deny`, `auth_basic`, `satisfy`.
     pub access: AccessConf,
     /// `limit_req`.
@@ -298,6 +304,45 @@ pub struct CoreConf {
     pub recursive_error_pages: bool,
 }
 
+/// How connections are kept and closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionConf {
+    /// `keepalive_time`.
+    pub keepalive_time: Duration,
+    /// `keepalive_disable`.
+    pub keepalive_disable: KeepAliveDisable,
+    /// `lingering_close`.
+    pub lingering_close: Lingering,
+    /// `lingering_time`.
+    pub lingering_time: Duration,
+    /// `lingering_timeout`.
+    pub lingering_timeout: Duration,
+    /// `reset_timedout_connection`.
+    pub reset_timedout: bool,
+    /// `chunked_transfer_encoding`.
+    pub chunked: bool,
+}
+
+/// `keepalive_disable`: browsers whose connections are not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepAliveDisable {
+    /// Old MSIE, after a POST.
+    pub msie6: bool,
+    /// Safari on macOS.
+    pub safari: bool,
+}
+
+/// `lingering_close`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lingering {
+    /// Never.
+    Off,
+    /// Where the client still sends.
+    On,
+    /// Always.
+    Always,
+}
+
 /// MIME types by extension.
 pub type Types = std::collections::HashMap<Box<[u8]>, Box<[u8]>>;
 
@@ -345,6 +390,8 @@ pub struct AccessConf {
     pub auth_basic: Option<Template>,
     /// `auth_basic_user_file`.
     pub auth_basic_user_file: Option<Template>,
+    /// `auth_delay`.
+    pub auth_delay: Duration,
 }
 
 /// One `allow` or `deny`.

@@ -46,7 +46,7 @@ pub struct Access<S> {
 
 impl<S> Service<Request> for Access<S>
 where
-    S: Service<Request, Response = Response>,
+    S: Service<Request, Response = Response> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: 'static,
 {
@@ -62,34 +62,54 @@ where
         let Some(ctx) = request.extensions().get::<Arc<RequestCtx>>().map(Arc::clone) else {
             return Box::pin(async { Ok(Answer::error(500).into_response()) });
         };
-        match check(&ctx) {
-            Ok(()) => Box::pin(self.inner.call(request)),
-            Err(answer) => Box::pin(async { Ok(answer.into_response()) }),
+        match by_address(&ctx) {
+            Decision::In => Box::pin(self.inner.call(request)),
+            Decision::Out(answer) => Box::pin(async { Ok(answer.into_response()) }),
+            Decision::AskPassword => {
+                // The service that was asked whether it is ready is the one to be called.
+                let ready = self.inner.clone();
+                let mut inner = std::mem::replace(&mut self.inner, ready);
+                Box::pin(async move {
+                    if let Err(answer) = password(&ctx).await {
+                        return Ok(answer.into_response());
+                    }
+                    drop(ctx);
+                    inner.call(request).await
+                })
+            }
         }
     }
 }
 
-/// Whether the request may go on.
-fn check(ctx: &RequestCtx) -> Result<(), Answer> {
-    let conf = &ctx.conf;
-    let access = match &conf.limit_except {
+/// The rules in force for a request: the location's, or those of its `limit_except`.
+fn rules(ctx: &RequestCtx) -> &AccessConf {
+    match &ctx.conf.limit_except {
         Some(limit) if limit.limits(ctx.method.as_str()) => &limit.access,
-        _ => &conf.access,
-    };
-    let by_address = check_address(access, &ctx.remote);
-    if access.satisfy_any && access.auth_basic.is_some() && !access.rules.is_empty() {
-        return if by_address { Ok(()) } else { check_password(ctx, access) };
+        _ => &ctx.conf.access,
     }
-    if !by_address {
-        ctx.log(Severity::Error, "access forbidden by rule");
-        return Err(Answer::error(403));
-    }
-    check_password(ctx, access)
 }
 
-/// The first rule that fits decides; without one the address may.
-fn check_address(access: &AccessConf, remote: &Endpoint) -> bool {
-    access.rules.iter().find(|rule| fits(&rule.who, remote)).is_none_or(|rule| rule.allow)
+/// What the rules about addresses come to.
+enum Decision {
+    In,
+    Out(Answer),
+    /// It depends on the password.
+    AskPassword,
+}
+
+fn by_address(ctx: &RequestCtx) -> Decision {
+    let access = rules(ctx);
+    let rule = access.rules.iter().find(|rule| fits(&rule.who, &ctx.remote)).map(|rule| rule.allow);
+    let asks = access.auth_basic.is_some() && access.auth_basic_user_file.is_some();
+    match rule {
+        Some(true) if access.satisfy_any => Decision::In,
+        Some(false) if !(access.satisfy_any && asks) => {
+            ctx.log(Severity::Error, "access forbidden by rule");
+            Decision::Out(Answer::error(403))
+        }
+        _ if asks => Decision::AskPassword,
+        _ => Decision::In,
+    }
 }
 
 /// Whether an end of a connection is one of these.
@@ -120,25 +140,49 @@ fn in_network(ip: IpAddr, network: IpAddr, length: u8) -> bool {
     }
 }
 
-fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Result<(), Answer> {
-    let (Some(realm), Some(file)) = (&access.auth_basic, &access.auth_basic_user_file) else { return Ok(()) };
-    let realm = ctx.render(realm);
+/// Asks for user and password. A refusal takes `auth_delay`, whatever it is for.
+async fn password(ctx: &RequestCtx) -> Result<(), Answer> {
+    let access = rules(ctx);
+    let refused = match (&access.auth_basic, &access.auth_basic_user_file) {
+        (Some(realm), Some(file)) => check_password(ctx, access, ctx.render(realm), ctx.render(file)).await,
+        _ => Ok(()),
+    };
+    if refused.as_ref().is_err_and(|answer| answer.status == 401) && !access.auth_delay.is_zero() {
+        ctx.log(Severity::Info, "delaying unauthorized request");
+        tokio::time::sleep(access.auth_delay).await;
+    }
+    refused
+}
+
+async fn check_password(
+    ctx: &RequestCtx,
+    access: &AccessConf,
+    realm: Vec<u8>,
+    path: Vec<u8>,
+) -> Result<(), Answer> {
     if realm == b"off" {
-        return Ok(());
+        // No password is asked for, so it cannot be what lets in somebody whom a rule keeps out.
+        let denied = access.rules.iter().find(|rule| fits(&rule.who, &ctx.remote)).is_some_and(|rule| !rule.allow);
+        if denied {
+            ctx.log(Severity::Error, "access forbidden by rule");
+        }
+        return if denied { Err(Answer::error(403)) } else { Ok(()) };
     }
     let unauthorized = || {
         let value = [b"Basic realm=\"", &realm[..], b"\""].concat();
         Answer::error(401).with_header("WWW-Authenticate", value)
     };
-    let Some((user, password)) = ctx.credentials() else {
+    let Some(credentials) = ctx.credentials().cloned() else {
         ctx.log(Severity::Info, "no user/password was provided for basic authentication");
         return Err(unauthorized());
     };
-    let path = ctx.render(file);
-    match htpasswd::check(&path, user, password) {
+    let (user, file) = (String::from_utf8_lossy(&credentials.0).into_owned(), path.clone());
+    // Reading the file may take a while, and some hashes are made to take one.
+    let checked = tokio::task::spawn_blocking(move || htpasswd::check(&file, &credentials.0, &credentials.1));
+    let path = String::from_utf8_lossy(&path);
+    match checked.await.unwrap_or_else(|_| Err(std::io::ErrorKind::Interrupted.into())) {
         Ok(htpasswd::Verdict::Right) => Ok(()),
         Ok(htpasswd::Verdict::UnknownUser) => {
-            let path = String::from_utf8_lossy(&path);
             ctx.log(Severity::Error, &format!("user \"{user}\" was not found in \"{path}\""));
             Err(unauthorized())
         }
@@ -147,10 +191,11 @@ fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Result<(), Answer> {
             Err(unauthorized())
         }
         Err(error) => {
-            let path = String::from_utf8_lossy(&path);
-            let message = format!("open() \"{path}\" failed ({})", log::os_error(&error));
-            ctx.log(Severity::Crit, &message);
-            Err(Answer::error(403))
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            let (severity, status) = if missing { (Severity::Error, 403) } else { (Severity::Crit, 500) };
+            let what = if error.kind() == std::io::ErrorKind::IsADirectory { "pread" } else { "open" };
+            ctx.log(severity, &format!("{what}() \"{path}\" failed ({})", log::os_error(&error)));
+            Err(Answer::error(status))
         }
     }
 }

@@ -18,24 +18,22 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::config::model::Server;
+use crate::config::model::{ConnectionConf, Lingering, Server};
 use crate::push::waiting::ParkSlot;
 use crate::store::WorkerId;
 
 use super::gate::{Gate, GateState, Phase};
+use super::head_room::{HeadRoom, TooLarge};
 use super::origin::Origin;
 use super::parking::Parking;
 use super::proxy_protocol;
-use super::screen;
+use super::reuse::{self, Idle};
+use super::screen::{self, Refusal};
 use super::service::{self, Exchange, Raw};
 use super::site::Site;
 use super::stream::Stream;
 use super::target;
 use super::transfer;
-
-/// How long a connection is read and dropped after an answer that closes it, and how long between two reads:
-/// nginx's `lingering_time` and `lingering_timeout`.
-const LINGERING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
 
 /// What the connections of a worker share.
 #[derive(Debug)]
@@ -46,6 +44,8 @@ pub struct Shared {
     pub site: RefCell<Arc<Site>>,
     /// Where waiting connections go.
     pub parking: Rc<RefCell<Parking>>,
+    /// Connections that may be closed to make room.
+    pub idle: Rc<RefCell<Idle>>,
     /// Told to every connection when the worker drains.
     pub draining: tokio::sync::watch::Receiver<bool>,
 }
@@ -54,6 +54,10 @@ pub struct Shared {
 enum End {
     Closed(Result<(), hyper::Error>),
     TimedOut,
+    /// Closed to make room for others.
+    MadeRoom,
+    /// The head of a request does not fit.
+    TooLarge(TooLarge),
     Parked(usize),
 }
 
@@ -84,7 +88,7 @@ pub async fn serve(shared: Rc<Shared>, mut stream: Stream, mut readahead: Bytes,
 /// Serves a connection with one hyper. What it returns, if anything, is to be served with another one: a request whose
 /// target hyper cannot read, with another target in its place.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
-    let state = GateState::new(next.readahead, next.target);
+    let state = GateState::new(next.readahead, next.target, origin.borrow().default_server());
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let service = service_fn(|request| {
         let (shared, origin) = (Rc::clone(shared), Rc::clone(origin));
@@ -96,7 +100,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         .auto_date_header(false)
         .half_close(true)
         .ignore_invalid_headers(true)
-        .max_headers(1000)
+        .max_headers(most_headers(origin.borrow().default_server()))
         .max_buf_size(most_head(origin.borrow().default_server()))
         .serve_connection(TokioIo::new(gate), service);
     let end = Drive {
@@ -109,11 +113,26 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         is_draining: false,
         timer: pin!(tokio::time::sleep(Duration::ZERO)),
         expected: None,
+        idle: reuse::Driven::new(&shared.idle),
     }
     .await;
     let stream = connection.into_parts().io.into_inner().into_inner();
     match end {
-        End::TimedOut => {}
+        End::MadeRoom => {}
+        End::TimedOut => {
+            let resets = {
+                let state = state.borrow();
+                state.conf.reset_timedout && !matches!(state.phase, Phase::Idle(_))
+            };
+            if resets {
+                stream.reset_on_close();
+            }
+        }
+        End::TooLarge(what) => {
+            let bytes = state.borrow_mut().take_refused();
+            let refused = refuse_as(shared, &mut origin.borrow_mut(), &bytes, what.into());
+            send_refusal(&state, stream, &refused).await;
+        }
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
             Err(_) => shared.parking.borrow_mut().abandon(id),
@@ -124,12 +143,17 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
                 return Some(Next { stream, readahead, target: Some(target) });
             }
             let refused = refuse(shared, &mut origin.borrow_mut(), &bytes, error.is_parse_too_large());
-            let send_timeout = state.borrow().send_timeout;
-            let _ = tokio::time::timeout(send_timeout, send_and_close(stream, &refused)).await;
+            send_refusal(&state, stream, &refused).await;
         }
         End::Closed(_) => {
-            let linger = state.borrow().linger;
-            close(stream, linger).await;
+            let (linger, silent, conf) = {
+                let state = state.borrow();
+                (state.linger, state.silent, state.conf)
+            };
+            if silent && conf.reset_timedout {
+                stream.reset_on_close();
+            }
+            close(stream, linger.then_some(&conf)).await;
         }
     }
     None
@@ -137,8 +161,12 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
 
 /// Room for the longest head that `large_client_header_buffers` allows; hyper needs at least 8 KiB.
 fn most_head(server: &Server) -> usize {
-    let (count, size) = server.large_client_header_buffers;
-    count.saturating_mul(size).saturating_add(size).clamp(8192, 1 << 24)
+    HeadRoom::most(server).clamp(8192, 1 << 24)
+}
+
+/// Room for the headers that `max_headers` allows, and for some that do not count.
+fn most_headers(server: &Server) -> usize {
+    server.max_headers.clamp(1000, 10_000)
 }
 
 /// Answers one request: the bytes go to the gate, and hyper gets what its own bookkeeping needs.
@@ -156,9 +184,12 @@ async fn answer(
         Raw { target: state.target.take(), head, pipelined: state.pipelined }
     };
     let reply = service::handle(&exchange, request, raw).await;
-    let rendered = reply.rendered.ok_or(Silence)?;
+    state.borrow_mut().answer_under(&reply.conf, reply.linger);
+    let Some(rendered) = reply.rendered else {
+        state.borrow_mut().silent = true;
+        return Err(Silence);
+    };
     let keep_alive = rendered.keep_alive && !*shared.draining.borrow();
-    state.borrow_mut().answer_under(&reply.conf.core, reply.linger);
     transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
     state.borrow_mut().end();
     state.borrow_mut().hold(reply.limits);
@@ -195,6 +226,8 @@ where
     timer: Pin<&'a mut T>,
     /// The subscriber that waits, once there is one: its place in the parking.
     expected: Option<usize>,
+    /// Its place among those that may be closed to make room.
+    idle: reuse::Driven,
 }
 
 impl<S, B, D> Future for Drive<'_, S, D, tokio::time::Sleep>
@@ -225,6 +258,17 @@ where
         }
         if let Poll::Ready(result) = polled {
             return Poll::Ready(drive.closed(result));
+        }
+        let (too_large, idle_since) = {
+            let state = drive.state.borrow();
+            (state.too_large.filter(|_| state.is_flushed()), state.idle_since())
+        };
+        if let Some(what) = too_large {
+            return Poll::Ready(End::TooLarge(what));
+        }
+        drive.idle.update(idle_since, cx.waker());
+        if drive.idle.must_close() {
+            return Poll::Ready(End::MadeRoom);
         }
         drive.is_draining = drive.is_draining || drive.draining.as_mut().poll(cx).is_ready();
         if drive.is_draining {
@@ -288,7 +332,11 @@ async fn draining(shared: &Shared) {
 /// nginx's answer to bytes that hyper could not read as a request.
 fn refuse(shared: &Shared, origin: &mut Origin, bytes: &[u8], too_large: bool) -> Vec<u8> {
     let refusal = screen::unparsable(bytes, too_large, origin.default_server());
-    let Some(refusal) = refusal else { return Vec::new() };
+    refusal.map_or_else(Vec::new, |refusal| refuse_as(shared, origin, bytes, refusal))
+}
+
+/// nginx's answer to a head that is refused before it is a request.
+fn refuse_as(shared: &Shared, origin: &mut Origin, bytes: &[u8], refusal: Refusal) -> Vec<u8> {
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let rendered = service::refuse(&exchange(shared, origin, &slot), bytes, refusal);
     [rendered.head.clone(), rendered.in_memory()].concat()
@@ -307,19 +355,21 @@ fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Excha
     }
 }
 
-async fn send_and_close(mut stream: Stream, bytes: &[u8]) {
-    if stream.write_all(bytes).await.is_ok() {
-        close(stream, true).await;
+/// Sends the answer to what is no request, and closes the connection.
+async fn send_refusal(state: &RefCell<GateState>, mut stream: Stream, bytes: &[u8]) {
+    let (send_timeout, conf) = (state.borrow().send_timeout, state.borrow().conf);
+    let sent = tokio::time::timeout(send_timeout, stream.write_all(bytes)).await;
+    if matches!(sent, Ok(Ok(()))) {
+        close(stream, Some(&conf).filter(|conf| conf.lingering_close != Lingering::Off)).await;
     }
 }
 
 /// Closes a connection. With `linger`, what the client still sends is read and dropped for a while: closing a
 /// socket with unread bytes resets it, and the reset may overtake the answer.
-async fn close(mut stream: Stream, linger: bool) {
-    if stream.shutdown().await.is_err() || !linger {
-        return;
-    }
-    let (time, timeout) = LINGERING;
+async fn close(mut stream: Stream, linger: Option<&ConnectionConf>) {
+    let shut_down = stream.shutdown().await;
+    let Some(conf) = linger.filter(|_| shut_down.is_ok()) else { return };
+    let (time, timeout) = (conf.lingering_time, conf.lingering_timeout);
     let mut sink = [0; 4096];
     let drain =
         async { while let Ok(Ok(1..)) = tokio::time::timeout(timeout, stream.read(&mut sink)).await {} };

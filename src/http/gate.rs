@@ -18,10 +18,11 @@ use std::time::{Duration, Instant};
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::config::model::CoreConf;
+use crate::config::model::{ConnectionConf, Lingering, LocationConf, Server};
 use crate::request::limits::Limits;
 
 use super::chunks::Chunks;
+use super::head_room::{HeadRoom, TooLarge};
 use super::stream::Stream;
 use super::target;
 
@@ -64,6 +65,15 @@ pub struct GateState {
     waiting: Option<Waker>,
     /// To be woken when there is room for more output.
     crowded: Option<Waker>,
+    /// What is left of the buffers for the head that is being read, and for one of which nothing has come.
+    room: HeadRoom,
+    whole_room: HeadRoom,
+    /// The connection is closed without an answer.
+    pub silent: bool,
+    /// The head does not fit.
+    pub too_large: Option<TooLarge>,
+    /// How the connection is kept and closed, as the last answer's location says.
+    pub conf: ConnectionConf,
     /// What the last requests hold until their answers have left.
     held: Vec<Arc<Limits>>,
 }
@@ -87,7 +97,8 @@ impl GateState {
     /// For a connection on which a head is awaited, of which `readahead` was read already.
     ///
     /// `target` is that of the first request, if another one stands in its place; see [`super::target`].
-    pub fn new(readahead: Bytes, target: Option<Bytes>) -> Rc<RefCell<Self>> {
+    pub fn new(readahead: Bytes, target: Option<Bytes>, server: &Server) -> Rc<RefCell<Self>> {
+        let room = HeadRoom::new(server);
         Rc::new(RefCell::new(Self {
             phase: Phase::Head(Instant::now()),
             output: VecDeque::new(),
@@ -101,6 +112,11 @@ impl GateState {
             readahead: readahead.into(),
             waiting: None,
             crowded: None,
+            room,
+            whole_room: room,
+            silent: false,
+            too_large: None,
+            conf: server.conf.connection,
             held: Vec::new(),
         }))
     }
@@ -117,8 +133,14 @@ impl GateState {
     }
 
     /// The request will be answered under these settings.
-    pub fn answer_under(&mut self, core: &CoreConf, linger: bool) {
-        self.linger = linger;
+    pub fn answer_under(&mut self, conf: &LocationConf, linger: bool) {
+        let core = &conf.core;
+        self.conf = conf.connection;
+        self.linger = match self.conf.lingering_close {
+            Lingering::Off => false,
+            Lingering::On => linger,
+            Lingering::Always => true,
+        };
         self.keepalive_timeout = core.keepalive_timeout;
         self.send_timeout = core.send_timeout;
     }
@@ -128,6 +150,7 @@ impl GateState {
         self.phase = Phase::Idle(Instant::now());
         self.pipelined = !self.readahead.is_empty();
         self.reading = Reading::Head(Vec::new(), false);
+        self.room = self.whole_room;
         self.wake();
     }
 
@@ -156,6 +179,12 @@ impl GateState {
                 *complete = rest.is_some();
                 let length = rest.unwrap_or(there);
                 head.extend_from_slice(&next[..length]);
+                if let Err(too_large) = self.room.feed(&next[..length]) {
+                    // Not for hyper any more: the connection ends with the refusal.
+                    self.too_large.get_or_insert(too_large);
+                    self.readahead.advance(length);
+                    return BytesMut::new();
+                }
                 length
             }
             Reading::Length(missing) => {
@@ -175,6 +204,15 @@ impl GateState {
     pub fn hold(&mut self, limits: Arc<Limits>) {
         if limits.holds() && !self.is_flushed() {
             self.held.push(limits);
+        }
+    }
+
+    /// Since when the connection may be closed to make room for others: it waits for the first byte of a request.
+    pub fn idle_since(&self) -> Option<Instant> {
+        match (self.phase, &self.reading) {
+            (Phase::Idle(since), _) if self.is_flushed() => Some(since),
+            (Phase::Head(since), Reading::Head(head, _)) if head.is_empty() => Some(since),
+            _ => None,
         }
     }
 

@@ -20,6 +20,7 @@ use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
+use crate::config::model::{ConnectionConf, Lingering};
 use crate::push::subscriber;
 use crate::push::waiting::Waiting;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
@@ -28,14 +29,12 @@ use crate::request::log_line::PendingLog;
 use crate::store::{ChannelId, Event, Subscription};
 
 use super::origin::Origin;
+use super::reuse::{self, Idle};
 use super::stream::{IdleStream, Stream};
 
 /// Most bytes read ahead from a client that sends while it waits: a few pipelined requests. What is beyond stays
 /// in the socket.
 const MOST_READAHEAD: usize = 64 * 1024;
-
-/// How long a closing connection's client may still send: nginx's `lingering_timeout`.
-const LINGERING: Duration = Duration::from_secs(5);
 
 /// Most connections looked at before other work of the worker gets its turn.
 const BATCH: usize = 1024;
@@ -59,6 +58,8 @@ pub struct Parking {
     serial: u64,
     waiting: usize,
     resumed: Vec<Resumed>,
+    /// Those that are idle, among others of the worker.
+    idle: Rc<RefCell<Idle>>,
     /// Told when an earlier deadline came up or a connection was resumed.
     wake: Rc<Notify>,
 }
@@ -77,7 +78,8 @@ struct Parked {
 enum State {
     Waiting(Waiter),
     Writing(Box<Writing>),
-    Idle,
+    /// With its seat among those that may be closed to make room.
+    Idle(Option<reuse::Key>),
     /// Our side is closed. What the client still sends is read and dropped: a socket closed with unread bytes is reset,
     /// and the reset may overtake the answer.
     Closing,
@@ -103,6 +105,7 @@ struct Writing {
     _limits: Option<Arc<Limits>>,
     keepalive_timeout: Duration,
     send_timeout: Duration,
+    connection: ConnectionConf,
 }
 
 /// Waiters of one channel, oldest first.
@@ -123,7 +126,7 @@ impl Parking {
     ///
     /// # Errors
     /// When the system gives no epoll instance.
-    pub fn new() -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
+    pub fn new(idle: Rc<RefCell<Idle>>) -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
         let poll = mio::Poll::new()?;
         let parking = Self {
             registry: poll.registry().try_clone()?,
@@ -133,6 +136,7 @@ impl Parking {
             serial: 0,
             waiting: 0,
             resumed: Vec::new(),
+            idle,
             wake: Rc::default(),
         };
         Ok((Rc::new(RefCell::new(parking)), poll))
@@ -195,6 +199,13 @@ impl Parking {
         }
     }
 
+    /// Closes a connection that waits for its next request.
+    pub fn close_idle(&mut self, id: usize) {
+        if matches!(self.entries.get(id).map(|entry| &entry.state), Some(State::Idle(_))) {
+            self.finish(id, Fate::Leaves);
+        }
+    }
+
     /// Closes every parked connection: waiting subscribers without an answer, as nginx's workers do.
     pub fn close_all(&mut self) {
         // One whose socket has yet to come would leave its place to somebody else.
@@ -228,7 +239,7 @@ impl Parking {
     fn answer(&mut self, id: usize, answers: &mut Answers, answer: impl Fn() -> Answer) {
         self.unlink(id);
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let State::Waiting(waiter) = std::mem::replace(&mut entry.state, State::Idle) else { return };
+        let State::Waiting(waiter) = std::mem::replace(&mut entry.state, State::Idle(None)) else { return };
         self.waiting -= 1;
         let rendered = answers.rendered(&waiter.responder, answer);
         let core = &waiter.responder.conf.core;
@@ -241,6 +252,7 @@ impl Parking {
             _limits: waiter.limits,
             keepalive_timeout: core.keepalive_timeout,
             send_timeout: core.send_timeout,
+            connection: waiter.responder.conf.connection,
         }));
         entry.deadline = None;
         if entry.stream.is_some() {
@@ -279,17 +291,21 @@ impl Parking {
         if let Some(log) = &writing.log {
             log.write(&writing.sent, &writing.head);
         }
-        let (keep_alive, timeout) = (writing.keep_alive, writing.keepalive_timeout);
-        entry.state = State::Idle;
+        let (keep_alive, timeout, conf) = (writing.keep_alive, writing.keepalive_timeout, writing.connection);
+        entry.state = State::Idle(None);
         if !keep_alive {
             let _ = stream.socket.shutdown(std::net::Shutdown::Write);
             entry.state = State::Closing;
-            self.set_deadline(id, Some(LINGERING));
+            if conf.lingering_close == Lingering::Off {
+                return Fate::Leaves;
+            }
+            self.set_deadline(id, Some(conf.lingering_timeout));
             return Fate::Stays;
         }
         if !entry.readahead.is_empty() {
             return Fate::Resumes;
         }
+        entry.state = State::Idle(Some(self.idle.borrow_mut().park(id)));
         self.set_deadline(id, Some(timeout));
         Fate::Stays
     }
@@ -302,7 +318,7 @@ impl Parking {
             State::Waiting(_) if closed => Fate::Leaves,
             State::Waiting(_) => read_ahead(entry),
             State::Writing(_) => self.write(id),
-            State::Idle => Fate::Resumes,
+            State::Idle(_) => Fate::Resumes,
             State::Closing => drop_input(entry),
         };
         self.finish(id, fate);
@@ -320,6 +336,9 @@ impl Parking {
             if let Some(log) = &waiter.log {
                 log.write(&Sent { status: 499, ..Sent::default() }, &[]);
             }
+        }
+        if let State::Idle(Some(key)) = entry.state {
+            self.idle.borrow_mut().forget(key);
         }
         let Some(stream) = entry.stream else { return };
         let raw = stream.socket.as_raw_fd();
@@ -348,7 +367,13 @@ impl Parking {
                 // An event is on its way that ends the wait otherwise.
                 State::Waiting(ref waiter) if waiter.subscription.is_released() => {}
                 State::Waiting(_) => self.answer(id, &mut Answers::default(), subscriber::timed_out),
-                State::Writing(_) | State::Idle | State::Closing => self.finish(id, Fate::Leaves),
+                State::Writing(ref writing) => {
+                    if let Some(stream) = entry.stream.as_ref().filter(|_| writing.connection.reset_timedout) {
+                        stream.reset_on_close();
+                    }
+                    self.finish(id, Fate::Leaves);
+                }
+                State::Idle(_) | State::Closing => self.finish(id, Fate::Leaves),
             }
         }
     }

@@ -59,7 +59,8 @@ pub async fn read(stream: &mut Stream, origin: &mut Origin) -> Option<Bytes> {
 type Received = Result<(Option<Proxied>, Bytes), BytesMut>;
 
 async fn receive(stream: &mut Stream) -> io::Result<Received> {
-    let mut bytes = BytesMut::with_capacity(MOST_V1);
+    // Room for what comes behind a broken header: unread bytes would reset the connection.
+    let mut bytes = BytesMut::with_capacity(MOST_V2);
     loop {
         if stream.read_buf(&mut bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -67,7 +68,7 @@ async fn receive(stream: &mut Stream) -> io::Result<Received> {
         match parse(&bytes) {
             Parsed::Header(length, proxied) => return Ok(Ok((proxied, bytes.split_off(length).freeze()))),
             Parsed::Broken => return Ok(Err(bytes)),
-            Parsed::Partial => bytes.reserve(MOST_V1),
+            Parsed::Partial => bytes.reserve(MOST_V2),
         }
     }
 }

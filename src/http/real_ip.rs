@@ -65,8 +65,6 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn address(text: &[u8]) -> Option<SocketAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let ip: Option<IpAddr> = text.parse().ok();
-    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
-    let ip = ip.or_else(|| bracketed().map(IpAddr::V6));
     match ip {
         Some(ip) => Some(SocketAddr::new(ip, 0)),
         None => text.parse().ok().filter(|address: &SocketAddr| address.port() > 0),
@@ -85,7 +83,7 @@ mod tests {
             let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
             forwarded(&sender, &values, &trusted, recursive).map(|address| address.to_string())
         };
-        let cases: [(&[&str], bool, Option<&str>); 9] = [
+        let cases: [(&[&str], bool, Option<&str>); 10] = [
             (&["1.1.1.1"], false, Some("1.1.1.1:0")),
             (&["1.1.1.1, 2.2.2.2"], false, Some("2.2.2.2:0")),
             (&["1.1.1.1, 10.2.2.2"], false, Some("10.2.2.2:0")),
@@ -95,6 +93,7 @@ mod tests {
             (&["nobody"], true, None),
             (&["[2001:db8::1]:443"], false, Some("[2001:db8::1]:443")),
             (&["1.2.3.4:80"], false, Some("1.2.3.4:80")),
+            (&["[2001:db8::1]"], false, None),
         ];
         for (values, recursive, expected) in cases {
             assert_eq!(look(values, recursive).as_deref(), expected, "{values:?}");

@@ -5,6 +5,8 @@ use http::{HeaderMap, Method, Version};
 use crate::config::model::Server;
 use crate::request::uri;
 
+use super::head_room::{HeadRoom, TooLarge};
+
 /// Why a request is refused before it has a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -31,8 +33,8 @@ const fn refuse(status: u16, message: &'static str) -> Result<(), Refusal> {
     Err(Refusal { status, message })
 }
 
-/// Checks the request line: method, length, version.
-pub fn request_line(method: &Method, raw_target: &[u8], server: &Server) -> Result<(), Refusal> {
+/// Checks the request line: method and target.
+pub fn request_line(method: &Method, raw_target: &[u8]) -> Result<(), Refusal> {
     let letters = |byte: u8| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-');
     if !method.as_str().bytes().all(letters) {
         return refuse(400, "client sent invalid method while reading client request line");
@@ -40,23 +42,14 @@ pub fn request_line(method: &Method, raw_target: &[u8], server: &Server) -> Resu
     if raw_target.iter().any(|byte| *byte < b' ' || *byte == 0x7f) {
         return refuse(400, "client sent invalid request while reading client request line");
     }
-    let (_, size) = server.large_client_header_buffers;
-    if method.as_str().len() + raw_target.len() + " HTTP/1.1 \r\n".len() > size {
-        return refuse(414, "client sent too long URI while reading client request line");
-    }
     if matches!(*method, Method::TRACE | Method::CONNECT) {
         return refuse(405, "client sent a method that is not allowed while reading client request headers");
     }
     Ok(())
 }
 
-/// Checks the headers: lengths, those that may come once, `Host`, and how the body is framed.
-pub fn headers(version: Version, headers: &HeaderMap, server: &Server) -> Result<(), Refusal> {
-    let (count, size) = server.large_client_header_buffers;
-    let lengths = || headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
-    if lengths().any(|length| length > size) || lengths().sum::<usize>() > count * size {
-        return refuse(494, "client sent too large request header while reading client request headers");
-    }
+/// Checks the headers: those that may come once, `Host`, and how the body is framed.
+pub fn headers(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     if UNIQUE.iter().any(|name| headers.get_all(*name).iter().nth(1).is_some()) {
         return refuse(400, "client sent duplicate header line while reading client request headers");
     }
@@ -81,10 +74,28 @@ pub fn headers(version: Version, headers: &HeaderMap, server: &Server) -> Result
     Ok(())
 }
 
+/// Checks whether a head fits into its buffers.
+pub fn sizes(head: &[u8], server: &Server) -> Result<(), Refusal> {
+    HeadRoom::new(server).feed(head).map_err(Refusal::from)
+}
+
+impl From<TooLarge> for Refusal {
+    fn from(what: TooLarge) -> Self {
+        let (status, message) = match what {
+            TooLarge::Line => (414, "client sent too long URI while reading client request line"),
+            TooLarge::Headers => {
+                (494, "client sent too large request header while reading client request headers")
+            }
+        };
+        Self { status, message }
+    }
+}
+
 /// Checks the lines of a head as it came: hyper mends or drops some that nginx refuses, and a server that reads a
 /// request otherwise than the proxy in front of it lets requests be smuggled in.
 pub fn raw_head(head: &[u8], server: &Server) -> Result<(), Refusal> {
     let mut framings = Framings::default();
+    let mut count = 0;
     for line in head_lines(head) {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         let broken = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
@@ -93,6 +104,10 @@ pub fn raw_head(head: &[u8], server: &Server) -> Result<(), Refusal> {
         }
         if !server.ignore_invalid_headers && !name.iter().all(|byte| is_name_byte(*byte, server)) {
             return refuse(400, INVALID_LINE);
+        }
+        count += usize::from(!server.ignore_invalid_headers || name.iter().all(|byte| is_name_byte(*byte, server)));
+        if count > server.max_headers {
+            return refuse(494, "client sent too many header lines while reading client request headers");
         }
         if !framings.count(name, &line[name.len()..]) {
             return refuse(400, INVALID_LINE);
@@ -167,9 +182,8 @@ pub fn unparsable(bytes: &[u8], too_large: bool, server: &Server) -> Option<Refu
     let bytes = bytes.trim_ascii_start();
     let line_end = bytes.iter().position(|byte| *byte == b'\n');
     let line = &bytes[..line_end.unwrap_or(bytes.len())];
-    let (_, size) = server.large_client_header_buffers;
-    if line.len() > size || (too_large && line_end.is_none()) {
-        return refusal(414, "client sent too long URI while reading client request line");
+    if let Err(refused) = sizes(bytes, server) {
+        return Some(refused);
     }
     if too_large {
         return refusal(494, "client sent too large request header while reading client request headers");

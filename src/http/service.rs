@@ -228,7 +228,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         started: Instant::now(),
         config: Arc::clone(&config),
     };
-    if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
+    if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target) {
         return (ctx, Some(refusal));
     }
     let Some(target) = target else {
@@ -239,7 +239,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     ctx.uri = target.path;
     ctx.args = target.args;
     let raw_head = screen::raw_head(&raw.head, default);
-    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, default)) {
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);

@@ -9,7 +9,7 @@ use crate::config::model::{Expires, LocationConf};
 
 use super::late::Pending;
 use super::payload::{Payload, Pieces};
-use super::{RequestCtx, date, gzip};
+use super::{RequestCtx, browser, date, gzip};
 
 /// The name and version in `Server` and on error pages.
 pub const SERVER: &str = concat!("encke/", env!("CARGO_PKG_VERSION"));
@@ -172,7 +172,9 @@ impl Responder {
         let conf = Arc::clone(&ctx.conf);
         let keep_alive = ctx.keep_alive
             && !conf.core.keepalive_timeout.is_zero()
-            && ctx.number < conf.core.keepalive_requests;
+            && ctx.number < conf.core.keepalive_requests
+            && ctx.connection.accepted.elapsed() <= conf.connection.keepalive_time
+            && !browser::is_not_kept(ctx);
         let with_variables =
             conf.headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
         let pending = |value| Pending::new(ctx, value, write_value);
@@ -204,7 +206,7 @@ impl Responder {
         let compressible = gzip::compressible(&self.conf.gzip, answer.status, content_type, length);
         let compressed = self.gzip && compressible;
         let length = length.filter(|_| !compressed);
-        let chunked = length.is_none() && !self.http10 && !self.head_only;
+        let chunked = length.is_none() && !self.http10 && !self.head_only && self.conf.connection.chunked;
         let keep_alive = keep_alive && (chunked || length.is_some() || self.head_only);
         let mut head = Head::new(answer.status);
         let core = &self.conf.core;

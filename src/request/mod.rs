@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod browser;
 pub mod content;
 pub mod date;
 pub mod gzip;
@@ -19,6 +20,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
 
@@ -152,7 +155,7 @@ pub struct RequestCtx {
     /// Whether the connection may serve another request after this one.
     pub keep_alive: bool,
     /// User and password of Basic authentication, decoded on first use.
-    pub credentials: OnceLock<Option<(String, String)>>,
+    pub credentials: OnceLock<Option<Credentials>>,
     /// `$request_id`, made on first use.
     pub id: OnceLock<String>,
     /// When its first bytes were seen.
@@ -196,20 +199,28 @@ impl RequestCtx {
     }
 
     /// User name and password of a `Basic` authorization, if the request has one.
-    pub fn credentials(&self) -> Option<&(String, String)> {
+    pub fn credentials(&self) -> Option<&Credentials> {
         self.credentials.get_or_init(|| basic_credentials(self.header("authorization")?)).as_ref()
     }
 }
 
-/// Decodes `Basic BASE64(user:password)`.
-fn basic_credentials(header: &[u8]) -> Option<(String, String)> {
-    let text = std::str::from_utf8(header).ok()?;
-    let (scheme, encoded) = text.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
+/// A user's name and password, as they came.
+pub type Credentials = (Box<[u8]>, Box<[u8]>);
+
+/// Decodes `Basic BASE64(user:password)`. As in nginx, padding may be missing, and nothing behind it counts.
+fn basic_credentials(header: &[u8]) -> Option<Credentials> {
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true);
+    const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+    let (scheme, encoded) = header.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
     }
-    let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded.trim()).ok()?;
-    let decoded = String::from_utf8(decoded).ok()?;
-    let (user, password) = decoded.split_once(':')?;
-    (!user.is_empty()).then(|| (user.to_owned(), password.to_owned()))
+    let encoded = encoded.trim_ascii_start().split(|byte| *byte == b'=').next()?;
+    let mut user = BASE64.decode(encoded).ok()?;
+    let colon = user.iter().position(|byte| *byte == b':').filter(|at| *at > 0)?;
+    let password = user.split_off(colon + 1);
+    user.truncate(colon);
+    Some((user.into(), password.into()))
 }

@@ -119,7 +119,7 @@ impl RequestCtx {
             B::Pipe => Some(Cow::Borrowed(if self.pipelined { b"p" } else { b"." })),
             B::RemoteAddr => text(self.remote.address_text()),
             B::RemotePort => text(port_text(&self.remote)),
-            B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(user.as_bytes())),
+            B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(&**user)),
             B::Request => Some(Cow::Borrowed(&self.line)),
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
             B::RequestLength => {

@@ -21,6 +21,7 @@ use crate::config::model::{ListenAddress, Severity};
 use crate::http::connection::{self, Shared};
 use crate::http::origin::{Origin, Place};
 use crate::http::parking::{self, Parking, Resumed};
+use crate::http::reuse::Idle;
 use crate::http::site::Site;
 use crate::http::stream::Stream;
 use crate::log;
@@ -78,12 +79,14 @@ struct Worker {
 }
 
 async fn work(start: Start) -> io::Result<()> {
-    let (parking, poll) = Parking::new()?;
+    let idle = Rc::<RefCell<Idle>>::default();
+    let (parking, poll) = Parking::new(Rc::clone(&idle))?;
     let (drain, draining) = watch::channel(false);
     let shared = Rc::new(Shared {
         worker: start.id,
         site: RefCell::new(start.site),
         parking: Rc::clone(&parking),
+        idle,
         draining,
     });
     let resuming = Rc::clone(&shared);
@@ -212,7 +215,7 @@ async fn accept_all(
             Ok((stream, remote, local)) => {
                 let site = Arc::clone(&shared.site.borrow());
                 let limit = site.config.main.worker_connections;
-                let Some(place) = Place::take(&connections, limit) else {
+                let Some(place) = take_place(&shared, &connections, limit).await else {
                     log::event(Severity::Alert, &format!("{limit} worker_connections are not enough"));
                     continue;
                 };
@@ -225,6 +228,21 @@ async fn accept_all(
             Err(error) => pause(&error).await,
         }
     }
+}
+
+/// A place for a new connection; where there are few left, idle connections are closed.
+async fn take_place(shared: &Shared, connections: &Rc<Cell<usize>>, limit: usize) -> Option<Rc<Place>> {
+    /// How often those that are to close get their turn to do so.
+    const TURNS: usize = 3;
+    for _ in 0..TURNS {
+        let parked = shared.idle.borrow_mut().make_room(connections.get(), limit);
+        parked.into_iter().for_each(|id| shared.parking.borrow_mut().close_idle(id));
+        match Place::take(connections, limit) {
+            Some(place) => return Some(place),
+            None => tokio::task::yield_now().await,
+        }
+    }
+    Place::take(connections, limit)
 }
 
 /// A connection that ended before it was accepted costs nothing; without descriptors, accepting rests a while.

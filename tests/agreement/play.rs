@@ -16,8 +16,13 @@ const ASIDE: Duration = Duration::from_millis(100);
 const AFTERWARDS: Duration = Duration::from_millis(300);
 
 /// What only nginx logs: that it looked for a file, and how connections end.
-const ONE_SIDED: [&str; 4] =
-    ["No such file or directory), client", "directory index of", "client closed", "client prematurely closed"];
+const ONE_SIDED: [&str; 5] = [
+    "No such file or directory), client",
+    "directory index of",
+    "closed keepalive connection",
+    "client closed",
+    "client prematurely closed",
+];
 
 /// A running server.
 pub(super) struct Player {

@@ -5,6 +5,7 @@ pub mod access;
 pub mod auth_basic;
 pub mod catalogue;
 pub mod charset;
+pub mod connections;
 pub mod core;
 pub mod gzip;
 pub mod headers;
@@ -42,6 +43,7 @@ pub fn all() -> impl Iterator<Item = &'static Module> {
 const MODULES: &[Module] = &[
     core::MODULE,
     http_core::MODULE,
+    connections::MODULE,
     listen::MODULE,
     location::MODULE,
     rewrite::MODULE,

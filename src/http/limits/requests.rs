@@ -146,7 +146,9 @@ impl State {
         let Some(place) = place else { return false };
         self.serial += 1;
         self.seen.insert(self.serial, key.into());
-        let bucket = Bucket { excess: 0, last: now, seen: self.serial, place, pending: usize::from(pending) };
+        // One that does not count yet was never seen before, so that the first to count finds nothing above the rate.
+        let last = if pending { 0 } else { now };
+        let bucket = Bucket { excess: 0, last, seen: self.serial, place, pending: usize::from(pending) };
         self.buckets.insert(key.into(), bucket);
         true
     }
@@ -191,10 +193,11 @@ impl Bucket {
     }
 }
 
-/// Milliseconds of a clock that nobody sets.
+/// Milliseconds of a clock that nobody sets, and that began long before the first request.
 fn now() -> u64 {
+    const LONG_BEFORE: u64 = 1 << 40;
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(START.elapsed().as_millis()).map_or(u64::MAX, |millis| LONG_BEFORE + millis)
 }
 
 // === the layer ===
