@@ -54,11 +54,17 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
             "Expect, body sent later",
             "Expect without a body",
             "body in two pieces",
+            "body that does not come",
         ],
     ),
     (
         "an answer that closes the connection before the body was read",
-        &["announced body above the limit", "body above a location's limit", "Expect above the limit"],
+        &[
+            "announced body above the limit",
+            "body above the default limit",
+            "body above a location's limit",
+            "Expect above the limit",
+        ],
     ),
     ("a PROXY header with broken addresses", &["broken address"]),
     ("line ends in the path of a redirect", &["decoded path in the redirect"]),

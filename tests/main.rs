@@ -4,6 +4,8 @@
 #[allow(dead_code, unused_imports, reason = "each module takes what it needs")]
 mod harness;
 
+// Clients that mean harm, machines that run out.
+mod abuse;
 // The same input for nginx and encke, and what each makes of it.
 mod agreement;
 // The program of the article that people set up comet servers from, unchanged.
@@ -14,6 +16,8 @@ mod docs;
 mod examples;
 // More messages than fit into the memory limit.
 mod flood;
+// Limits per client, and what is told about the server.
+mod limits;
 // Connections that leave hyper to wait, and come back.
 mod parked;
 // The command line, signals, reload.

@@ -82,11 +82,7 @@ fn is_defined(variables: &Variables, name: &str) -> bool {
 
 /// Variables that nginx has and that are empty here, since what they tell about does not exist: upstreams, TLS.
 const EMPTY_FAMILIES: [&str; 4] = ["upstream_", "ssl_", "sent_trailer_", "http2"];
-const EMPTY: [&str; 3] = [
-    "gzip_ratio",
-    "uid_got",
-    "uid_set",
-];
+const EMPTY: [&str; 3] = ["gzip_ratio", "uid_got", "uid_set"];
 
 fn check_variables(b: &mut Builder<'_>) -> Outcome {
     let is_empty =

@@ -36,6 +36,10 @@ builtins! {
     Connection "connection" false "serial number of the connection";
     ConnectionRequests "connection_requests" false "requests made on the connection so far";
     ConnectionTime "connection_time" true "age of the connection, seconds with milliseconds";
+    ConnectionsActive "connections_active" false "open connections";
+    ConnectionsReading "connections_reading" false "connections in the middle of a request's head";
+    ConnectionsWaiting "connections_waiting" false "connections that wait for a request";
+    ConnectionsWriting "connections_writing" false "connections with a request under way";
     ContentLength "content_length" false "the request's Content-Length";
     ContentType "content_type" false "the request's Content-Type";
     DocumentRoot "document_root" false "root or alias in force";

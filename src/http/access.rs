@@ -162,7 +162,8 @@ async fn check_password(
 ) -> Result<(), Answer> {
     if realm == b"off" {
         // No password is asked for, so it cannot be what lets in somebody whom a rule keeps out.
-        let denied = access.rules.iter().find(|rule| fits(&rule.who, &ctx.remote)).is_some_and(|rule| !rule.allow);
+        let denied =
+            access.rules.iter().find(|rule| fits(&rule.who, &ctx.remote)).is_some_and(|rule| !rule.allow);
         if denied {
             ctx.log(Severity::Error, "access forbidden by rule");
         }

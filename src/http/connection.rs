@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::config::model::{ConnectionConf, Lingering, Server};
+use crate::metrics;
 use crate::push::waiting::ParkSlot;
 use crate::store::WorkerId;
 
@@ -130,8 +131,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         }
         End::TooLarge(what) => {
             let bytes = state.borrow_mut().take_refused();
-            let refused = refuse_as(shared, &mut origin.borrow_mut(), &bytes, what.into());
-            send_refusal(&state, stream, &refused).await;
+            send_refusal(shared, origin, stream, &bytes, what.into()).await;
         }
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
@@ -142,8 +142,11 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             if let Some((target, readahead)) = target::replace(&bytes) {
                 return Some(Next { stream, readahead, target: Some(target) });
             }
-            let refused = refuse(shared, &mut origin.borrow_mut(), &bytes, error.is_parse_too_large());
-            send_refusal(&state, stream, &refused).await;
+            let too_large = error.is_parse_too_large();
+            let refusal = screen::unparsable(&bytes, too_large, origin.borrow().default_server());
+            if let Some(refusal) = refusal {
+                send_refusal(shared, origin, stream, &bytes, refusal).await;
+            }
         }
         End::Closed(_) => {
             let (linger, silent, conf) = {
@@ -152,6 +155,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             };
             if silent && conf.reset_timedout {
                 stream.reset_on_close();
+                return None;
             }
             close(stream, linger.then_some(&conf)).await;
         }
@@ -329,22 +333,10 @@ async fn draining(shared: &Shared) {
     }
 }
 
-/// nginx's answer to bytes that hyper could not read as a request.
-fn refuse(shared: &Shared, origin: &mut Origin, bytes: &[u8], too_large: bool) -> Vec<u8> {
-    let refusal = screen::unparsable(bytes, too_large, origin.default_server());
-    refusal.map_or_else(Vec::new, |refusal| refuse_as(shared, origin, bytes, refusal))
-}
-
-/// nginx's answer to a head that is refused before it is a request.
-fn refuse_as(shared: &Shared, origin: &mut Origin, bytes: &[u8], refusal: Refusal) -> Vec<u8> {
-    let slot = Arc::new(ParkSlot::new(shared.worker));
-    let rendered = service::refuse(&exchange(shared, origin, &slot), bytes, refusal);
-    [rendered.head.clone(), rendered.in_memory()].concat()
-}
-
 /// What the next request of a connection needs of it.
 fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Exchange {
     origin.requests += 1;
+    metrics::count(|worker| worker.requests.add(1));
     origin.renew(&shared.site.borrow());
     Exchange {
         site: Arc::clone(&origin.site),
@@ -355,11 +347,29 @@ fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Excha
     }
 }
 
-/// Sends the answer to what is no request, and closes the connection.
-async fn send_refusal(state: &RefCell<GateState>, mut stream: Stream, bytes: &[u8]) {
-    let (send_timeout, conf) = (state.borrow().send_timeout, state.borrow().conf);
-    let sent = tokio::time::timeout(send_timeout, stream.write_all(bytes)).await;
+/// Answers what is no request, or only the beginning of one, and closes the connection.
+async fn send_refusal(
+    shared: &Shared,
+    origin: &RefCell<Origin>,
+    mut stream: Stream,
+    bytes: &[u8],
+    refusal: Refusal,
+) {
+    let slot = Arc::new(ParkSlot::new(shared.worker));
+    let exchange = exchange(shared, &mut origin.borrow_mut(), &slot);
+    // An error page may be anywhere, even where subscribers wait.
+    let patience = origin.borrow().default_server().client_header_timeout;
+    let Ok(reply) = tokio::time::timeout(patience, service::refuse(&exchange, bytes, refusal)).await else {
+        return;
+    };
+    let Some(rendered) = reply.rendered else { return };
+    let answer = [rendered.head.clone(), rendered.in_memory()].concat();
+    let sent = tokio::time::timeout(reply.conf.core.send_timeout, stream.write_all(&answer)).await;
+    if let Some(log) = reply.log {
+        log.write(&rendered.sent(), &rendered.head);
+    }
     if matches!(sent, Ok(Ok(()))) {
+        let conf = reply.conf.connection;
         close(stream, Some(&conf).filter(|conf| conf.lingering_close != Lingering::Off)).await;
     }
 }

@@ -19,6 +19,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::config::model::{ConnectionConf, Lingering, LocationConf, Server};
+use crate::metrics::{Stage, StageGauge};
 use crate::request::limits::Limits;
 
 use super::chunks::Chunks;
@@ -68,6 +69,8 @@ pub struct GateState {
     /// What is left of the buffers for the head that is being read, and for one of which nothing has come.
     room: HeadRoom,
     whole_room: HeadRoom,
+    /// The connection in the gauges.
+    gauge: StageGauge,
     /// The connection is closed without an answer.
     pub silent: bool,
     /// The head does not fit.
@@ -114,6 +117,7 @@ impl GateState {
             crowded: None,
             room,
             whole_room: room,
+            gauge: StageGauge::default(),
             silent: false,
             too_large: None,
             conf: server.conf.connection,
@@ -124,6 +128,7 @@ impl GateState {
     /// A request's head has been read; `body` is the length of its body, `None` for chunks. Returns the head as it came.
     pub fn begin(&mut self, body: Option<u64>) -> Vec<u8> {
         self.phase = Phase::Handling;
+        self.gauge.set(Stage::Writing);
         let body = body.map_or_else(|| Reading::Chunks(Chunks::default()), Reading::Length);
         self.wake();
         match std::mem::replace(&mut self.reading, body) {
@@ -148,6 +153,7 @@ impl GateState {
     /// The request has been answered.
     pub fn end(&mut self) {
         self.phase = Phase::Idle(Instant::now());
+        self.gauge.set(Stage::Waiting);
         self.pipelined = !self.readahead.is_empty();
         self.reading = Reading::Head(Vec::new(), false);
         self.room = self.whole_room;
@@ -194,6 +200,9 @@ impl GateState {
             }
             Reading::Chunks(chunks) => chunks.feed(&self.readahead[..there]),
         };
+        if length > 0 && self.phase != Phase::Handling {
+            self.gauge.set(Stage::Reading);
+        }
         if length > 0 && matches!(self.phase, Phase::Idle(_)) {
             self.phase = Phase::Head(Instant::now());
         }

@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn the_ends_of_buffers_are_lost() {
-        let head = |lines: usize| [b"GET / HTTP/1.1\r\n", &[vec![b'a'; 298], b"\r\n".to_vec()].concat().repeat(lines)[..]].concat();
+        let head = |lines: usize| {
+            [b"GET / HTTP/1.1\r\n", &[vec![b'a'; 298], b"\r\n".to_vec()].concat().repeat(lines)[..]].concat()
+        };
         assert_eq!(room().feed(&head(2)), Ok(()));
         assert_eq!(room().feed(&head(3)), Err(TooLarge::Headers));
     }

@@ -17,6 +17,7 @@ pub mod router;
 pub mod screen;
 pub mod service;
 pub mod site;
+pub mod status;
 pub mod stream;
 pub mod target;
 pub mod transfer;

@@ -21,6 +21,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
 use crate::config::model::{ConnectionConf, Lingering};
+use crate::metrics::{self, Stage, StageGauge};
 use crate::push::subscriber;
 use crate::push::waiting::Waiting;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
@@ -73,6 +74,7 @@ struct Parked {
     /// Tells this life of the slot from others: timers and list links of earlier ones mean nothing.
     serial: u64,
     deadline: Option<Instant>,
+    gauge: StageGauge,
 }
 
 enum State {
@@ -106,6 +108,8 @@ struct Writing {
     keepalive_timeout: Duration,
     send_timeout: Duration,
     connection: ConnectionConf,
+    /// The socket did not take all of it at once.
+    slow: bool,
 }
 
 /// Waiters of one channel, oldest first.
@@ -160,8 +164,10 @@ impl Parking {
             readahead: Vec::new(),
             serial: self.serial,
             deadline: None,
+            gauge: StageGauge::default(),
         });
         self.waiting += 1;
+        metrics::count(|worker| worker.parked.add(1));
         self.link(channel, id);
         self.set_deadline(id, timeout);
         id
@@ -178,6 +184,7 @@ impl Parking {
         let raw = stream.socket.as_raw_fd();
         entry.readahead.extend_from_slice(readahead);
         entry.stream = Some(stream);
+        entry.gauge.set(Stage::Writing);
         let registered = self.registry.register(&mut SourceFd(&raw), Token(id), Interest::READABLE);
         let fate = match &entry.state {
             _ if registered.is_err() => Fate::Leaves,
@@ -187,14 +194,22 @@ impl Parking {
         self.finish(id, fate);
     }
 
-    /// Answers those whom an event of the store is for.
-    pub fn deliver(&mut self, event: &Event) {
+    /// Answers those whom an event of the store is for, which came up at `since`.
+    pub fn deliver(&mut self, event: &Event, since: Instant) {
         let mut answers = Answers::default();
-        for id in self.concerned(event) {
+        let concerned = self.concerned(event);
+        let (count, is_message) = (concerned.len(), matches!(event, Event::Message { .. }));
+        for id in concerned {
             self.answer(id, &mut answers, || match event {
                 Event::Message { message, .. } => subscriber::message_answer(message),
                 Event::Displaced { .. } => subscriber::conflict(),
                 Event::Deleted { .. } => subscriber::gone(),
+            });
+        }
+        if is_message && count > 0 {
+            metrics::count(|worker| {
+                worker.delivered.add(u64::try_from(count).unwrap_or(u64::MAX));
+                worker.latency.observe(since.elapsed());
             });
         }
     }
@@ -241,6 +256,7 @@ impl Parking {
         let Some(entry) = self.entries.get_mut(id) else { return };
         let State::Waiting(waiter) = std::mem::replace(&mut entry.state, State::Idle(None)) else { return };
         self.waiting -= 1;
+        metrics::count(|worker| worker.parked.subtract(1));
         let rendered = answers.rendered(&waiter.responder, answer);
         let core = &waiter.responder.conf.core;
         entry.state = State::Writing(Box::new(Writing {
@@ -253,6 +269,7 @@ impl Parking {
             keepalive_timeout: core.keepalive_timeout,
             send_timeout: core.send_timeout,
             connection: waiter.responder.conf.connection,
+            slow: false,
         }));
         entry.deadline = None;
         if entry.stream.is_some() {
@@ -280,6 +297,9 @@ impl Parking {
                     if watched.is_err() {
                         return Fate::Leaves;
                     }
+                    if !std::mem::replace(&mut writing.slow, true) {
+                        metrics::count(|worker| worker.slow.add(1));
+                    }
                     // The client has so long for the next part.
                     let send_timeout = writing.send_timeout;
                     self.set_deadline(id, Some(send_timeout));
@@ -293,6 +313,7 @@ impl Parking {
         }
         let (keep_alive, timeout, conf) = (writing.keep_alive, writing.keepalive_timeout, writing.connection);
         entry.state = State::Idle(None);
+        entry.gauge.set(Stage::Waiting);
         if !keep_alive {
             let _ = stream.socket.shutdown(std::net::Shutdown::Write);
             entry.state = State::Closing;
@@ -333,6 +354,7 @@ impl Parking {
         let entry = self.entries.remove(id);
         if let State::Waiting(waiter) = &entry.state {
             self.waiting -= 1;
+            metrics::count(|worker| worker.parked.subtract(1));
             if let Some(log) = &waiter.log {
                 log.write(&Sent { status: 499, ..Sent::default() }, &[]);
             }
@@ -368,7 +390,8 @@ impl Parking {
                 State::Waiting(ref waiter) if waiter.subscription.is_released() => {}
                 State::Waiting(_) => self.answer(id, &mut Answers::default(), subscriber::timed_out),
                 State::Writing(ref writing) => {
-                    if let Some(stream) = entry.stream.as_ref().filter(|_| writing.connection.reset_timedout) {
+                    if let Some(stream) = entry.stream.as_ref().filter(|_| writing.connection.reset_timedout)
+                    {
                         stream.reset_on_close();
                     }
                     self.finish(id, Fate::Leaves);

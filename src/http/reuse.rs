@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::model::Severity;
 use crate::log;
+use crate::metrics;
 
 /// Most connections closed at once, as in nginx.
 const AT_ONCE: usize = 32;
@@ -55,6 +56,7 @@ impl Idle {
         let count = (self.seats.len() / 8).clamp(1, AT_ONCE);
         let mut parked = Vec::new();
         for _ in 0..count {
+            metrics::count(|worker| worker.reused.add(1));
             match self.seats.pop_first() {
                 Some((_, Seat::Driven(told, waker))) => {
                     told.set(true);

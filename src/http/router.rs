@@ -19,6 +19,7 @@ use super::access::AccessLayer;
 use super::limits::connections::LimitConnLayer;
 use super::limits::requests::LimitReqLayer;
 use super::limits::zone::Zone;
+use super::status;
 
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
 /// before, and methods are the handler's business), behind the location's limits and access rules.
@@ -27,6 +28,7 @@ pub fn build(conf: &LocationConf, state: &PushState, zones: &[Arc<Zone>]) -> Rou
         (true, true) => any(push::publish_or_subscribe),
         (true, false) => any(push::publish),
         (false, true) => any(push::subscribe),
+        (false, false) if conf.status.is_some() => any(status::page),
         (false, false) => any(nothing_here),
     };
     let router = Router::new().fallback_service(handler.with_state(state.clone()));

@@ -102,10 +102,9 @@ pub fn raw_head(head: &[u8], server: &Server) -> Result<(), Refusal> {
         if name.is_empty() || name.iter().any(broken) {
             return refuse(400, INVALID_LINE);
         }
-        if !server.ignore_invalid_headers && !name.iter().all(|byte| is_name_byte(*byte, server)) {
-            return refuse(400, INVALID_LINE);
-        }
-        count += usize::from(!server.ignore_invalid_headers || name.iter().all(|byte| is_name_byte(*byte, server)));
+        count += usize::from(
+            !server.ignore_invalid_headers || name.iter().all(|byte| is_name_byte(*byte, server)),
+        );
         if count > server.max_headers {
             return refuse(494, "client sent too many header lines while reading client request headers");
         }

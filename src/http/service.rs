@@ -77,7 +77,7 @@ enum Routed {
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts, raw);
-    let mut routed = match refusal {
+    let routed = match refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
             Routed::Answer(Answer::error(status))
@@ -89,8 +89,13 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             route(&mut ctx)
         }
     };
+    settle(exchange, ctx, routed, refusal.is_some()).await
+}
+
+/// Goes through handlers and error pages until there is an answer. With `lingering`, the request was refused before its
+/// end.
+async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed, mut lingering: bool) -> Reply {
     let mut pages = Pages::default();
-    let mut lingering = refusal.is_some();
     ctx.keep_alive &= !lingering;
     let answer = loop {
         let answer = match routed {
@@ -169,22 +174,35 @@ fn ends_connection(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501)
 }
 
-/// Answers, and logs, bytes that are no request.
-pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
-    let (parts, ()) = Request::new(()).into_parts();
-    let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: Vec::new(), pipelined: false });
-    ctx.line = Bytes::copy_from_slice(screen::first_line(bytes));
-    ctx.unreadable = true;
-    ctx.keep_alive = false;
+/// Answers bytes that are no request, or only the beginning of one.
+pub async fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Reply {
+    let line = screen::first_line(bytes);
+    let mut ctx = match request_of(line).filter(|_| refusal.status == 494) {
+        Some((parts, target)) => {
+            let raw = Raw { target: Some(target), head: bytes.to_vec(), pipelined: false };
+            context(exchange, parts, raw).0
+        }
+        None => {
+            let (parts, ()) = Request::new(()).into_parts();
+            let raw = Raw { target: None, head: Vec::new(), pipelined: false };
+            let mut ctx = context(exchange, parts, raw).0;
+            (ctx.target, ctx.uri, ctx.unreadable) = (Bytes::new(), Box::default(), true);
+            ctx
+        }
+    };
+    ctx.line = Bytes::copy_from_slice(line);
     ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    (ctx.target, ctx.uri, ctx.pipelined) = (Bytes::new(), Box::default(), false);
     ctx.log(Severity::Info, refusal.message);
-    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
-    let rendered = Responder::new(&ctx).render(answer);
-    if let Some(log) = PendingLog::new(&ctx) {
-        log.write(&rendered.sent(), &rendered.head);
-    }
-    rendered
+    settle(exchange, ctx, Routed::Answer(Answer::error(refusal.status)), true).await
+}
+
+/// What a request line says, and its target.
+fn request_of(line: &[u8]) -> Option<(Parts, Bytes)> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    let version = if version == b"HTTP/1.0" { Version::HTTP_10 } else { Version::HTTP_11 };
+    let request = Request::builder().method(method).version(version).body(()).ok()?;
+    Some((request.into_parts().0, Bytes::copy_from_slice(target)))
 }
 
 /// The request as directives see it, and why it is refused, if it is.

@@ -50,7 +50,8 @@ mod tests {
         for (agent, expected) in msie6 {
             assert_eq!(is_msie6(agent.as_bytes()), expected, "{agent}");
         }
-        let safari = "Mozilla/5.0 (Macintosh; U; PPC Mac OS X; en) AppleWebKit/125.2 (KHTML, like Gecko) Safari/125.8";
+        let safari =
+            "Mozilla/5.0 (Macintosh; U; PPC Mac OS X; en) AppleWebKit/125.2 (KHTML, like Gecko) Safari/125.8";
         assert!(is_safari(safari.as_bytes()));
         assert!(!is_safari(safari.replace("Safari", "Chrome/5 Safari").as_bytes()));
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::config::template::{Part, Template};
 use crate::config::variable::{Builtin, Variable};
 use crate::log::local_time;
+use crate::metrics;
 
 use super::answer::Sent;
 use super::limits::LimitStatus;
@@ -90,11 +91,8 @@ impl RequestCtx {
         let connection = &self.connection;
         let text = |value: String| Some(Cow::Owned(value.into_bytes()));
         match builtin {
-            B::DocumentUri | B::Uri | B::RequestMethod | B::RequestUri | B::ServerProtocol
-                if self.unreadable =>
-            {
-                None
-            }
+            B::RequestMethod | B::RequestUri | B::ServerProtocol if self.unreadable => None,
+            B::DocumentUri | B::Uri if self.unreadable && self.uri.is_empty() => None,
             B::Args | B::QueryString => (!self.args.is_empty()).then_some(Cow::Borrowed(&*self.args)),
             B::BinaryRemoteAddr => Some(Cow::Owned(match self.remote.ip() {
                 Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
@@ -103,6 +101,10 @@ impl RequestCtx {
             })),
             B::Connection => text(connection.serial.to_string()),
             B::ConnectionRequests => text(self.number.to_string()),
+            B::ConnectionsActive => text(metrics::connections().active.to_string()),
+            B::ConnectionsReading => text(metrics::connections().reading.to_string()),
+            B::ConnectionsWaiting => text(metrics::connections().waiting.to_string()),
+            B::ConnectionsWriting => text(metrics::connections().writing.to_string()),
             B::ContentLength => self.header("content-length").map(Cow::Borrowed),
             B::ContentType => self.header("content-type").map(Cow::Borrowed),
             B::DocumentUri | B::Uri => Some(Cow::Borrowed(&self.uri)),

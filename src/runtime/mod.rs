@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,6 +20,7 @@ use crate::config::model::{Config, Listen, ListenAddress, LogTarget, Severity};
 use crate::http::router;
 use crate::http::site::Site;
 use crate::log;
+use crate::metrics;
 use crate::push::PushState;
 use crate::store::{Mailbox, Store, SystemClock, WorkerId};
 
@@ -182,7 +183,10 @@ impl App {
                 }
                 Told::Reload => {
                     tracing::info!("reconfiguring");
-                    reread().into_iter().for_each(|config| self.reload(config));
+                    match reread() {
+                        Some(config) => self.reload(config),
+                        None => metrics::reloaded(false),
+                    }
                 }
                 Told::Reopen => {
                     tracing::info!("reopening logs");
@@ -198,7 +202,9 @@ impl App {
     /// Puts a new configuration in force, or says why not and keeps the old one. Channels, messages and waiting
     /// subscribers stay.
     fn reload(&mut self, config: Config) {
-        if let Err(error) = self.try_reload(config) {
+        let outcome = self.try_reload(config);
+        metrics::reloaded(outcome.is_ok());
+        if let Err(error) = outcome {
             log::event(Severity::Emerg, &error);
         }
     }
@@ -314,7 +320,7 @@ fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
     let sender = sender.clone();
     Box::new(move |event| {
         // A worker that ended has no subscribers left to be told.
-        let _ = sender.send(Mail::Event(event));
+        let _ = sender.send(Mail::Event(event, Instant::now()));
     })
 }
 

@@ -25,11 +25,15 @@ use crate::http::reuse::Idle;
 use crate::http::site::Site;
 use crate::http::stream::Stream;
 use crate::log;
+use crate::metrics;
 use crate::request::{Connection, Endpoint};
 use crate::store::{Event, WorkerId};
 
 /// How long accepting rests when there are no descriptors left: nginx's `accept_mutex_delay`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// Threads beside a worker's own, for what takes long: hashes of passwords. More wait for their turn.
+const MOST_BLOCKING: usize = 4;
 
 /// Events handled before connections get their turn.
 const EVENTS_AT_ONCE: usize = 64;
@@ -40,8 +44,8 @@ static SERIAL: AtomicU64 = AtomicU64::new(0);
 /// What a worker is told.
 #[derive(Debug)]
 pub enum Mail {
-    /// Something happened to a channel that subscribers of this worker wait on.
-    Event(Event),
+    /// Something happened to a channel that subscribers of this worker wait on, and when.
+    Event(Event, Instant),
     /// A new generation of the configuration, and sockets for the addresses that are new in it.
     Reload(Arc<Site>, Vec<(ListenAddress, Socket)>),
     /// Close what waits, finish what runs, end.
@@ -68,7 +72,9 @@ pub struct Start {
 /// # Errors
 /// When the system gives it no runtime, no epoll instance, or none of its sockets.
 pub fn run(start: Start) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    metrics::become_worker(start.id.0);
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(MOST_BLOCKING).build()?;
     LocalSet::new().block_on(&runtime, work(start))
 }
 
@@ -117,7 +123,7 @@ impl Worker {
         while mail.recv_many(&mut batch, EVENTS_AT_ONCE).await > 0 {
             for letter in batch.drain(..) {
                 match letter {
-                    Mail::Event(event) => self.shared.parking.borrow_mut().deliver(&event),
+                    Mail::Event(event, since) => self.shared.parking.borrow_mut().deliver(&event, since),
                     Mail::Reload(site, sockets) => self.reload(site, sockets),
                     Mail::Stop => return,
                     Mail::Quit => {
@@ -139,7 +145,7 @@ impl Worker {
             tokio::select! {
                 letter = mail.recv() => match letter {
                     Some(Mail::Stop) | None => return,
-                    Some(Mail::Event(event)) => self.shared.parking.borrow_mut().deliver(&event),
+                    Some(Mail::Event(event, since)) => self.shared.parking.borrow_mut().deliver(&event, since),
                     Some(_) => {}
                 },
                 () = tokio::time::sleep(LOOK) => self.shared.parking.borrow_mut().close_all(),
@@ -213,15 +219,18 @@ async fn accept_all(
     loop {
         match listener.accept().await {
             Ok((stream, remote, local)) => {
+                metrics::count(|worker| worker.accepted.add(1));
                 let site = Arc::clone(&shared.site.borrow());
                 let limit = site.config.main.worker_connections;
                 let Some(place) = take_place(&shared, &connections, limit).await else {
                     log::event(Severity::Alert, &format!("{limit} worker_connections are not enough"));
                     continue;
                 };
+                metrics::count(|worker| worker.handled.add(1));
                 let Some(listen) = site.listen(&address) else { continue };
                 let serial = SERIAL.fetch_add(1, Ordering::Relaxed) + 1;
-                let connection = Arc::new(Connection { serial, remote, local, proxied: None, accepted: Instant::now() });
+                let connection =
+                    Arc::new(Connection { serial, remote, local, proxied: None, accepted: Instant::now() });
                 let origin = Origin { site, listen, connection, requests: 0, place };
                 tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
             }

@@ -44,10 +44,18 @@ const DIRECTIVES: &[Directive] = &[
             call.fill(&mut b.block().server.client_header_buffer_size, read)
         },
     ),
-    done("max_headers", HS, ONE, "1000", "How many headers a request may have; more are answered 400.", |b, call| {
-        let read = |call: &Call<'_>| call.number().map(|number| usize::try_from(number).unwrap_or(usize::MAX));
-        call.fill(&mut b.block().server.max_headers, read)
-    }),
+    done(
+        "max_headers",
+        HS,
+        ONE,
+        "1000",
+        "How many headers a request may have; more are answered 400.",
+        |b, call| {
+            let read =
+                |call: &Call<'_>| call.number().map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+            call.fill(&mut b.block().server.max_headers, read)
+        },
+    ),
     done(
         "keepalive_time",
         HSL,
@@ -76,14 +84,9 @@ const DIRECTIVES: &[Directive] = &[
             })
         },
     ),
-    done(
-        "lingering_time",
-        HSL,
-        ONE,
-        "30s",
-        "How long a closing connection is read in all.",
-        |b, call| call.fill(&mut b.block().conf.connection.lingering_time, Call::millis),
-    ),
+    done("lingering_time", HSL, ONE, "30s", "How long a closing connection is read in all.", |b, call| {
+        call.fill(&mut b.block().conf.connection.lingering_time, Call::millis)
+    }),
     done(
         "lingering_timeout",
         HSL,

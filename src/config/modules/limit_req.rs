@@ -87,8 +87,7 @@ fn limit_req_zone(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
             let (name, size) = zones::name_and_size(given, &text)?;
             zone = Some((name.to_owned(), size));
         } else if let Some(given) = text.strip_prefix("rate=") {
-            rate = self::rate(given)
-                .ok_or_else(|| Diagnostic::emerg(format!("invalid rate \"{text}\"")))?;
+            rate = self::rate(given).ok_or_else(|| Diagnostic::emerg(format!("invalid rate \"{text}\"")))?;
         } else {
             return Err(invalid_parameter(word));
         }

@@ -95,7 +95,13 @@ pub fn parse(words: &[&[u8]], mut warn: impl FnMut(String)) -> Outcome<ListenDra
         let address = String::from_utf8_lossy(address);
         Diagnostic::emerg(format!("{problem} in \"{address}\" of the \"listen\" directive"))
     })?;
-    let mut draft = ListenDraft { addresses, options: ListenOptions::default(), bind: false, default: false, proxy_protocol: false };
+    let mut draft = ListenDraft {
+        addresses,
+        options: ListenOptions::default(),
+        bind: false,
+        default: false,
+        proxy_protocol: false,
+    };
     parameters.iter().try_for_each(|word| parameter(word, &mut draft, &mut warn))?;
     Ok(draft)
 }

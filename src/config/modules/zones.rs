@@ -39,7 +39,14 @@ pub fn name_and_size<'a>(given: &'a str, parameter: &str) -> Outcome<(&'a str, u
 }
 
 /// Declares a zone whose key is the directive's first argument. `rate` is in thousandths of a request per second.
-pub fn declare(b: &mut Builder<'_>, call: &Call<'_>, name: &str, size: u64, rate: u64, key: Template) -> Outcome {
+pub fn declare(
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+    name: &str,
+    size: u64,
+    rate: u64,
+    key: Template,
+) -> Outcome {
     let directive = call.row.name;
     let zone = find(b, name, directive == "limit_req_zone")?;
     let draft = &mut b.http.zones[zone];
@@ -84,8 +91,7 @@ pub fn finish(b: &mut Builder<'_>) -> Outcome<Vec<ZoneConf>> {
             b.settle(Err(Diagnostic::emerg(format!("zero size shared memory zone \"{name}\""))))?;
             continue;
         };
-        let kind =
-            if requests { ZoneKind::Requests { rate: declared.rate } } else { ZoneKind::Connections };
+        let kind = if requests { ZoneKind::Requests { rate: declared.rate } } else { ZoneKind::Connections };
         zones.push(ZoneConf { name, size, key: declared.key, key_text: declared.key_text, kind });
     }
     Ok(zones)

@@ -320,11 +320,8 @@ fn check(ctx: &RequestCtx, limits: &[Limit]) -> Result<Duration, Answer> {
         return Ok(Duration::ZERO);
     }
     let dry = if conf.dry_run { ", dry run" } else { "" };
-    let message = format!(
-        "delaying request{dry}, excess: {}, by zone \"{}\"",
-        in_units(excess),
-        limit.zone.conf.name
-    );
+    let message =
+        format!("delaying request{dry}, excess: {}, by zone \"{}\"", in_units(excess), limit.zone.conf.name);
     ctx.log(less(conf.log_level), &message);
     if conf.dry_run {
         let _ = ctx.limits.requests.set(LimitStatus::DelayedDryRun);

@@ -1,8 +1,7 @@
 //! The rest of nginx's core, events and http core modules; what concerns files is in `files`.
 
 use super::{
-    BLOCK, Directive, E, H, HSL, HSLI, HTTP_REWRITE, M, Module, ONE, ONE_TO_FOUR, SOME,
-    TWO_OR_THREE, U, rows,
+    BLOCK, Directive, E, H, HSL, HSLI, HTTP_REWRITE, M, Module, ONE, ONE_TO_FOUR, SOME, TWO_OR_THREE, U, rows,
 };
 
 const SCHEDULING: &str =

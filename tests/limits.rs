@@ -1,0 +1,264 @@
+//! Limits per client, and what is told about the server: what cannot be compared with nginx case by case.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Conf, Connection, Ending, PATIENCE, Reply, Server};
+
+const SILENCE: Duration = Duration::from_millis(150);
+
+const PUSH: &str = "
+    location /publish { set $push_channel_id $arg_id; push_publisher; }
+    location /metrics { encke_metrics; }
+    location /status { stub_status; }";
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The value of a metric, its label included in the name.
+fn metric(server: &Server, name: &str) -> Option<f64> {
+    let text = server.get("/metrics").text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+    line?.parse().ok()
+}
+
+fn wait_for_parked(server: &Server, count: f64) {
+    eventually("subscribers wait", || {
+        metric(server, "encke_subscribers_parked{worker=\"0\"}") == Some(count)
+    });
+}
+
+fn subscribe(server: &Server, target: &str) -> Connection {
+    let mut client = server.connect();
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    client
+}
+
+// === limit_conn ===
+
+fn server_with_places() -> Server {
+    let inside = format!(
+        "{PUSH}
+        location /activity {{ set $push_channel_id $arg_id; push_subscriber; limit_conn places 1; }}
+        location /brief {{ set $push_channel_id $arg_id; push_subscriber; push_subscriber_timeout 1s; limit_conn places 1; }}
+        location /last {{ set $push_channel_id $arg_id; push_subscriber; push_subscriber_concurrency last; }}"
+    );
+    Server::start(Conf::server(inside).http("limit_conn_zone $arg_k zone=places:1m;"))
+}
+
+/// Asks until the place is there again, and takes it.
+fn eventually_waits(server: &Server, target: &str) -> Connection {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut client = subscribe(server, target);
+        match client.receive(SILENCE) {
+            Reply::Pending => return client,
+            Reply::Response(response) => assert_eq!(response.status(), 503),
+            other => panic!("{other:?}"),
+        }
+        assert!(Instant::now() < deadline, "the place never returned");
+    }
+}
+
+#[test]
+fn a_waiting_subscriber_keeps_its_place_and_gives_it_back_however_it_ends() {
+    let server = server_with_places();
+    let mut first = subscribe(&server, "/activity?id=a&k=x");
+    wait_for_parked(&server, 1.0);
+    assert_eq!(server.get("/activity?id=a&k=x").status(), 503);
+    // Another key has places of its own.
+    let other = subscribe(&server, "/activity?id=a&k=y");
+    wait_for_parked(&server, 2.0);
+    // A message: the connection stays, the place returns.
+    server.post("/publish?id=a", "m");
+    assert_eq!(first.receive(PATIENCE).into_response().text(), "m");
+    drop(other);
+    let second = eventually_waits(&server, "/activity?id=b&k=x");
+    // The client goes away.
+    drop(second);
+    let mut third = eventually_waits(&server, "/brief?id=b&k=x");
+    // The wait is over.
+    assert_eq!(third.receive(PATIENCE).into_response().status(), 304);
+    let mut fourth = eventually_waits(&server, "/activity?id=c&k=x");
+    // The channel is deleted.
+    server.request("DELETE /publish?id=c HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(fourth.receive(PATIENCE).into_response().status(), 410);
+    eventually_waits(&server, "/activity?id=d&k=x");
+}
+
+#[test]
+fn a_place_is_kept_over_a_reload() {
+    let server = server_with_places();
+    let _first = subscribe(&server, "/activity?id=a&k=x");
+    wait_for_parked(&server, 1.0);
+    server.signal(Signal::SIGHUP);
+    eventually("the reload is done", || metric(&server, "encke_config_generation") == Some(2.0));
+    assert_eq!(server.get("/activity?id=a&k=x").status(), 503);
+}
+
+// === limit_req ===
+
+#[test]
+fn zones_survive_a_reload_unless_they_are_others() {
+    let zone = |key: &str, size: &str| {
+        let inside =
+            format!("{PUSH} location /limited {{ limit_req zone=one; error_page 404 =200 /publish; }}");
+        Conf::server(inside).http(&format!("limit_req_zone {key} zone=one:{size} rate=1r/m;"))
+    };
+    let server = Server::start(zone("$arg_k", "1m"));
+    let passes = |server: &Server| server.get("/limited?k=a").status() != 503;
+    let reload = |conf: &Conf, generation: f64| {
+        server.rewrite_conf(conf);
+        server.signal(Signal::SIGHUP);
+        eventually("the reload is done", || metric(&server, "encke_config_generation") == Some(generation));
+    };
+    assert!(passes(&server) && !passes(&server));
+    reload(&zone("$arg_k", "1m"), 2.0);
+    assert!(!passes(&server), "the zone goes on");
+    reload(&zone("$arg_k", "2m"), 3.0);
+    assert!(passes(&server) && !passes(&server), "a zone of another size begins anew");
+    reload(&zone("$arg_k$arg_l", "2m"), 4.0);
+    assert!(passes(&server), "a zone with another key begins anew");
+}
+
+#[test]
+fn a_delayed_request_holds_up_nobody_else() {
+    let inside = format!("{PUSH} location /slow {{ limit_req zone=one burst=5; }}");
+    let server = Server::start(Conf::server(inside).http("limit_req_zone $arg_k zone=one:1m rate=2r/s;"));
+    let before = Instant::now();
+    let mut clients: Vec<Connection> = (0..3).map(|_| subscribe(&server, "/slow?k=a")).collect();
+    assert_eq!(server.get("/slow?k=b").status(), 404);
+    assert!(before.elapsed() < PATIENCE);
+    let statuses: Vec<u16> =
+        clients.iter_mut().map(|client| client.receive(PATIENCE).into_response().status()).collect();
+    assert_eq!(statuses, [404, 404, 404]);
+    assert!(before.elapsed() >= Duration::from_millis(900), "two of them had to wait");
+}
+
+// === PROXY protocol, passwords ===
+
+#[test]
+fn proxy_headers_may_come_in_pieces() {
+    let server = Server::start(Conf::whole(
+        "daemon off; events {} error_log stderr; http { server { listen 127.0.0.1:{{port}} proxy_protocol;
+         client_header_timeout 300ms; location / { return 200 $proxy_protocol_addr; } } }",
+    ));
+    let mut client = server.connect();
+    for piece in ["PRO", "XY TCP4 1.2.3.4 ", "5.6.7.8 1 2\r", "\nGET / HT", "TP/1.1\r\nHost: h\r\n\r\n"] {
+        client.send(piece);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(client.receive(PATIENCE).into_response().text(), "1.2.3.4");
+    let mut silent = server.connect();
+    assert_eq!(silent.watch(PATIENCE), Some(Ending::Closed), "not for ever");
+    assert!(!server.stderr().contains("broken header"));
+}
+
+#[test]
+fn a_slow_hash_holds_up_nobody_else() {
+    // Cost 14: about a second.
+    let hash = "$2y$14$abcdefghijklmnopqrstuu7govE5p0NSk1WUEk5C2Qm3hpPC6VJ66";
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("users");
+    std::fs::write(&file, format!("user:{hash}\n")).expect("written");
+    let server = Server::start(Conf::server(format!(
+        "location /open {{ return 200 open; }}
+         location /asks {{ auth_basic x; auth_basic_user_file {}; }}",
+        file.display()
+    )));
+    let mut client = server.connect();
+    client.send("GET /asks HTTP/1.1\r\nHost: h\r\nAuthorization: Basic dXNlcjp3cm9uZw==\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(server.get("/open").text(), "open");
+    assert!(matches!(client.receive(Duration::from_millis(1)), Reply::Pending), "the other came first");
+    assert_eq!(client.receive(PATIENCE * 4).into_response().status(), 401);
+}
+
+// === What is told ===
+
+#[test]
+fn stub_status_counts_as_nginx_does() {
+    let inside = format!("{PUSH} location /activity {{ set $push_channel_id $arg_id; push_subscriber; }}");
+    let server = Server::start(Conf::server(inside).workers(2));
+    let _parked = subscribe(&server, "/activity?id=a");
+    let mut reading = server.connect();
+    reading.send("GET / HT");
+    let _idle = server.connect();
+    eventually("all are seen", || {
+        server.get("/status").text().ends_with("Reading: 1 Writing: 2 Waiting: 1 \n")
+    });
+    let text = server.get("/status").text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[..2], ["Active connections: 4 ", "server accepts handled requests"]);
+    let numbers: Vec<u64> =
+        lines[2].split_whitespace().map(|number| number.parse().expect("a number")).collect();
+    assert_eq!(numbers[0], numbers[1]);
+    assert!(numbers[2] >= 3, "{text}");
+}
+
+#[test]
+fn metrics_tell_of_messages_and_subscribers() {
+    let inside = format!("{PUSH} location /activity {{ set $push_channel_id $arg_id; push_subscriber; }}");
+    let server = Server::start(Conf::server(inside));
+    let mut waiting = subscribe(&server, "/activity?id=a");
+    wait_for_parked(&server, 1.0);
+    server.post("/publish?id=a", "hello");
+    assert_eq!(waiting.receive(PATIENCE).into_response().text(), "hello");
+    let response = server.get("/metrics");
+    assert_eq!(
+        response.header("Content-Type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    for (name, expected) in [
+        ("encke_channels", 1.0),
+        ("encke_messages_stored", 1.0),
+        ("encke_messages_published_total{worker=\"0\"}", 1.0),
+        ("encke_messages_delivered_total{worker=\"0\"}", 1.0),
+        ("encke_subscribers_parked{worker=\"0\"}", 0.0),
+        ("encke_delivery_seconds_count{worker=\"0\"}", 1.0),
+        ("encke_config_generation", 1.0),
+        ("encke_reloads_total{result=\"failure\"}", 0.0),
+    ] {
+        assert_eq!(metric(&server, name), Some(expected), "{name} in\n{}", response.text());
+    }
+    assert!(metric(&server, "encke_memory_bytes") > Some(0.0));
+    server.rewrite_conf(&Conf::whole("nonsense;"));
+    server.signal(Signal::SIGHUP);
+    eventually("the failed reload counts", || {
+        metric(&server, "encke_reloads_total{result=\"failure\"}") == Some(1.0)
+    });
+    assert_eq!(metric(&server, "encke_config_generation"), Some(1.0));
+}
+
+/// `docs/operating.md` has a table of all metrics.
+#[test]
+fn the_table_of_metrics_is_what_is_exposed() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md")).expect("the page");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `encke_")).collect();
+    let expected: Vec<String> = encke::http::status::METRICS
+        .iter()
+        .map(|metric| {
+            let label = metric.label().map_or_else(String::new, |label| format!("`{label}`"));
+            let (name, kind, help) = (metric.full_name(), metric.kind(), metric.help);
+            format!("| `{name}` | {kind} | {label} | {help} |").replace("|  |", "| |")
+        })
+        .collect();
+    assert_eq!(rows, expected, "the table should be:\n{}", expected.join("\n"));
+    let server = Server::start(Conf::server(PUSH));
+    let text = server.get("/metrics").text();
+    let types: Vec<String> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned).collect();
+    let expected: Vec<String> = encke::http::status::METRICS
+        .iter()
+        .map(|metric| format!("{} {}", metric.name, metric.kind()))
+        .collect();
+    assert_eq!(types, expected);
+    assert!(text.ends_with("# EOF\n"));
+}
