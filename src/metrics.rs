@@ -78,7 +78,7 @@ pub struct Worker {
     pub reused: Count,
     /// Messages published.
     pub published: Count,
-    /// Answers to subscribers that had waited, with a message.
+    /// Messages given to subscribers, at once or after a wait.
     pub delivered: Count,
     /// Answers that a subscriber's socket did not take at once.
     pub slow: Count,

@@ -222,6 +222,7 @@ fn metrics_tell_of_messages_and_subscribers() {
         ("encke_messages_delivered_total{worker=\"0\"}", 1.0),
         ("encke_subscribers_parked{worker=\"0\"}", 0.0),
         ("encke_delivery_seconds_count{worker=\"0\"}", 1.0),
+        ("encke_delivery_seconds_bucket{le=\"+Inf\",worker=\"0\"}", 1.0),
         ("encke_config_generation", 1.0),
         ("encke_reloads_total{result=\"failure\"}", 0.0),
     ] {

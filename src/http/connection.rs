@@ -123,7 +123,9 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         End::TimedOut => {
             let resets = {
                 let state = state.borrow();
-                state.conf.reset_timedout && !matches!(state.phase, Phase::Idle(_))
+                // Those that only waited for a next request are closed as always.
+                let waited = state.blocked.is_none() && matches!(state.phase, Phase::Idle(_));
+                state.conf.reset_timedout && !waited
             };
             if resets {
                 stream.reset_on_close();

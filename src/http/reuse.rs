@@ -104,6 +104,8 @@ impl Driven {
         if self.key.map(|(since, _)| since) == since {
             return;
         }
+        // Who was told while its next request came in serves that one first.
+        self.told.set(false);
         let mut idle = self.idle.borrow_mut();
         if let Some(key) = self.key.take() {
             idle.forget(key);

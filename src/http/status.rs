@@ -172,7 +172,7 @@ pub const METRICS: &[Metric] = &[
     ),
     metric(
         "encke_messages_delivered",
-        "Messages written to subscribers that had waited",
+        "Messages given to subscribers, at once or after a wait",
         Read::WorkerCounter(|worker| worker.delivered.get()),
     ),
     metric(
@@ -269,6 +269,6 @@ impl Snapshot {
 #[allow(clippy::cast_precision_loss, reason = "fractions of a microsecond do not matter")]
 fn histogram(worker: &Worker) -> (f64, u64, Vec<(f64, u64)>) {
     let (classes, micros) = worker.latency.read();
-    let bounds = LATENCIES.iter().map(|micros| *micros as f64 / 1e6).chain([f64::MAX]);
+    let bounds = LATENCIES.iter().map(|micros| *micros as f64 / 1e6).chain([f64::INFINITY]);
     (micros as f64 / 1e6, classes.iter().sum(), bounds.zip(classes).collect())
 }

@@ -203,8 +203,8 @@ fn turn_away(ctx: &RequestCtx, limit: &Limit, refused: Refused) -> Result<(), An
             ctx.log(conf.log_level, &format!("limiting connections{dry} by zone \"{zone}\""));
         }
         Refused::Full => {
-            let message = format!("could not allocate node in limit_conn_zone \"{zone}\"");
-            log::event(Severity::Alert, &message);
+            let message = format!("ngx_slab_alloc() failed: no memory in limit_conn_zone \"{zone}\"");
+            log::event(Severity::Crit, &message);
         }
     }
     if conf.dry_run {
