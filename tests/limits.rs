@@ -93,6 +93,27 @@ fn a_waiting_subscriber_keeps_its_place_and_gives_it_back_however_it_ends() {
 }
 
 #[test]
+fn a_place_is_kept_until_the_answer_has_left() {
+    let inside = format!(
+        "{PUSH} client_max_body_size 8m;
+        location /activity {{ set $push_channel_id $arg_id; push_subscriber; limit_conn places 1; }}"
+    );
+    let server = Server::start(Conf::server(inside).http("limit_conn_zone $arg_k zone=places:1m;"));
+    let large = "x".repeat(6 << 20);
+    // One waited for it, one finds it there.
+    let mut parked = subscribe(&server, "/activity?id=a&k=parked");
+    wait_for_parked(&server, 1.0);
+    assert_eq!(server.post("/publish?id=a", &large).status(), 201);
+    let mut at_once = subscribe(&server, "/activity?id=a&k=at-once");
+    std::thread::sleep(SILENCE);
+    for (client, key) in [(&mut parked, "parked"), (&mut at_once, "at-once")] {
+        assert_eq!(server.get(&format!("/activity?id=b&k={key}")).status(), 503, "{key}");
+        assert_eq!(client.receive(PATIENCE).into_response().body.len(), large.len());
+        eventually_waits(&server, &format!("/activity?id=b&k={key}"));
+    }
+}
+
+#[test]
 fn a_place_is_kept_over_a_reload() {
     let server = server_with_places();
     let _first = subscribe(&server, "/activity?id=a&k=x");
@@ -141,7 +162,35 @@ fn a_delayed_request_holds_up_nobody_else() {
     assert!(before.elapsed() >= Duration::from_millis(900), "two of them had to wait");
 }
 
-// === PROXY protocol, passwords ===
+// === PROXY protocol, real addresses, passwords ===
+
+#[test]
+fn proxies_on_unix_sockets_are_trusted_by_name() {
+    use std::io::{Read as _, Write as _};
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("socket");
+    let server = Server::start(Conf::whole(format!(
+        "daemon off; events {{}} error_log stderr; http {{ server {{ listen 127.0.0.1:{{{{port}}}}; listen unix:{};
+         location / {{ set_real_ip_from unix:; real_ip_header X-Real-IP; deny unix:; deny 6.6.6.6; error_page 404 =200 /told;
+         error_page 403 =202 /told; }}
+         location = /told {{ return 200 \"$remote_addr|$remote_port|$realip_remote_addr\"; }} }} }}",
+        path.display()
+    )));
+    let ask = |address: &str| {
+        let mut socket = std::os::unix::net::UnixStream::connect(&path).expect("it listens");
+        let request = format!("GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{address}\r\n");
+        socket.write_all(request.as_bytes()).expect("written");
+        let mut text = String::new();
+        socket.read_to_string(&mut text).expect("read");
+        let status = text.split(' ').nth(1).unwrap_or_default().to_owned();
+        (status, text.rsplit("\r\n").next().unwrap_or_default().to_owned())
+    };
+    let expected = |status: &str, text: &str| (status.to_owned(), text.to_owned());
+    assert_eq!(ask("X-Real-IP: 1.2.3.4\r\n"), expected("200", "1.2.3.4||unix:"));
+    assert_eq!(ask("X-Real-IP: 6.6.6.6\r\n"), expected("202", "6.6.6.6||unix:"));
+    assert_eq!(ask(""), expected("202", "unix:||unix:"));
+    drop(server);
+}
 
 #[test]
 fn proxy_headers_may_come_in_pieces() {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 
 use crate::config::model::{AccessConf, AccessWho, LocationConf, Severity};
@@ -99,7 +100,7 @@ enum Decision {
 
 fn by_address(ctx: &RequestCtx) -> Decision {
     let access = rules(ctx);
-    let rule = access.rules.iter().find(|rule| fits(&rule.who, &ctx.remote)).map(|rule| rule.allow);
+    let rule = verdict(access, &ctx.remote);
     let asks = access.auth_basic.is_some() && access.auth_basic_user_file.is_some();
     match rule {
         Some(true) if access.satisfy_any => Decision::In,
@@ -110,6 +111,11 @@ fn by_address(ctx: &RequestCtx) -> Decision {
         _ if asks => Decision::AskPassword,
         _ => Decision::In,
     }
+}
+
+/// What the first rule that fits says; none if none does.
+fn verdict(access: &AccessConf, remote: &Endpoint) -> Option<bool> {
+    access.rules.iter().find(|rule| fits(&rule.who, remote)).map(|rule| rule.allow)
 }
 
 /// Whether an end of a connection is one of these.
@@ -140,6 +146,9 @@ fn in_network(ip: IpAddr, network: IpAddr, length: u8) -> bool {
     }
 }
 
+/// Passwords that are checked at a time, by all workers together: hashes must not take all processors.
+static HASHING: Semaphore = Semaphore::const_new(4);
+
 /// Asks for user and password. A refusal takes `auth_delay`, whatever it is for.
 async fn password(ctx: &RequestCtx) -> Result<(), Answer> {
     let access = rules(ctx);
@@ -161,13 +170,14 @@ async fn check_password(
     path: Vec<u8>,
 ) -> Result<(), Answer> {
     if realm == b"off" {
-        // No password is asked for, so it cannot be what lets in somebody whom a rule keeps out.
-        let denied =
-            access.rules.iter().find(|rule| fits(&rule.who, &ctx.remote)).is_some_and(|rule| !rule.allow);
-        if denied {
-            ctx.log(Severity::Error, "access forbidden by rule");
-        }
-        return if denied { Err(Answer::error(403)) } else { Ok(()) };
+        // No password is asked for, so none can let in somebody whom a rule keeps out.
+        return match verdict(access, &ctx.remote) {
+            Some(false) => {
+                ctx.log(Severity::Error, "access forbidden by rule");
+                Err(Answer::error(403))
+            }
+            _ => Ok(()),
+        };
     }
     let unauthorized = || {
         let value = [b"Basic realm=\"", &realm[..], b"\""].concat();
@@ -178,7 +188,8 @@ async fn check_password(
         return Err(unauthorized());
     };
     let (user, file) = (String::from_utf8_lossy(&credentials.0).into_owned(), path.clone());
-    // Reading the file may take a while, and some hashes are made to take one.
+    // Reading the file may take a while, and some hashes are made to take one. The semaphore is never closed.
+    let _turn = HASHING.acquire().await;
     let checked = tokio::task::spawn_blocking(move || htpasswd::check(&file, &credentials.0, &credentials.1));
     let path = String::from_utf8_lossy(&path);
     match checked.await.unwrap_or_else(|_| Err(std::io::ErrorKind::Interrupted.into())) {

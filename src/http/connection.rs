@@ -121,13 +121,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
     match end {
         End::MadeRoom => {}
         End::TimedOut => {
-            let resets = {
-                let state = state.borrow();
-                // Those that only waited for a next request are closed as always.
-                let waited = state.blocked.is_none() && matches!(state.phase, Phase::Idle(_));
-                state.conf.reset_timedout && !waited
-            };
-            if resets {
+            if state.borrow().resets_after_timeout() {
                 stream.reset_on_close();
             }
         }
@@ -151,15 +145,12 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             }
         }
         End::Closed(_) => {
-            let (linger, silent, conf) = {
-                let state = state.borrow();
-                (state.linger, state.silent, state.conf)
-            };
-            if silent && conf.reset_timedout {
+            let (linger, conf) = (state.borrow().linger, state.borrow().conf);
+            if state.borrow().silent && conf.reset_timedout {
                 stream.reset_on_close();
-                return None;
+            } else {
+                close(stream, linger.then_some(&conf)).await;
             }
-            close(stream, linger.then_some(&conf)).await;
         }
     }
     None
@@ -265,16 +256,8 @@ where
         if let Poll::Ready(result) = polled {
             return Poll::Ready(drive.closed(result));
         }
-        let (too_large, idle_since) = {
-            let state = drive.state.borrow();
-            (state.too_large.filter(|_| state.is_flushed()), state.idle_since())
-        };
-        if let Some(what) = too_large {
-            return Poll::Ready(End::TooLarge(what));
-        }
-        drive.idle.update(idle_since, cx.waker());
-        if drive.idle.must_close() {
-            return Poll::Ready(End::MadeRoom);
+        if let Some(end) = drive.cut_short(cx) {
+            return Poll::Ready(end);
         }
         drive.is_draining = drive.is_draining || drive.draining.as_mut().poll(cx).is_ready();
         if drive.is_draining {
@@ -292,6 +275,16 @@ impl<S, D> Drive<'_, S, D, tokio::time::Sleep>
 where
     S: hyper::service::HttpService<Incoming>,
 {
+    /// Ends the connection when a head does not fit, or when others need its place.
+    fn cut_short(&mut self, cx: &Context<'_>) -> Option<End> {
+        let state = self.state.borrow();
+        if let Some(what) = state.too_large.filter(|_| state.is_flushed()) {
+            return Some(End::TooLarge(what));
+        }
+        self.idle.update(state.idle_since(), cx.waker());
+        self.idle.must_close().then_some(End::MadeRoom)
+    }
+
     fn closed(&self, result: Result<(), hyper::Error>) -> End {
         if let Some(id) = self.expected {
             self.shared.parking.borrow_mut().abandon(id);

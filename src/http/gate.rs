@@ -216,6 +216,13 @@ impl GateState {
         }
     }
 
+    /// Whether the connection is reset now that it took too long. One that only waited for a next request is closed as
+    /// always.
+    pub fn resets_after_timeout(&self) -> bool {
+        let waited = self.blocked.is_none() && matches!(self.phase, Phase::Idle(_));
+        self.conf.reset_timedout && !waited
+    }
+
     /// Since when the connection may be closed to make room for others: it waits for the first byte of a request.
     pub fn idle_since(&self) -> Option<Instant> {
         match (self.phase, &self.reading) {

@@ -110,6 +110,8 @@ struct Writing {
     connection: ConnectionConf,
     /// The socket did not take all of it at once.
     slow: bool,
+    /// When the message was published that this is about.
+    published: Option<Instant>,
 }
 
 /// Waiters of one channel, oldest first.
@@ -200,7 +202,7 @@ impl Parking {
         let concerned = self.concerned(event);
         let (count, is_message) = (concerned.len(), matches!(event, Event::Message { .. }));
         for id in concerned {
-            self.answer(id, &mut answers, || match event {
+            self.answer(id, &mut answers, is_message.then_some(since), || match event {
                 Event::Message { message, .. } => subscriber::message_answer(message),
                 Event::Displaced { .. } => subscriber::conflict(),
                 Event::Deleted { .. } => subscriber::gone(),
@@ -251,7 +253,13 @@ impl Parking {
     }
 
     /// Answers one waiter and goes on with its connection.
-    fn answer(&mut self, id: usize, answers: &mut Answers, answer: impl Fn() -> Answer) {
+    fn answer(
+        &mut self,
+        id: usize,
+        answers: &mut Answers,
+        published: Option<Instant>,
+        answer: impl Fn() -> Answer,
+    ) {
         self.unlink(id);
         let Some(entry) = self.entries.get_mut(id) else { return };
         let State::Waiting(waiter) = std::mem::replace(&mut entry.state, State::Idle(None)) else { return };
@@ -270,6 +278,7 @@ impl Parking {
             send_timeout: core.send_timeout,
             connection: waiter.responder.conf.connection,
             slow: false,
+            published,
         }));
         entry.deadline = None;
         if entry.stream.is_some() {
@@ -307,6 +316,9 @@ impl Parking {
                 }
                 Err(_) => return Fate::Leaves,
             }
+        }
+        if let Some(published) = writing.published.filter(|_| writing.slow) {
+            metrics::count(|worker| worker.latency.observe(published.elapsed()));
         }
         if let Some(log) = &writing.log {
             log.write(&writing.sent, &writing.head);
@@ -388,7 +400,7 @@ impl Parking {
             match entry.state {
                 // An event is on its way that ends the wait otherwise.
                 State::Waiting(ref waiter) if waiter.subscription.is_released() => {}
-                State::Waiting(_) => self.answer(id, &mut Answers::default(), subscriber::timed_out),
+                State::Waiting(_) => self.answer(id, &mut Answers::default(), None, subscriber::timed_out),
                 State::Writing(ref writing) => {
                     if let Some(stream) = entry.stream.as_ref().filter(|_| writing.connection.reset_timedout)
                     {

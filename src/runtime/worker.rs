@@ -32,9 +32,6 @@ use crate::store::{Event, WorkerId};
 /// How long accepting rests when there are no descriptors left: nginx's `accept_mutex_delay`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Threads beside a worker's own, for what takes long: hashes of passwords. More wait for their turn.
-const MOST_BLOCKING: usize = 4;
-
 /// Events handled before connections get their turn.
 const EVENTS_AT_ONCE: usize = 64;
 
@@ -73,8 +70,7 @@ pub struct Start {
 /// When the system gives it no runtime, no epoll instance, or none of its sockets.
 pub fn run(start: Start) -> io::Result<()> {
     metrics::become_worker(start.id.0);
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().max_blocking_threads(MOST_BLOCKING).build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, work(start))
 }
 

@@ -115,6 +115,7 @@ impl Player {
                 ("Expires", Some((expires, sent))) if expires.abs_diff(sent) < 86_400 * 400 => {
                     format!("now {:+}", i128::from(expires) - i128::from(sent))
                 }
+                ("Content-Length", _) if response.text().starts_with(STUB_STATUS) => "N".to_owned(),
                 ("Content-Length", _) => self.mask_length(response, value),
                 ("Server", _) if matches!(&**value, "nginx" | "encke") => "SERVER".to_owned(),
                 _ => self.mask(value.as_bytes()),
@@ -145,11 +146,28 @@ impl Player {
         let text = String::from_utf8_lossy(bytes);
         let text = text.replace(&self.server.port().to_string(), "{{port}}");
         let text = text.replace(&*self.server.dir().to_string_lossy(), "{{dir}}");
+        let text = if text.starts_with(STUB_STATUS) { without_numbers(&text) } else { text };
         let text = text.replace("nginx/1.22.1", "SERVER/VERSION");
         let text = text.replace(concat!("encke/", env!("CARGO_PKG_VERSION")), "SERVER/VERSION");
         text.replace("<center>nginx</center>", "<center>SERVER</center>")
             .replace("<center>encke</center>", "<center>SERVER</center>")
     }
+}
+
+/// How a page of `stub_status` begins.
+const STUB_STATUS: &str = "Active connections: ";
+
+/// A text with `N` in the place of each number.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::new();
+    for letter in text.chars() {
+        match letter {
+            '0'..='9' if out.ends_with('N') => {}
+            '0'..='9' => out.push('N'),
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// A line of an error log without what cannot be the same in both programs: time, process, connection, how much a rate

@@ -1,13 +1,13 @@
 //! `limit_conn`: how many connections with one key have a request under way.
 
 use std::collections::HashMap;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use std::future::{Future, ready};
 use tower::{Layer, Service};
 
 use crate::config::model::{LimitConnConf, Severity};

@@ -5,8 +5,9 @@ pub mod requests;
 pub mod slab;
 pub mod zone;
 
-use axum::extract::Request;
 use std::sync::Arc;
+
+use axum::extract::Request;
 
 use crate::request::RequestCtx;
 
