@@ -26,7 +26,7 @@ impl LimitStatus {
     }
 }
 
-/// A place that is given back when it is dropped.
+/// A slot of `limit_conn`, given back when it is dropped.
 pub type Slot = Box<dyn std::any::Any + Send + Sync>;
 
 /// Limits of one request. Each limit looks at a request once, wherever it is sent afterwards.
@@ -40,12 +40,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Keeps places for as long as the request lasts.
+    /// Keeps slots for as long as the request lasts.
     pub fn hold(&self, slots: Vec<Slot>) {
         *self.slots.lock().unwrap_or_else(PoisonError::into_inner) = slots;
     }
 
-    /// Whether the request holds places.
+    /// Whether the request holds slots.
     pub fn holds(&self) -> bool {
         !self.slots.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }

@@ -17,7 +17,7 @@ use crate::request::answer::Answer;
 use crate::request::limits::{LimitStatus, Slot};
 
 use super::ctx_of;
-use super::slab::{Place, Slab};
+use super::slab::{Extent, Slab};
 use super::zone::{Memory, Zone};
 
 /// What nginx keeps of each key besides the key, and for a zone as a whole.
@@ -36,10 +36,10 @@ pub struct Connections(Mutex<State>);
 #[derive(Debug)]
 struct State {
     slab: Slab,
-    counts: HashMap<Box<[u8]>, (usize, Place)>,
+    counts: HashMap<Box<[u8]>, (usize, Extent)>,
 }
 
-/// Why there is no place.
+/// Why there is no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
     /// The key has as many connections as it may.
@@ -60,8 +60,8 @@ impl Connections {
             Some((count, _)) if *count >= most => return Err(Refused::Limit),
             Some((count, _)) => *count += 1,
             None => {
-                let place = state.slab.take(NODE + key.len()).ok_or(Refused::Full)?;
-                state.counts.insert(key.into(), (1, place));
+                let extent = state.slab.take(NODE + key.len()).ok_or(Refused::Full)?;
+                state.counts.insert(key.into(), (1, extent));
             }
         }
         Ok(Held { zone: Arc::clone(self), key: key.into() })
@@ -82,10 +82,10 @@ struct Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let state = &mut *self.zone.lock();
-        let Some((count, place)) = state.counts.get_mut(&self.key) else { return };
+        let Some((count, extent)) = state.counts.get_mut(&self.key) else { return };
         *count = count.saturating_sub(1);
         if *count == 0 {
-            state.slab.give_back(*place);
+            state.slab.give_back(*extent);
             state.counts.remove(&self.key);
         }
     }
@@ -162,7 +162,7 @@ where
     }
 }
 
-/// Takes the request's places; they are its own until it is over.
+/// Takes the request's slots; they are its own until it is over.
 fn check(ctx: &RequestCtx, limits: &[Limit]) -> Result<(), Answer> {
     if ctx.limits.connections.get().is_some() {
         return Ok(());
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_return_however_they_are_let_go_of() {
+    fn slots_return_however_they_are_let_go_of() {
         let zone = Arc::new(Connections::new(32 << 10));
         let first = zone.take(b"k", 2).unwrap();
         let second = zone.take(b"k", 2).unwrap();

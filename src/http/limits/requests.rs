@@ -18,7 +18,7 @@ use crate::request::answer::Answer;
 use crate::request::limits::LimitStatus;
 
 use super::ctx_of;
-use super::slab::{Place, Slab};
+use super::slab::{Extent, Slab};
 use super::zone::{Memory, Zone};
 
 /// What nginx keeps of each key besides the key, and for a zone as a whole.
@@ -55,7 +55,7 @@ struct Bucket {
     last: u64,
     /// Its place in [`State::seen`].
     seen: u64,
-    place: Place,
+    extent: Extent,
     /// Requests that are looking at another zone before they count here. They keep the key.
     pending: usize,
 }
@@ -137,18 +137,18 @@ impl State {
     /// not help.
     fn insert(&mut self, key: &[u8], now: u64, rate: u64, pending: bool) -> bool {
         self.forget_empty(now, rate, 2);
-        let mut place = self.slab.take(NODE + key.len());
-        if place.is_none() {
+        let mut extent = self.slab.take(NODE + key.len());
+        if extent.is_none() {
             self.forget_oldest();
             self.forget_empty(now, rate, 2);
-            place = self.slab.take(NODE + key.len());
+            extent = self.slab.take(NODE + key.len());
         }
-        let Some(place) = place else { return false };
+        let Some(extent) = extent else { return false };
         self.serial += 1;
         self.seen.insert(self.serial, key.into());
         // One that does not count yet was never seen before, so that the first to count finds nothing above the rate.
         let last = if pending { 0 } else { now };
-        let bucket = Bucket { excess: 0, last, seen: self.serial, place, pending: usize::from(pending) };
+        let bucket = Bucket { excess: 0, last, seen: self.serial, extent, pending: usize::from(pending) };
         self.buckets.insert(key.into(), bucket);
         true
     }
@@ -179,7 +179,7 @@ impl State {
             && let Some(bucket) = self.buckets.remove(key)
         {
             self.seen.remove(&bucket.seen);
-            self.slab.give_back(bucket.place);
+            self.slab.give_back(bucket.extent);
         }
     }
 }

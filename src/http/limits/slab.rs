@@ -19,9 +19,9 @@ pub struct Slab {
     large: usize,
 }
 
-/// A place that was taken: to be given back with [`Slab::give_back`].
+/// A part of a zone that was taken: to be given back with [`Slab::give_back`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Extent {
     /// A slot of a class.
     Slot(usize),
     /// So many pages.
@@ -40,28 +40,28 @@ impl Slab {
         slab
     }
 
-    /// Takes a place for so many bytes, if there is one.
-    pub fn take(&mut self, bytes: usize) -> Option<Place> {
-        let place = place(bytes);
+    /// Takes room for so many bytes, if there is any.
+    pub fn take(&mut self, bytes: usize) -> Option<Extent> {
+        let extent = extent(bytes);
         let before = self.taken();
-        self.change(place, 1);
+        self.change(extent, 1);
         if self.taken() > self.pages && self.taken() > before {
-            self.change(place, -1);
+            self.change(extent, -1);
             return None;
         }
-        Some(place)
+        Some(extent)
     }
 
-    /// Gives a place back.
-    pub fn give_back(&mut self, place: Place) {
-        self.change(place, -1);
+    /// Gives a part back.
+    pub fn give_back(&mut self, extent: Extent) {
+        self.change(extent, -1);
     }
 
-    fn change(&mut self, place: Place, by: isize) {
-        match place {
-            Place::Slot(class) => self.used[class] = self.used[class].saturating_add_signed(by),
-            Place::Pages(pages) if by > 0 => self.large += pages,
-            Place::Pages(pages) => self.large = self.large.saturating_sub(pages),
+    fn change(&mut self, extent: Extent, by: isize) {
+        match extent {
+            Extent::Slot(class) => self.used[class] = self.used[class].saturating_add_signed(by),
+            Extent::Pages(pages) if by > 0 => self.large += pages,
+            Extent::Pages(pages) => self.large = self.large.saturating_sub(pages),
         }
     }
 
@@ -72,10 +72,10 @@ impl Slab {
     }
 }
 
-fn place(bytes: usize) -> Place {
+fn extent(bytes: usize) -> Extent {
     let slot = bytes.max(8).next_power_of_two();
     let class = slot.trailing_zeros() as usize - 3;
-    if class < CLASSES { Place::Slot(class) } else { Place::Pages(bytes.div_ceil(PAGE)) }
+    if class < CLASSES { Extent::Slot(class) } else { Extent::Pages(bytes.div_ceil(PAGE)) }
 }
 
 /// Slots of a page. In pages of small ones nginx keeps its list of them in the first.
@@ -112,9 +112,9 @@ mod tests {
     #[test]
     fn what_is_given_back_can_be_taken_again() {
         let mut slab = Slab::new(32 << 10, &[]);
-        let places: Vec<Place> = std::iter::from_fn(|| slab.take(5000)).collect();
-        assert_eq!(places.len(), 3);
-        places.into_iter().for_each(|place| slab.give_back(place));
+        let taken: Vec<Extent> = std::iter::from_fn(|| slab.take(5000)).collect();
+        assert_eq!(taken.len(), 3);
+        taken.into_iter().for_each(|extent| slab.give_back(extent));
         assert_eq!(std::iter::from_fn(|| slab.take(2048)).count(), 14);
     }
 }
