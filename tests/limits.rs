@@ -123,6 +123,27 @@ fn a_place_is_kept_over_a_reload() {
     assert_eq!(server.get("/activity?id=a&k=x").status(), 503);
 }
 
+#[test]
+fn who_goes_away_while_it_has_to_wait_gives_its_slot_back() {
+    let inside = format!(
+        "{PUSH} location /asks {{ limit_conn places 1; auth_basic x; auth_basic_user_file /dev/null; auth_delay 10m; }}
+         location /short {{ limit_conn places 1; auth_basic x; auth_basic_user_file /dev/null; auth_delay 300ms; }}"
+    );
+    let server = Server::start(Conf::server(inside).http("limit_conn_zone $arg_k zone=places:1m;"));
+    let mut first = subscribe(&server, "/asks?k=x");
+    assert!(matches!(first.receive(SILENCE), Reply::Pending));
+    assert_eq!(server.get("/asks?k=x").status(), 503);
+    drop(first);
+    let mut second = eventually_waits(&server, "/asks?k=x");
+    // Bytes are no end: they are the next request's.
+    second.send("GET /status HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(matches!(second.receive(SILENCE), Reply::Pending));
+    let mut third = subscribe(&server, "/short?k=y");
+    third.send("GET /status HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(third.receive(PATIENCE).into_response().status(), 401);
+    assert_eq!(third.receive(PATIENCE).into_response().status(), 200);
+}
+
 // === limit_req ===
 
 #[test]
@@ -177,7 +198,13 @@ fn proxies_on_unix_sockets_are_trusted_by_name() {
         path.display()
     )));
     let ask = |address: &str| {
-        let mut socket = std::os::unix::net::UnixStream::connect(&path).expect("it listens");
+        // It is bound after the port that the server was waited for at.
+        let mut socket = None;
+        eventually("it listens", || {
+            socket = std::os::unix::net::UnixStream::connect(&path).ok();
+            socket.is_some()
+        });
+        let mut socket = socket.expect("just connected");
         let request = format!("GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{address}\r\n");
         socket.write_all(request.as_bytes()).expect("written");
         let mut text = String::new();
@@ -211,8 +238,8 @@ fn proxy_headers_may_come_in_pieces() {
 
 #[test]
 fn a_slow_hash_holds_up_nobody_else() {
-    // Cost 14: about a second.
-    let hash = "$2y$14$abcdefghijklmnopqrstuu7govE5p0NSk1WUEk5C2Qm3hpPC6VJ66";
+    // Thousands of rounds.
+    let hash = "$2y$12$abcdefghijklmnopqrstuu7govE5p0NSk1WUEk5C2Qm3hpPC6VJ66";
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("users");
     std::fs::write(&file, format!("user:{hash}\n")).expect("written");
@@ -239,16 +266,18 @@ fn stub_status_counts_as_nginx_does() {
     let mut reading = server.connect();
     reading.send("GET / HT");
     let _idle = server.connect();
+    let mut text = String::new();
     eventually("all are seen", || {
-        server.get("/status").text().ends_with("Reading: 1 Writing: 2 Waiting: 1 \n")
+        text = server.get("/status").text();
+        // Those of earlier questions may not be gone yet.
+        text.starts_with("Active connections: 4 ") && text.ends_with("Reading: 1 Writing: 2 Waiting: 1 \n")
     });
-    let text = server.get("/status").text();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[..2], ["Active connections: 4 ", "server accepts handled requests"]);
     let numbers: Vec<u64> =
         lines[2].split_whitespace().map(|number| number.parse().expect("a number")).collect();
     assert_eq!(numbers[0], numbers[1]);
-    assert!(numbers[2] >= 3, "{text}");
+    assert!(numbers[2] >= 2, "{text}");
 }
 
 #[test]

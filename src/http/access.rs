@@ -13,10 +13,11 @@ use tower::{Layer, Service};
 
 use crate::config::model::{AccessConf, AccessWho, LocationConf, Severity};
 use crate::log;
+use crate::push::waiting::ParkSlot;
 use crate::request::answer::Answer;
 use crate::request::{Endpoint, RequestCtx};
 
-use super::htpasswd;
+use super::{htpasswd, limits};
 
 /// Puts a location's access rules around its handler.
 #[derive(Clone, Debug)]
@@ -70,8 +71,12 @@ where
                 // The service that was asked whether it is ready is the one to be called.
                 let ready = self.inner.clone();
                 let mut inner = std::mem::replace(&mut self.inner, ready);
+                let slot = limits::slot_of(&request);
                 Box::pin(async move {
                     if let Err(answer) = password(&ctx).await {
+                        if answer.status == 401 {
+                            delay(&ctx, slot).await;
+                        }
                         return Ok(answer.into_response());
                     }
                     drop(ctx);
@@ -149,18 +154,22 @@ fn in_network(ip: IpAddr, network: IpAddr, length: u8) -> bool {
 /// Passwords that are checked at a time, by all workers together: hashes must not take all processors.
 static HASHING: Semaphore = Semaphore::const_new(4);
 
-/// Asks for user and password. A refusal takes `auth_delay`, whatever it is for.
+/// Asks for user and password.
 async fn password(ctx: &RequestCtx) -> Result<(), Answer> {
     let access = rules(ctx);
-    let refused = match (&access.auth_basic, &access.auth_basic_user_file) {
+    match (&access.auth_basic, &access.auth_basic_user_file) {
         (Some(realm), Some(file)) => check_password(ctx, access, ctx.render(realm), ctx.render(file)).await,
         _ => Ok(()),
-    };
-    if refused.as_ref().is_err_and(|answer| answer.status == 401) && !access.auth_delay.is_zero() {
-        ctx.log(Severity::Info, "delaying unauthorized request");
-        tokio::time::sleep(access.auth_delay).await;
     }
-    refused
+}
+
+/// A refusal takes `auth_delay`, whatever it is for.
+async fn delay(ctx: &RequestCtx, slot: Option<Arc<ParkSlot>>) {
+    let delay = rules(ctx).auth_delay;
+    if !delay.is_zero() {
+        ctx.log(Severity::Info, "delaying unauthorized request");
+        limits::rest(slot, delay).await;
+    }
 }
 
 async fn check_password(

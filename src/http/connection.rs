@@ -275,12 +275,22 @@ impl<S, D> Drive<'_, S, D, tokio::time::Sleep>
 where
     S: hyper::service::HttpService<Incoming>,
 {
-    /// Ends the connection when a head does not fit, or when others need its place.
+    /// Ends the connection when a head does not fit, when the client of a request that rests has gone, or when others
+    /// need its place.
     fn cut_short(&mut self, cx: &Context<'_>) -> Option<End> {
-        let state = self.state.borrow();
+        let mut state = self.state.borrow_mut();
         if let Some(what) = state.too_large.filter(|_| state.is_flushed()) {
             return Some(End::TooLarge(what));
         }
+        let resting = self.slot.is_resting();
+        if resting && state.gone {
+            return Some(End::Closed(Ok(())));
+        }
+        if resting && !state.watches {
+            // The gate begins to watch when hyper comes by the next time.
+            cx.waker().wake_by_ref();
+        }
+        (state.watches, state.gone) = (resting, false);
         self.idle.update(state.idle_since(), cx.waker());
         self.idle.must_close().then_some(End::MadeRoom)
     }

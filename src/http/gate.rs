@@ -69,6 +69,10 @@ pub struct GateState {
     /// What is left of the buffers for the head that is being read, and for one of which nothing has come.
     room: HeadRoom,
     whole_room: HeadRoom,
+    /// The request rests: what the client sends meanwhile is read ahead, and whether it has gone is noted.
+    pub watches: bool,
+    /// It has.
+    pub gone: bool,
     /// The connection in the gauges.
     gauge: StageGauge,
     /// The connection is closed without an answer.
@@ -80,6 +84,9 @@ pub struct GateState {
     /// What the last requests hold until their answers have left.
     held: Vec<Arc<Limits>>,
 }
+
+/// Most bytes read ahead while a request rests.
+const MOST_READAHEAD: usize = 64 * 1024;
 
 /// Output beyond which no more of an answer's pieces are taken.
 const MOST_OUTPUT: usize = 64 * 1024;
@@ -117,6 +124,8 @@ impl GateState {
             crowded: None,
             room,
             whole_room: room,
+            watches: false,
+            gone: false,
             gauge: StageGauge::default(),
             silent: false,
             too_large: None,
@@ -287,6 +296,22 @@ impl Gate {
         self.stream
     }
 
+    /// Reads ahead while a request rests. hyper comes by here whenever the connection is polled.
+    fn watch(&mut self, cx: &mut Context<'_>) {
+        let mut state = self.state.borrow_mut();
+        while state.watches && !state.gone && state.readahead.len() < MOST_READAHEAD {
+            let mut chunk = [0; 1024];
+            let mut chunk = ReadBuf::new(&mut chunk);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut chunk) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) if !chunk.filled().is_empty() => {
+                    state.readahead.extend_from_slice(chunk.filled());
+                }
+                Poll::Ready(_) => state.gone = true,
+            }
+        }
+    }
+
     /// Writes what is queued.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         const BATCH: usize = 8;
@@ -360,7 +385,9 @@ impl AsyncWrite for Gate {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_output(cx)
+        let gate = self.get_mut();
+        gate.watch(cx);
+        gate.poll_output(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -17,9 +17,9 @@ use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::request::limits::LimitStatus;
 
-use super::ctx_of;
 use super::slab::{Extent, Slab};
 use super::zone::{Memory, Zone};
+use super::{ctx_of, rest, slot_of};
 
 /// What nginx keeps of each key besides the key, and for a zone as a whole.
 pub const NODE: usize = 80;
@@ -275,9 +275,10 @@ where
                 // The service that was asked whether it is ready is the one to be called.
                 let ready = self.inner.clone();
                 let mut inner = std::mem::replace(&mut self.inner, ready);
+                let slot = slot_of(&request);
                 Box::pin(async move {
                     drop(ctx);
-                    tokio::time::sleep(delay).await;
+                    rest(slot, delay).await;
                     inner.call(request).await
                 })
             }
