@@ -9,6 +9,7 @@ use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
 use crate::push::PushState;
 use crate::request::Endpoint;
 
+use super::limits::zone::{self, Zone};
 use super::router;
 
 /// A generation of the configuration, ready to serve.
@@ -18,16 +19,19 @@ pub struct Site {
     pub config: Arc<Config>,
     /// One router per location, server and `if`, by the address of its settings.
     routers: HashMap<usize, Router>,
+    /// Zones of limits: the next generation goes on with them.
+    _zones: Vec<Arc<Zone>>,
 }
 
 impl Site {
     /// Builds every location's router.
     pub fn build(config: Arc<Config>, state: &PushState) -> Self {
         let mut routers = HashMap::new();
+        let zones = zone::open(&config);
         router::each_conf(&config, &mut |conf| {
-            routers.insert(key(conf), router::build(conf, state));
+            routers.insert(key(conf), router::build(conf, state, &zones));
         });
-        Self { config, routers }
+        Self { config, routers, _zones: zones }
     }
 
     /// What answers requests under these settings.

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::config::model::{Config, Listen, ListenAddress, Severity};
 use crate::http::site::Site;
 use crate::log;
+use crate::metrics;
 use crate::push::PushState;
 use crate::store::{Mailbox, Store, SystemClock, WorkerId};
 
@@ -172,7 +173,10 @@ impl App {
                 }
                 Told::Reload => {
                     tracing::info!("reconfiguring");
-                    reread().into_iter().for_each(|config| self.reload(config));
+                    match reread() {
+                        Some(config) => self.reload(config),
+                        None => metrics::reloaded(false),
+                    }
                 }
                 Told::Reopen => {
                     tracing::info!("reopening logs");
@@ -188,7 +192,9 @@ impl App {
     /// Puts a new configuration in force, or says why not and keeps the old one. Channels, messages and waiting
     /// subscribers stay.
     fn reload(&mut self, config: Config) {
-        if let Err(error) = self.try_reload(config) {
+        let outcome = self.try_reload(config);
+        metrics::reloaded(outcome.is_ok());
+        if let Err(error) = outcome {
             log::event(Severity::Emerg, &error);
         }
     }
@@ -312,7 +318,7 @@ fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
     let sender = sender.clone();
     Box::new(move |event| {
         // A worker that ended has no subscribers left to be told.
-        let _ = sender.send(Mail::Event(event));
+        let _ = sender.send(Mail::Event(event, Instant::now()));
     })
 }
 
