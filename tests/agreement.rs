@@ -19,6 +19,7 @@ use crate::harness::Backend;
 
 mod case;
 mod check;
+mod fixtures;
 mod play;
 
 /// Cases in which encke deliberately differs, by the topic under which `docs/differences.md` says so and why.
@@ -91,18 +92,30 @@ macro_rules! topics {
 
 topics! {
     access: compare_answers("access.case"),
+    aliases: compare_answers("alias.case"),
+    charsets: compare_answers("charset.case"),
     connections: compare_answers("connections.case"),
+    error_files: compare_answers("error_files.case"),
     error_pages: compare_answers("error_page.case"),
+    files: compare_answers("files.case"),
+    gzip: compare_answers("gzip.case"),
     headers: compare_answers("headers.case"),
+    index: compare_answers("index.case"),
+    listings: compare_answers("autoindex.case"),
     locations: compare_answers("locations.case"),
     logs: compare_answers("logs.case"),
+    not_modified: compare_answers("not_modified.case"),
+    output: compare_answers("output.case"),
+    ranges: compare_answers("ranges.case"),
     redirects: compare_answers("redirects.case"),
     request_bodies: compare_answers("bodies.case"),
     requests_that_are_broken: compare_answers("broken_requests.case"),
     returns: compare_answers("return.case"),
     rewrites: compare_answers("rewrite.case"),
     servers: compare_answers("servers.case"),
+    try_files: compare_answers("try_files.case"),
     variables: compare_answers("variables.case"),
+    config_of_files: compare_checks("config_errors/files.case"),
     config_of_locations: compare_checks("config_errors/locations.case"),
     config_of_push: compare_checks("config_errors/push.case"),
     config_of_rewrite: compare_checks("config_errors/rewrite.case"),

@@ -8,14 +8,16 @@ use std::time::Duration;
 use encke_parser::Span;
 
 use super::context::Contexts;
-use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, User};
+use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, TryFiles, User};
 use super::modules::access::AccessDraft;
 use super::modules::charset::CharsetDraft;
+use super::modules::files::FilesDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
 use super::modules::http_core::CoreDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
+use super::modules::output::OutputDraft;
 use super::modules::push::PushDraft;
 use super::modules::server_name::ServerName;
 
@@ -106,6 +108,8 @@ pub struct ConfDraft {
     pub log: LogDraft,
     pub charset: CharsetDraft,
     pub gzip: GzipDraft,
+    pub files: FilesDraft,
+    pub output: OutputDraft,
     pub push: PushDraft,
 }
 
@@ -118,6 +122,10 @@ pub struct OwnDraft {
     pub subscriber: Option<Mechanism>,
     /// `limit_except`: methods and the block.
     pub limit_except: Option<(Vec<String>, Box<Block>)>,
+    /// `try_files`.
+    pub try_files: Option<Arc<TryFiles>>,
+    /// `empty_gif`.
+    pub empty_gif: bool,
 }
 
 /// What a `location` block is, besides its content.
@@ -183,6 +191,8 @@ impl ConfDraft {
         self.log.inherit(&parent.log);
         self.charset.inherit(&parent.charset);
         self.gzip.inherit(&parent.gzip);
+        self.files.inherit(&parent.files);
+        self.output.inherit(&parent.output);
         self.push.inherit(&parent.push);
     }
 }

@@ -7,8 +7,9 @@ use super::builder::{Builder, Outcome};
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
-    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Server,
+    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Root, Server,
 };
+use super::modules::files;
 use super::modules::location::shown;
 use super::modules::server_name::{NameKind, ServerName};
 use super::template::Template;
@@ -24,7 +25,12 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
     let (conf, server) = (std::mem::take(&mut b.http.conf), std::mem::take(&mut b.http.server));
     let listens: Vec<_> = blocks.iter().map(|block| block.listens.clone()).collect();
     let names: Vec<_> = blocks.iter().map(names).collect();
-    let merger = &mut Merger { channel_id: channel_id(b, &blocks), error_log: b.main.error_log.clone(), b };
+    let merger = &mut Merger {
+        channel_id: channel_id(b, &blocks),
+        default_root: files::default_root(b),
+        error_log: b.main.error_log.clone(),
+        b,
+    };
     let servers: Vec<Server> =
         blocks.into_iter().map(|block| merger.server(block, &conf, &server)).collect::<Outcome<_>>()?;
     check_variables(b)?;
@@ -125,6 +131,7 @@ const CONNECTION_POOL_SIZE: usize = 512;
 struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     channel_id: Template,
+    default_root: Root,
     error_log: Vec<ErrorLog>,
 }
 
@@ -239,6 +246,7 @@ impl Merger<'_, '_> {
         if !block.own.publisher && block.own.subscriber.is_none() {
             (block.own.publisher, block.own.subscriber) = (location.own.publisher, location.own.subscriber);
         }
+        block.own.empty_gif |= location.own.empty_gif;
         let mut conf = self.conf(around.name.clone(), &block.conf, &block.own);
         conf.limit_except.clone_from(&around.limit_except);
         Ok(conf)
@@ -273,6 +281,10 @@ impl Merger<'_, '_> {
             log: conf.log.finish(&self.error_log),
             charset: conf.charset.finish(),
             gzip: conf.gzip.finish(),
+            files: conf.files.finish(&self.default_root),
+            try_files: own.try_files.clone(),
+            empty_gif: own.empty_gif,
+            output: conf.output.finish(),
             push: conf.push.finish(own, &self.channel_id),
         }
     }

@@ -247,6 +247,14 @@ pub struct LocationConf {
     pub charset: CharsetConf,
     /// `gzip` and what belongs to it.
     pub gzip: GzipConf,
+    /// `root` and everything about files.
+    pub files: FilesConf,
+    /// `try_files` here.
+    pub try_files: Option<Arc<TryFiles>>,
+    /// `empty_gif` here.
+    pub empty_gif: bool,
+    /// `limit_rate` and what else concerns the bytes on the wire.
+    pub output: OutputConf,
     /// `push_*`.
     pub push: PushConf,
 }
@@ -377,8 +385,30 @@ impl LimitExcept {
 pub struct HeadersConf {
     /// `add_header`, in order.
     pub add: Vec<AddHeader>,
+    /// `add_trailer`, in order.
+    pub trailers: Vec<AddHeader>,
     /// `expires`.
-    pub expires: Expires,
+    pub expires: ExpiresSetting,
+}
+
+/// `expires` as written.
+#[derive(Clone, Debug)]
+pub enum ExpiresSetting {
+    /// Without variables.
+    Fixed(Expires),
+    /// `expires [modified] $variable`.
+    Variable {
+        /// What is read as a time or a word.
+        value: Template,
+        /// `modified`.
+        modified: bool,
+    },
+}
+
+impl Default for ExpiresSetting {
+    fn default() -> Self {
+        Self::Fixed(Expires::Off)
+    }
 }
 
 /// One `add_header`.
@@ -455,7 +485,7 @@ pub enum LogEscape {
 #[derive(Clone, Debug, Default)]
 pub struct CharsetConf {
     /// The name added to text types; `None` = off.
-    pub charset: Option<Box<str>>,
+    pub charset: Option<Template>,
     /// `charset_types` in force (lower case).
     pub types: Arc<Vec<Box<str>>>,
 }
@@ -475,6 +505,163 @@ pub struct GzipConf {
     pub vary: bool,
     /// `gzip_http_version 1.0`?
     pub http10: bool,
+    /// `gzip_proxied`.
+    pub proxied: GzipProxied,
+    /// `gzip_disable`.
+    pub disable: GzipDisable,
+}
+
+/// `gzip_proxied`: which answers to proxies are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct GzipProxied {
+    pub off: bool,
+    pub any: bool,
+    pub auth: bool,
+    pub expired: bool,
+    pub no_cache: bool,
+    pub no_store: bool,
+    pub private: bool,
+    pub no_last_modified: bool,
+    pub no_etag: bool,
+}
+
+/// `gzip_disable`: which clients get nothing compressed.
+#[derive(Clone, Debug, Default)]
+pub struct GzipDisable {
+    /// `msie6`.
+    pub msie6: bool,
+    /// Expressions that `User-Agent` may match.
+    pub regexes: Arc<Vec<Regex>>,
+}
+
+/// Which file a request is for, and how files are sent.
+#[derive(Clone, Debug)]
+pub struct FilesConf {
+    /// `root` or `alias`.
+    pub root: Root,
+    /// `index`, in order.
+    pub index: Arc<[Template]>,
+    /// `etag`.
+    pub etag: bool,
+    /// `if_modified_since`.
+    pub if_modified_since: IfModifiedSince,
+    /// `log_not_found`.
+    pub log_not_found: bool,
+    /// `max_ranges`.
+    pub max_ranges: usize,
+    /// `gzip_static`.
+    pub gzip_static: GzipStatic,
+    /// `autoindex`.
+    pub listing: Listing,
+    /// `random_index`.
+    pub random_index: bool,
+}
+
+/// `root` or `alias`.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// The directory; absolute, unless it begins with a variable.
+    pub path: Template,
+    /// What it is below if it is not absolute; ends with a slash.
+    pub prefix: Arc<[u8]>,
+    /// Of an `alias`: what of the URI it stands for.
+    pub alias: Option<Alias>,
+}
+
+/// What of a URI an `alias` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alias {
+    /// The location's path, of that length.
+    Prefix(usize),
+    /// All of it: the location has a regular expression.
+    Whole,
+}
+
+/// `if_modified_since`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum IfModifiedSince {
+    Off,
+    #[default]
+    Exact,
+    Before,
+}
+
+/// `gzip_static`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum GzipStatic {
+    #[default]
+    Off,
+    On,
+    Always,
+}
+
+/// `autoindex` and what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// `autoindex`.
+    pub enabled: bool,
+    /// `autoindex_exact_size`.
+    pub exact_size: bool,
+    /// `autoindex_localtime`.
+    pub local_time: bool,
+    /// `autoindex_format`.
+    pub format: ListingFormat,
+}
+
+/// `autoindex_format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ListingFormat {
+    #[default]
+    Html,
+    Json,
+    Jsonp,
+    Xml,
+}
+
+/// `try_files`.
+#[derive(Clone, Debug)]
+pub struct TryFiles {
+    /// Files that are looked for, in order.
+    pub files: Vec<TriedFile>,
+    /// What if none is there.
+    pub fallback: FallbackTarget,
+}
+
+/// One file that `try_files` looks for.
+#[derive(Clone, Debug)]
+pub struct TriedFile {
+    /// Its name.
+    pub name: Template,
+    /// It was written with a slash behind it: it must be a directory.
+    pub directory: bool,
+}
+
+/// The last choice of `try_files`.
+#[derive(Clone, Debug)]
+pub enum FallbackTarget {
+    /// `=CODE`.
+    Code(u16),
+    /// A URI with arguments, or `@name`.
+    Uri(Template),
+}
+
+/// How answers are put on the wire.
+#[derive(Clone, Debug)]
+pub struct OutputConf {
+    /// `limit_rate`: bytes per second.
+    pub limit_rate: Template,
+    /// `limit_rate_after`: bytes.
+    pub limit_rate_after: Template,
+    /// `chunked_transfer_encoding`.
+    pub chunked_transfer_encoding: bool,
+    /// `msie_padding`.
+    pub msie_padding: bool,
+    /// `msie_refresh`.
+    pub msie_refresh: bool,
 }
 
 /// `push_*` of one location: the canonical push settings.
@@ -545,8 +732,10 @@ pub enum Instruction {
         /// Its new value.
         value: Template,
     },
-    /// `set $args value` (the one built-in that can be set).
+    /// `set $args value`.
     SetArgs(Template),
+    /// `set $limit_rate value`.
+    SetLimitRate(Template),
     /// `if (condition) { ... }`.
     If {
         /// When.

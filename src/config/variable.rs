@@ -44,7 +44,7 @@ builtins! {
     Hostname "hostname" false "name of this machine";
     Https "https" false "on over TLS, else empty";
     IsArgs "is_args" false "a question mark if there are arguments";
-    LimitRate "limit_rate" false "always 0 unless set";
+    LimitRate "limit_rate" false "what set gave it, else 0";
     Msec "msec" true "current time in seconds with milliseconds";
     NginxVersion "nginx_version" false "version of nginx whose behaviour is followed";
     Pid "pid" false "number of the process";

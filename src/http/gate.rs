@@ -203,6 +203,19 @@ pub async fn room(state: &RefCell<GateState>) {
     .await;
 }
 
+/// Waits until everything that is queued was handed to the system.
+pub async fn flushed(state: &RefCell<GateState>) {
+    std::future::poll_fn(|cx| {
+        let mut state = state.borrow_mut();
+        if state.is_flushed() {
+            return Poll::Ready(());
+        }
+        state.crowded = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
 /// The IO that hyper is given.
 #[derive(Debug)]
 pub struct Gate {

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
-use axum::{Extension, Router};
-use http::Method;
+use axum::{Router, middleware};
 
 use crate::config::model::{Config, Instruction, Location, LocationConf, Locations};
 use crate::push::{self, PushState};
-use crate::request::RequestCtx;
-use crate::request::answer::Answer;
 
 use super::access::AccessLayer;
+use super::files::{self, try_files};
 
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
 /// before, and methods are the handler's business), behind the location's access rules.
@@ -21,9 +18,13 @@ pub fn build(conf: &LocationConf, state: &PushState) -> Router {
         (true, true) => any(push::publish_or_subscribe),
         (true, false) => any(push::publish),
         (false, true) => any(push::subscribe),
-        (false, false) => any(nothing_here),
+        (false, false) if conf.empty_gif => any(files::empty_gif),
+        (false, false) => any(files::serve),
     };
-    let router = Router::new().fallback_service(handler.with_state(state.clone()));
+    let mut router = Router::new().fallback_service(handler.with_state(state.clone()));
+    if conf.try_files.is_some() {
+        router = router.layer(middleware::from_fn(try_files::layer));
+    }
     match AccessLayer::of(conf) {
         Some(layer) => router.layer(layer),
         None => router,
@@ -59,10 +60,4 @@ fn each_if(program: &[Instruction], visit: &mut dyn FnMut(&Arc<LocationConf>)) {
             each_if(body, visit);
         }
     }
-}
-
-/// A location without a handler. nginx would look for a file there; there are none.
-async fn nothing_here(Extension(ctx): Extension<Arc<RequestCtx>>) -> Response {
-    let readable = matches!(ctx.method, Method::GET | Method::HEAD | Method::POST);
-    Answer::error(if readable { 404 } else { 405 }).into_response()
 }

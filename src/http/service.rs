@@ -17,11 +17,11 @@ use crate::request::body::{self, RequestBody};
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
-use crate::request::{Connection, RequestCtx, uri};
+use crate::request::{Connection, RequestCtx, pages, uri};
 
 use super::screen::{self, Refusal};
 use super::site::Site;
-use super::{location, vhost};
+use super::{files, location, vhost};
 
 /// How often a request may be sent to another location, as in nginx; the next time is an error.
 const MOST_REDIRECTS: u8 = 10;
@@ -116,7 +116,17 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             pages.replace(answer, &page);
             continue;
         }
-        break pages.complete(answer);
+        let answer = pages.complete(answer);
+        let filtered = files::ranges::apply(&ctx, files::conditions::apply(&ctx, answer));
+        if filtered.special
+            && matches!(filtered.status, 412 | 416)
+            && let Some(page) = error_page(&ctx, filtered.status, pages.followed > 0)
+        {
+            routed = turn(&mut ctx, &page);
+            pages.replace(filtered, &page);
+            continue;
+        }
+        break filtered;
     };
     finish(ctx, answer, lingering).await
 }
@@ -147,15 +157,16 @@ impl Pages {
     }
 
     /// Headers stay: without `WWW-Authenticate`, no browser would ask for the password.
-    fn complete(mut self, mut answer: Answer) -> Answer {
+    fn complete(&mut self, mut answer: Answer) -> Answer {
         // An error in the place of an error page speaks for itself.
         let own_status = answer.special && answer.location.is_none();
         if let Some(status) = self.status.filter(|_| !own_status) {
             answer.status = status;
         }
-        self.headers.append(&mut answer.headers);
-        answer.headers = self.headers;
-        answer.location = answer.location.or(self.location);
+        let mut headers = std::mem::take(&mut self.headers);
+        headers.append(&mut answer.headers);
+        answer.headers = headers;
+        answer.location = answer.location.or(self.location.take());
         answer
     }
 }
@@ -175,7 +186,7 @@ pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
     ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     (ctx.target, ctx.uri, ctx.pipelined) = (Bytes::new(), Box::default(), false);
     ctx.log(Severity::Info, refusal.message);
-    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
+    let answer = pages::complete(Answer::error(refusal.status), &ctx);
     let rendered = Responder::new(&ctx).render(answer);
     if let Some(log) = PendingLog::new(&ctx) {
         log.write(&rendered.sent(), &rendered.head);
@@ -211,6 +222,9 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         captures: Vec::new(),
         user: vec![None; config.variables.names().len()],
         internal: false,
+        rewritten_in_place: false,
+        uri_behind_alias: false,
+        limit_rate: None,
         uri_changes: MOST_REDIRECTS + 1,
         body: RequestBody::default(),
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
@@ -286,6 +300,7 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
     let config = Arc::clone(&ctx.config);
     loop {
         ctx.conf = Arc::clone(&ctx.server().conf);
+        (ctx.rewritten_in_place, ctx.uri_behind_alias) = (false, false);
         let Some(found) = location::find(&config.servers[ctx.server].locations, ctx) else {
             return Routed::Content;
         };
@@ -423,7 +438,7 @@ fn follow(ctx: &mut RequestCtx, redirect: InternalRedirect) -> Routed {
 async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Reply {
     let conf = Arc::clone(&ctx.conf);
     if answer.special {
-        answer = answer.with_error_page(conf.core.server_tokens);
+        answer = pages::complete(answer, &ctx);
     }
     if !(answer.close || answer.silent || lingering)
         && let Err(failed) = body::discard(&ctx).await

@@ -1,5 +1,5 @@
 //! The way of an answer from the service to the gate: at once if it is in memory, else piece by piece, as the client
-//! takes them.
+//! takes them; slower where `limit_rate` wants it.
 
 use std::cell::RefCell;
 
@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use crate::request::answer::{self, Framed, Rendered, Sent};
 use crate::request::gzip::Compressor;
 use crate::request::log_line::PendingLog;
+use crate::request::pace::Pace;
 
 use super::gate::{self, GateState};
 
@@ -20,25 +21,32 @@ pub struct BrokenOff;
 /// Sends an answer. Its access log lines are written when it is sent, or when the connection ends before that.
 ///
 /// # Errors
-/// When the body's source fails in the middle.
+/// When the body's source fails in the middle, or ends before it should.
 pub async fn send(
     state: &RefCell<GateState>,
     rendered: Rendered,
     log: Option<Box<PendingLog>>,
 ) -> Result<(), BrokenOff> {
     let sent = Sent { status: rendered.status, ..Sent::default() };
-    let mut transfer = Transfer { state, sent, head: rendered.head.clone(), log };
-    state.borrow_mut().push(rendered.head);
-    transfer.sent.head_bytes = length_of(&transfer.head);
+    let mut transfer = Transfer { state, sent, head: rendered.head.clone(), log, pace: rendered.pace };
+    transfer.push(rendered.head, Which::Head).await;
     match rendered.body {
-        Framed::Whole(bytes) => transfer.push(bytes),
-        Framed::Pieces { pieces, gzip, chunked } => {
-            let framing = Framing { compressor: gzip.map(Compressor::new), chunked };
-            transfer.send_pieces(pieces.take(), framing).await?;
+        Framed::Whole(bytes) => transfer.push(bytes, Which::Body).await,
+        Framed::Pieces { pieces, gzip, last_chunk } => {
+            let length = pieces.length;
+            let framing = Framing { compressor: gzip.map(Compressor::new), last_chunk };
+            transfer.send_pieces(pieces.take(), length, framing).await?;
         }
     }
     transfer.sent.complete = true;
     Ok(())
+}
+
+/// What bytes count as in the log.
+#[derive(Clone, Copy)]
+enum Which {
+    Head,
+    Body,
 }
 
 /// An answer that is being sent.
@@ -47,24 +55,70 @@ struct Transfer<'a> {
     sent: Sent,
     head: Bytes,
     log: Option<Box<PendingLog>>,
+    pace: Option<Pace>,
 }
 
 impl Transfer<'_> {
-    async fn send_pieces(&mut self, mut body: Body, mut framing: Framing) -> Result<(), BrokenOff> {
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| BrokenOff)?.into_data() else { continue };
+    /// `length` is what the head has promised: a file may have grown or shrunk since.
+    async fn send_pieces(
+        &mut self,
+        mut body: Body,
+        length: Option<u64>,
+        mut framing: Framing,
+    ) -> Result<(), BrokenOff> {
+        let mut missing = length;
+        while missing != Some(0)
+            && let Some(frame) = body.frame().await
+        {
+            let Ok(mut data) = frame.map_err(|_| BrokenOff)?.into_data() else { continue };
+            if let Some(missing) = &mut missing {
+                data.truncate(usize::try_from(*missing).unwrap_or(usize::MAX));
+                *missing -= length_of(&data);
+            }
             if let Some(bytes) = framing.feed(data) {
                 gate::room(self.state).await;
-                self.push(bytes);
+                self.push(bytes, Which::Body).await;
             }
         }
-        framing.finish().into_iter().for_each(|bytes| self.push(bytes));
+        if missing.is_some_and(|missing| missing > 0) {
+            return Err(BrokenOff);
+        }
+        for bytes in framing.finish() {
+            self.push(bytes, Which::Body).await;
+        }
         Ok(())
     }
 
-    fn push(&mut self, bytes: Bytes) {
-        self.sent.body_bytes += length_of(&bytes);
+    /// Queues bytes for the client, those that may be sent now.
+    async fn push(&mut self, mut bytes: Bytes, which: Which) {
+        let Some(pace) = self.pace else { return self.queue(bytes, which) };
+        while !bytes.is_empty() {
+            let before = self.total();
+            let allowed = match pace.allowance(before) {
+                Ok(allowed) => usize::try_from(allowed).unwrap_or(usize::MAX),
+                Err(wait) => {
+                    tokio::time::sleep(wait).await;
+                    continue;
+                }
+            };
+            self.queue(bytes.split_to(allowed.min(bytes.len())), which);
+            gate::flushed(self.state).await;
+            if !bytes.is_empty() {
+                tokio::time::sleep(pace.rest(before, self.total())).await;
+            }
+        }
+    }
+
+    fn queue(&mut self, bytes: Bytes, which: Which) {
+        *match which {
+            Which::Head => &mut self.sent.head_bytes,
+            Which::Body => &mut self.sent.body_bytes,
+        } += length_of(&bytes);
         self.state.borrow_mut().push(bytes);
+    }
+
+    fn total(&self) -> u64 {
+        self.sent.head_bytes + self.sent.body_bytes
     }
 }
 
@@ -79,7 +133,8 @@ impl Drop for Transfer<'_> {
 /// What is done to each piece of a body.
 struct Framing {
     compressor: Option<Compressor>,
-    chunked: bool,
+    /// What ends it, if each piece is a chunk.
+    last_chunk: Option<Bytes>,
 }
 
 impl Framing {
@@ -96,11 +151,11 @@ impl Framing {
     fn finish(mut self) -> [Bytes; 2] {
         let rest = self.compressor.take().map(Compressor::finish).filter(|rest| !rest.is_empty());
         let rest = rest.map_or_else(Bytes::new, |rest| self.frame(rest));
-        [rest, Bytes::from_static(if self.chunked { answer::LAST_CHUNK } else { b"" })]
+        [rest, self.last_chunk.unwrap_or_default()]
     }
 
     fn frame(&self, piece: Bytes) -> Bytes {
-        if self.chunked { answer::chunk(&piece) } else { piece }
+        if self.last_chunk.is_some() { answer::chunk(&piece) } else { piece }
     }
 }
 

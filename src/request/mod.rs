@@ -7,6 +7,9 @@ pub mod date;
 pub mod gzip;
 pub mod late;
 pub mod log_line;
+pub mod pace;
+pub mod pages;
+pub mod path;
 pub mod payload;
 pub mod rewrite;
 pub mod uri;
@@ -105,6 +108,12 @@ pub struct RequestCtx {
     pub user: Vec<Option<Box<[u8]>>>,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
+    /// `rewrite ... break` changed the URI in its location: an alias no longer fits it.
+    pub rewritten_in_place: bool,
+    /// `try_files` found a file behind the alias of a regular expression: the URI stands behind that now.
+    pub uri_behind_alias: bool,
+    /// `set $limit_rate`, bytes per second.
+    pub limit_rate: Option<u64>,
     /// How often it may still be sent to another URI or location.
     pub uri_changes: u8,
     /// Whether some of it came together with the request before: `$pipe`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config::model::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag};
 use crate::config::regex::Regex;
 use crate::config::template::{Part, Template};
+use crate::config::value;
 use crate::config::variable::Variable;
 
 use super::answer::Answer;
@@ -50,6 +51,11 @@ impl RequestCtx {
                 }
                 Instruction::SetArgs(value) => {
                     self.args = self.render(value).into();
+                    Step::Next
+                }
+                Instruction::SetLimitRate(value) => {
+                    // What is no size changes nothing.
+                    self.limit_rate = value::size(&self.render(value)).or(self.limit_rate);
                     Step::Next
                 }
                 Instruction::If { condition, body, conf } => {
@@ -151,7 +157,10 @@ impl RequestCtx {
         self.args = args.unwrap_or_default().into();
         match rewrite.flag {
             RewriteFlag::Last => Step::Leave(Outcome::Search),
-            RewriteFlag::Break => Step::Leave(Outcome::Continue),
+            RewriteFlag::Break => {
+                self.rewritten_in_place = true;
+                Step::Leave(Outcome::Continue)
+            }
             _ => {
                 *changed = true;
                 Step::Next

@@ -44,7 +44,7 @@ impl RequestCtx {
     }
 
     /// `$arg_NAME`: the first argument of that name, case ignored, raw.
-    fn arg(&self, name: &[u8]) -> Option<&[u8]> {
+    pub fn arg(&self, name: &[u8]) -> Option<&[u8]> {
         self.args.split(|byte| *byte == b'&').find_map(|argument| {
             let (key, value) = split_at_byte(argument, b'=')?;
             key.eq_ignore_ascii_case(name).then_some(value)
@@ -112,7 +112,7 @@ impl RequestCtx {
             })),
             B::Hostname => text(nix::unistd::gethostname().ok()?.to_string_lossy().into_owned()),
             B::IsArgs => Some(Cow::Borrowed(if self.args.is_empty() { b"" } else { b"?" })),
-            B::LimitRate => Some(Cow::Borrowed(b"0")),
+            B::LimitRate => text(self.limit_rate.unwrap_or(0).to_string()),
             B::NginxVersion => Some(Cow::Borrowed(NGINX_VERSION.as_bytes())),
             B::Pid => text(std::process::id().to_string()),
             B::Pipe => Some(Cow::Borrowed(if self.pipelined { b"p" } else { b"." })),
@@ -133,10 +133,13 @@ impl RequestCtx {
             B::ServerProtocol => {
                 Some(Cow::Borrowed(if self.is_http10() { b"HTTP/1.0" } else { b"HTTP/1.1" }))
             }
-            // Settled late, or never: there are no files, no TLS and no PROXY protocol behind a push location.
+            B::DocumentRoot => Some(Cow::Owned(self.document_root())),
+            B::RealpathRoot => self.realpath_root().map(Cow::Owned),
+            B::RequestFilename => self.file_path().map(|file| Cow::Owned(file.path)),
+            // Settled late, or never: there is no TLS, no PROXY protocol, and bodies are not kept in files.
             B::BodyBytesSent | B::BytesSent | B::RequestCompletion | B::Status => None,
-            B::DocumentRoot | B::Https | B::ProxyProtocolAddr | B::RealpathRoot => None,
-            B::RequestBody | B::RequestBodyFile | B::RequestFilename => None,
+            B::Https | B::ProxyProtocolAddr => None,
+            B::RequestBody | B::RequestBodyFile => None,
             B::ConnectionTime | B::RequestTime | B::Msec | B::TimeIso8601 | B::TimeLocal => {
                 late_value(builtin, None, self.started, self.connection.accepted)
             }

@@ -71,7 +71,7 @@ impl Player {
         let paths = files.map(|entry| entry.expect("the folder can be read").path());
         let logs = paths.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
         let texts = logs.map(|path| fs::read(path).expect("the log can be read"));
-        texts.flat_map(|text| self.mask(&text).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+        texts.flat_map(|text| self.mask(&text).lines().map(error_line).collect::<Vec<_>>()).collect()
     }
 
     fn render(&self, reply: &Reply) -> Vec<String> {
@@ -121,10 +121,38 @@ impl Player {
         let text = String::from_utf8_lossy(bytes);
         let text = text.replace(&self.server.port().to_string(), "{{port}}");
         let text = text.replace(&*self.server.dir().to_string_lossy(), "{{dir}}");
+        let text = mask_boundaries(text);
         let text = text.replace("nginx/1.22.1", "SERVER/VERSION");
         let text = text.replace(concat!("encke/", env!("CARGO_PKG_VERSION")), "SERVER/VERSION");
         text.replace("<center>nginx</center>", "<center>SERVER</center>")
             .replace("<center>encke</center>", "<center>SERVER</center>")
+    }
+}
+
+/// A line of an error log without its time, process and connection; others as they are.
+fn error_line(line: &str) -> String {
+    let message = || {
+        let (stamp, rest) = line.split_once(" [")?;
+        let (level, rest) = rest.split_once("] ")?;
+        let (_, rest) = rest.split_once(": ")?;
+        let rest = rest.strip_prefix('*').and_then(|rest| rest.split_once(' ')).map_or(rest, |(_, rest)| rest);
+        let is_stamp = stamp.len() == 19 && stamp.starts_with("20");
+        is_stamp.then(|| format!("[{level}] {rest}"))
+    };
+    message().unwrap_or_else(|| line.to_owned())
+}
+
+/// Numbers of boundaries between parts count up in each server.
+fn mask_boundaries(text: String) -> String {
+    const DIGITS: usize = 20;
+    let Some(at) = text.find("boundary=").map(|at| at + "boundary=".len()).or_else(|| {
+        text.find("--0000000000").map(|at| at + 2)
+    }) else {
+        return text;
+    };
+    match text.get(at..at + DIGITS) {
+        Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => text.replace(number, "BOUNDARY"),
+        _ => text,
     }
 }
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::super::builder::{Builder, Outcome};
 use super::super::call::Call;
-use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::draft;
 use super::super::model::CharsetConf;
+use super::super::template::Template;
 use super::{HSL, HSLI, Module, ONE, done};
 
 draft! {
     /// `charset` of a block.
     CharsetDraft {
-        charset: Option<Box<str>>,
+        charset: Option<Template>,
         types: Arc<Vec<Box<str>>>,
     }
 }
@@ -55,12 +55,8 @@ const DEFAULT_TYPES: [&str; 6] = [
 ];
 
 fn charset(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    if call.arg(0).contains(&b'$') {
-        return Err(Diagnostic::emerg("a variable in \"charset\" directive is not supported yet"));
-    }
-    call.fill(&mut b.block().conf.charset.charset, |call| {
-        Ok(Some(call.text(0)).filter(|name| name != "off").map(Into::into))
-    })
+    let name = b.template(call, 0)?;
+    call.fill(&mut b.block().conf.charset.charset, |call| Ok(Some(name).filter(|_| call.arg(0) != b"off")))
 }
 
 /// Adds the arguments to a list of MIME types, which several directives of a block may share. text/html is always one

@@ -6,6 +6,7 @@ pub mod auth_basic;
 pub mod catalogue;
 pub mod charset;
 pub mod core;
+pub mod files;
 pub mod gzip;
 pub mod headers;
 pub mod http_core;
@@ -13,6 +14,7 @@ pub mod listen;
 pub mod location;
 pub mod log;
 pub mod nchan;
+pub mod output;
 pub mod push;
 pub mod push_names;
 pub mod rewrite;
@@ -42,10 +44,18 @@ const MODULES: &[Module] = &[
     rewrite::MODULE,
     access::MODULE,
     auth_basic::MODULE,
+    files::CORE,
+    files::TRY_FILES,
+    files::INDEX,
+    files::AUTOINDEX,
+    files::RANDOM_INDEX,
+    files::EMPTY_GIF,
+    output::MODULE,
     headers::MODULE,
     log::MODULE,
     charset::MODULE,
     gzip::MODULE,
+    files::GZIP_STATIC,
     push::MODULE,
     push_names::MODULE,
     nchan::MODULE,

@@ -71,9 +71,7 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let instruction = match variable::builtin(&name).map(|row| row.variable) {
         Some(Builtin::Args) => Instruction::SetArgs(b.template(call, 1)?),
-        Some(Builtin::LimitRate) => {
-            return Err(Diagnostic::emerg("setting \"$limit_rate\" is not supported yet"));
-        }
+        Some(Builtin::LimitRate) => Instruction::SetLimitRate(b.template(call, 1)?),
         Some(_) => return Err(Diagnostic::emerg(format!("the duplicate \"{name}\" variable"))),
         None if matches!(name.as_bytes(), [b'1'..=b'9']) => {
             b.warn(

@@ -20,8 +20,6 @@ const POOLS: &str = "it sizes a memory pool of nginx; Encke allocates what a req
 const BODY_IN_MEMORY: &str =
     "Encke keeps a request's body in memory, up to client_max_body_size; nothing is written to a file";
 const WRITING: &str = "it tunes when bytes are handed to the kernel; the same bytes are sent without it";
-const OLD_BROWSERS: &str =
-    "it works around bugs of browsers that are long gone; the answer means the same without it";
 const ONLY_LOGGING: &str = "it only adds lines to the error log; no request is answered differently";
 const PROTOCOL_BLOCK: &str = "Encke serves HTTP only: ports that nginx would have opened in this block, \
      with its limits, would be missing";
@@ -95,8 +93,6 @@ const HTTP_CORE: &[Directive] = &rows![
     Refused "auth_delay", HSL, ONE, "0s",
         "Encke does not do this yet: a wrong password that nginx would have answered late could be tried fast",
         "Delays answers to requests with wrong credentials, against timing attacks.";
-    Refused "chunked_transfer_encoding", HSL, ONE, "on", NOT_DONE,
-        "Whether answers of unknown length may be sent in chunks.";
     Accepted(size) "client_body_buffer_size", HSL, ONE, "8k|16k", BODY_IN_MEMORY,
         "How much of a request's body is kept in memory before it goes to a file.";
     Accepted(in_file_only) "client_body_in_file_only", HSL, ONE, "off", BODY_IN_MEMORY,
@@ -118,10 +114,6 @@ const HTTP_CORE: &[Directive] = &rows![
         "How many requests are sent over one kept connection to the server behind.";
     Refused "keepalive_timeout", U, ONE, "60s", super::upstream::NO_UPSTREAM,
         "How long an unused connection to the server behind is kept.";
-    Refused "limit_rate", HSLI, ONE, "0", NO_LIMIT,
-        "How many bytes per second an answer is sent with.";
-    Refused "limit_rate_after", HSLI, ONE, "0", NO_LIMIT,
-        "How many bytes are sent before limit_rate begins.";
     Refused "lingering_close", HSL, ONE, "on", NOT_DONE,
         "Whether to read on for a while from a client that still sends when its connection is closed.";
     Refused "lingering_time", HSL, ONE, "30s", NOT_DONE,
@@ -133,10 +125,6 @@ const HTTP_CORE: &[Directive] = &rows![
         "Writes a line to the access log for requests made inside, too.";
     Refused "max_headers", HS, ONE, "1000", NO_LIMIT,
         "How many headers a request may have.";
-    Accepted(flag) "msie_padding", HSL, ONE, "on", OLD_BROWSERS,
-        "Fills short error pages with comments for old versions of MSIE.";
-    Accepted(flag) "msie_refresh", HSL, ONE, "off", OLD_BROWSERS,
-        "Redirects MSIE by a page instead of a Location header.";
     Refused "post_action", HSLI, ONE, "", POST_ACTION,
         "Makes a request inside after each answer.";
     Accepted(size) "postpone_output", HSL, ONE, "1460", WRITING,
