@@ -25,7 +25,6 @@ mod play;
 /// Cases in which encke deliberately differs, by the topic under which `docs/differences.md` says so and why.
 const DIFFERENCES: &[(&str, &[&str])] = &[
     ("a configuration that serves nothing", &["events only"]),
-    ("error pages for old browsers", &["error page for an old browser", "error page for Chrome"]),
     (
         "HTTP/0.9 (`GET /path` without version)",
         &["HTTP/0.9", "HTTP/0.9 with headers", "HTTP/0.9 of another method"],
@@ -68,7 +67,22 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ),
     ("`$content_length` of a chunked request", &["content of a chunked request"]),
     ("variables that tell of the answer", &["variables of the answer before it"]),
-    ("`charset $variable`", &["charset with a variable"]),
+    (
+        "the connection after a 412",
+        &[
+            "If-Match",
+            "If-Match, weak",
+            "If-Match without a tag",
+            "If-Unmodified-Since",
+            "If-Unmodified-Since, garbage",
+            "headers of a 412",
+            "HEAD of a 412",
+            "page for a 412",
+            "text with If-Match",
+            "text with If-Unmodified-Since",
+            "range and conditions",
+        ],
+    ),
 ];
 
 const NGINX: Backend = Backend::Nginx { nchan: false };

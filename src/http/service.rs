@@ -12,7 +12,7 @@ use tower::ServiceExt as _;
 
 use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::{Answer, Rendered, Responder, Sent};
+use crate::request::answer::{Answer, Ranges, Rendered, Responder, Sent};
 use crate::request::body::{self, RequestBody};
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::log_line::PendingLog;
@@ -110,20 +110,20 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             lingering = true;
         }
         if answer.special
-            && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
+            && let Some(page) = error_page(&ctx, answer.status, &pages)
         {
+            pages.replace(answer, &page, &ctx);
             routed = turn(&mut ctx, &page);
-            pages.replace(answer, &page);
             continue;
         }
         let answer = pages.complete(answer);
         let filtered = files::ranges::apply(&ctx, files::conditions::apply(&ctx, answer));
         if filtered.special
             && matches!(filtered.status, 412 | 416)
-            && let Some(page) = error_page(&ctx, filtered.status, pages.followed > 0)
+            && let Some(page) = error_page(&ctx, filtered.status, &pages)
         {
+            pages.replace(filtered, &page, &ctx);
             routed = turn(&mut ctx, &page);
-            pages.replace(filtered, &page);
             continue;
         }
         break filtered;
@@ -134,8 +134,8 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
 /// What is left of answers that `error_page` replaced.
 #[derive(Default)]
 struct Pages {
-    /// How many were replaced.
-    followed: usize,
+    /// The last was replaced where `recursive_error_pages` is off: there will be no other.
+    last: bool,
     /// The status of the answer in the end, if it is not to have its own.
     status: Option<u16>,
     headers: Vec<(&'static str, Vec<u8>)>,
@@ -143,8 +143,8 @@ struct Pages {
 }
 
 impl Pages {
-    fn replace(&mut self, answer: Answer, page: &ErrorPage) {
-        self.followed += 1;
+    fn replace(&mut self, answer: Answer, page: &ErrorPage, ctx: &RequestCtx) {
+        self.last = !ctx.conf.core.recursive_error_pages;
         self.status = match (&page.target, page.replacement) {
             (ErrorTarget::Redirect(_), _) | (_, Replacement::FromTarget) => None,
             // These four are made up for the log.
@@ -152,6 +152,11 @@ impl Pages {
             (_, Replacement::Keep) => Some(answer.status),
             (_, Replacement::Code(code)) => Some(code),
         };
+        if let Ranges::Content(range) = answer.ranges {
+            // nginx has written these for the file already when it finds that there is no such range.
+            self.headers.extend(answer.etag.map(|etag| ("ETag", etag)));
+            self.headers.push(("Content-Range", range.into_bytes()));
+        }
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
     }
@@ -159,11 +164,14 @@ impl Pages {
     /// Headers stay: without `WWW-Authenticate`, no browser would ask for the password.
     fn complete(&mut self, mut answer: Answer) -> Answer {
         // An error in the place of an error page speaks for itself.
-        let own_status = answer.special && answer.location.is_none();
-        if let Some(status) = self.status.filter(|_| !own_status) {
+        if let Some(status) = self.status.filter(|_| !answer.special) {
             answer.status = status;
         }
         let mut headers = std::mem::take(&mut self.headers);
+        if headers.iter().any(|(name, _)| *name == "ETag") {
+            headers.extend(answer.etag.clone().filter(|_| !answer.special).map(|etag| ("ETag", etag)));
+            answer.etag_written = true;
+        }
         headers.append(&mut answer.headers);
         answer.headers = headers;
         answer.location = answer.location.or(self.location.take());
@@ -375,12 +383,11 @@ async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Conte
 }
 
 /// The `error_page` for a status. Only the first error of a request has one, unless `recursive_error_pages`.
-fn error_page(ctx: &RequestCtx, status: u16, again: bool) -> Option<ErrorPage> {
-    let core = &ctx.conf.core;
-    if status < 300 || ctx.uri_changes == 0 || (again && !core.recursive_error_pages) {
+fn error_page(ctx: &RequestCtx, status: u16, pages: &Pages) -> Option<ErrorPage> {
+    if status < 300 || ctx.uri_changes == 0 || pages.last {
         return None;
     }
-    core.error_pages.iter().find(|page| page.status == status).cloned()
+    ctx.conf.core.error_pages.iter().find(|page| page.status == status).cloned()
 }
 
 /// Turns to an `error_page`.

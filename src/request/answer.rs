@@ -29,6 +29,8 @@ pub struct Answer {
     pub last_modified: Option<i64>,
     /// `ETag`, with its quotes.
     pub etag: Option<Vec<u8>>,
+    /// `ETag` is among the further headers already.
+    pub etag_written: bool,
     /// `Location`; a path is completed to a URL.
     pub location: Option<Vec<u8>>,
     /// Further headers, in order.
@@ -335,7 +337,7 @@ impl Responder {
                 let proxied = ProxiedAnswer {
                     expires: expires.map(|freshness| freshness.expires.as_bytes()),
                     cache_control: control.as_deref(),
-                    last_modified: answer.last_modified.is_some(),
+                    last_modified: self.sets(answer.status, "last-modified"),
                     etag: answer.etag.is_some(),
                 };
                 gzip::proxied(&self.conf.gzip.proxied, &proxied)
@@ -356,7 +358,7 @@ impl Responder {
             let starts_so = name.starts_with("Access-Control-") || name == "ETag";
             starts_so && self.sets(answer.status, name)
         };
-        let etag = answer.etag.iter().map(|etag| ("ETag", etag));
+        let etag = answer.etag.iter().filter(|_| !answer.etag_written).map(|etag| ("ETag", etag));
         let headers = answer.headers.iter().map(|(name, value)| (*name, value));
         for (name, value) in etag.chain(headers) {
             if !replaced(name) {
@@ -406,10 +408,10 @@ impl Responder {
         last.finish()
     }
 
-    /// `add_header Last-Modified` replaces the answer's own, as in nginx.
+    /// `add_header Last-Modified` replaces the answer's own, as in nginx. Error pages have none.
     fn last_modified(&self, head: &mut Head, answer: &Answer) {
-        let replaced = self.sets(answer.status, "last-modified");
-        if let Some(seconds) = answer.last_modified.filter(|_| !replaced) {
+        let sent = matches!(answer.status, 200 | 206 | 304) && !self.sets(answer.status, "last-modified");
+        if let Some(seconds) = answer.last_modified.filter(|_| sent) {
             head.line("Last-Modified", date::format(seconds));
         }
     }
@@ -440,7 +442,9 @@ impl Responder {
     fn content_type<'a>(&self, answer: &'a Answer) -> Option<Cow<'a, [u8]>> {
         let kind = answer.content_type.as_deref()?;
         let sent = !kind.is_empty() && answer.status != 204;
-        sent.then(|| match self.charset(kind) {
+        // Of redirects, Netscape 4 took the charset for that of the next page.
+        let charset = self.charset(kind).filter(|_| !matches!(answer.status, 301 | 302));
+        sent.then(|| match charset {
             Some(name) => Cow::Owned([kind, b"; charset=", &*name].concat()),
             None => Cow::Borrowed(kind),
         })

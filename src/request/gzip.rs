@@ -91,7 +91,7 @@ pub struct ProxiedAnswer<'a> {
     pub expires: Option<&'a [u8]>,
     /// Every `Cache-Control`, joined.
     pub cache_control: Option<&'a [u8]>,
-    /// It has `Last-Modified`.
+    /// `add_header` gives it `Last-Modified`; nginx does not look at the file's.
     pub last_modified: bool,
     /// It has `ETag`.
     pub etag: bool,
@@ -116,7 +116,7 @@ pub fn proxied(conf: &GzipProxied, answer: &ProxiedAnswer<'_>) -> bool {
 
 /// Whether an answer is of a kind that is compressed for those who take it.
 pub fn compressible(conf: &GzipConf, status: u16, content_type: Option<&[u8]>, length: Option<u64>) -> bool {
-    let long_enough = length.is_none_or(|length| length > 0 && length >= conf.min_length);
+    let long_enough = length.is_none_or(|length| length >= conf.min_length);
     let fitting = |kind: &[u8]| has_type(&conf.types, kind) || has_type(&["text/html".into()], kind);
     matches!(status, 200 | 403 | 404) && long_enough && content_type.is_some_and(fitting)
 }

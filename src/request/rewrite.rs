@@ -197,10 +197,11 @@ impl RequestCtx {
             }
             (status, Some(text)) => {
                 let content_type = self.content_type_of_uri();
-                Outcome::Answer(Box::new(Answer::text(status, content_type, text)))
+                Outcome::Answer(Box::new(conditional(Answer::text(status, content_type, text))))
             }
             (status @ ..400, None) => {
-                Outcome::Answer(Box::new(Answer::text(status, self.content_type_of_uri(), Vec::new())))
+                let answer = Answer::text(status, self.content_type_of_uri(), Vec::new());
+                Outcome::Answer(Box::new(conditional(answer)))
             }
             (status, None) => Outcome::Answer(Box::new(Answer::error(status))),
         }
@@ -215,6 +216,11 @@ impl RequestCtx {
         let known = extension.and_then(|extension| self.conf.core.types.get(&*extension));
         known.unwrap_or(&self.conf.core.default_type).clone()
     }
+}
+
+/// The same, if the request's conditions allow it.
+fn conditional(answer: Answer) -> Answer {
+    Answer { conditional: true, ..answer }
 }
 
 type Escape = fn(&[u8], &mut Vec<u8>);

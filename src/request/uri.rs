@@ -135,29 +135,6 @@ pub fn escape_component(name: &[u8], out: &mut Vec<u8>) {
     escape_where(name, out, |byte| !(byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)));
 }
 
-/// Decodes every `%XX`; what is no escape stays.
-pub fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, behind @ ..] = rest {
-        let escaped = match rest {
-            [b'%', high, low, ..] => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match escaped {
-            Some((high, low)) => {
-                out.push(high << 4 | low);
-                rest = &rest[3..];
-            }
-            None => {
-                out.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    out
-}
-
 fn escape_where(bytes: &[u8], out: &mut Vec<u8>, special: impl Fn(u8) -> bool) {
     for &byte in bytes {
         if special(byte) {

@@ -55,7 +55,11 @@ const DEFAULT_TYPES: [&str; 6] = [
 ];
 
 fn charset(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    let name = b.template(call, 0)?;
+    // A variable stands alone: elsewhere a dollar sign is one.
+    let name = match call.arg(0) {
+        name @ [b'$', ..] => b.compile(name)?,
+        name => Template::literal(name),
+    };
     call.fill(&mut b.block().conf.charset.charset, |call| Ok(Some(name).filter(|_| call.arg(0) != b"off")))
 }
 

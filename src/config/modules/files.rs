@@ -313,16 +313,18 @@ fn try_files(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
         };
         files.push(TriedFile { name: b.compile(name)?, directory });
     }
-    let fallback = match last.strip_prefix(b"=") {
-        Some(code) => FallbackTarget::Code(status(code)?),
-        None => FallbackTarget::Uri(b.compile(last)?),
+    let fallback = if last.starts_with(b"=") {
+        FallbackTarget::Code(status(last)?)
+    } else {
+        FallbackTarget::Uri(b.compile(last)?)
     };
     b.block().own.try_files = Some(Arc::new(TryFiles { files, fallback }));
     Ok(())
 }
 
+/// `=CODE`.
 fn status(code: &[u8]) -> Outcome<u16> {
-    let number = value::number(code).and_then(|number| u16::try_from(number).ok());
+    let number = value::number(&code[1..]).and_then(|number| u16::try_from(number).ok());
     number.filter(|number| *number <= 999).ok_or_else(|| {
         Diagnostic::emerg(format!("invalid code \"{}\"", String::from_utf8_lossy(code)))
     })

@@ -55,12 +55,7 @@ fn redirect(ctx: &RequestCtx, path: Vec<u8>) -> Content {
 /// The answer where the directory of an index file (the first `length` bytes of its path) is none.
 fn test_directory(ctx: &RequestCtx, path: &FilePath, length: usize) -> Option<Answer> {
     let directory = &path.path[..length];
-    // An alias may lack its slash: then nginx takes the first letter of the name into the directory's.
-    let directory = match directory.strip_suffix(b"/") {
-        Some(directory) if !directory.is_empty() => directory,
-        Some(_) => directory,
-        None => path.path.get(..=length).unwrap_or(directory),
-    };
+    let directory = directory.strip_suffix(b"/").filter(|shorter| !shorter.is_empty()).unwrap_or(directory);
     let error = match fs::metadata(as_path(directory)) {
         Ok(metadata) if metadata.is_dir() => return None,
         Ok(_) => {

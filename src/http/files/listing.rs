@@ -12,7 +12,7 @@ use chrono::{DateTime, Local, Utc};
 
 use crate::config::model::{Listing, ListingFormat, Severity};
 use crate::log;
-use crate::request::answer::Answer;
+use crate::request::answer::{Answer, Responder};
 use crate::request::path::FilePath;
 use crate::request::payload::{Payload, Pieces};
 use crate::request::{RequestCtx, date, uri};
@@ -96,6 +96,9 @@ fn entries(directory: &Path) -> io::Result<Vec<Entry>> {
 
 fn html(ctx: &RequestCtx, listing: &Listing, entries: &[Entry]) -> Vec<u8> {
     let title = escape_html(&ctx.uri);
+    let responder = Responder::new(ctx);
+    let charset = responder.charset(b"text/html");
+    let in_letters = charset.is_some_and(|charset| charset.eq_ignore_ascii_case(b"utf-8"));
     let mut out = Vec::new();
     out.extend_from_slice(b"<html>\r\n<head><title>Index of ");
     out.extend_from_slice(&title);
@@ -103,19 +106,20 @@ fn html(ctx: &RequestCtx, listing: &Listing, entries: &[Entry]) -> Vec<u8> {
     out.extend_from_slice(&title);
     out.extend_from_slice(b"</h1><hr><pre><a href=\"../\">../</a>\r\n");
     for entry in entries {
-        line(listing, entry, &mut out);
+        line(listing, entry, in_letters, &mut out);
     }
     out.extend_from_slice(b"</pre><hr></body>\r\n</html>\r\n");
     out
 }
 
-fn line(listing: &Listing, entry: &Entry, out: &mut Vec<u8>) {
+/// `in_letters`: the columns are counted in letters, as the page's charset is UTF-8.
+fn line(listing: &Listing, entry: &Entry, in_letters: bool, out: &mut Vec<u8>) {
     let slash: &[u8] = if entry.kind == Kind::Directory { b"/" } else { b"" };
     out.extend_from_slice(b"<a href=\"");
     uri::escape_component(&entry.name, out);
     out.extend_from_slice(slash);
     out.extend_from_slice(b"\">");
-    let letters = letters(&entry.name);
+    let letters = if in_letters { letters(&entry.name) } else { entry.name.chunks(1).collect() };
     if letters.len() > SHOWN {
         let shown: Vec<u8> = letters[..SHOWN - 3].concat();
         out.extend_from_slice(&escape_html(&shown));
@@ -245,11 +249,11 @@ fn callback(ctx: &RequestCtx) -> Result<Option<Vec<u8>>, Answer> {
         return Ok(None);
     }
     let named = ctx.arg(b"callback").filter(|name| !name.is_empty());
-    let Some(name) = named.map(uri::unescape) else { return Ok(None) };
+    let Some(name) = named else { return Ok(None) };
     if name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')) {
-        return Ok(Some(name));
+        return Ok(Some(name.to_vec()));
     }
-    let text = String::from_utf8_lossy(&name);
+    let text = String::from_utf8_lossy(name);
     ctx.log(Severity::Info, &format!("client sent invalid callback name: \"{text}\""));
     Err(Answer::error(400))
 }

@@ -175,7 +175,7 @@ fn compressed(ctx: &RequestCtx) -> Compressed {
         }
         Kind::File => {
             let answer = send(ctx, opened).with_header("Content-Encoding", "gzip");
-            Compressed::Answer(Box::new(Answer { vary: !always, ..answer }))
+            Compressed::Answer(Box::new(Answer { vary: !always, ranges: Ranges::None, ..answer }))
         }
     }
 }

@@ -40,7 +40,7 @@ pub fn apply(ctx: &RequestCtx, answer: Answer) -> Answer {
         Wanted::All => answer,
         Wanted::Nothing => {
             let range = format!("bytes */{}", source.length());
-            Answer { ranges: Ranges::Content(range), ..Answer::error(416) }
+            Answer { ranges: Ranges::Content(range), etag: answer.etag, ..Answer::error(416) }
         }
         Wanted::Some(ranges) => match &ranges[..] {
             [range] => single(answer, source, range.clone()),
