@@ -127,6 +127,7 @@ topics! {
     returns: compare_answers("return.case"),
     rewrites: compare_answers("rewrite.case"),
     servers: compare_answers("servers.case"),
+    symlinks: compare_answers("symlinks.case"),
     try_files: compare_answers("try_files.case"),
     variables: compare_answers("variables.case"),
     config_of_files: compare_checks("config_errors/files.case"),

@@ -7,7 +7,8 @@ use super::builder::{Builder, Outcome};
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
-    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Root, Server,
+    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Root,
+    Server,
 };
 use super::modules::files;
 use super::modules::location::shown;

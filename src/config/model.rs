@@ -556,6 +556,29 @@ pub struct FilesConf {
     pub listing: Listing,
     /// `random_index`.
     pub random_index: bool,
+    /// `disable_symlinks`.
+    pub symlinks: Symlinks,
+}
+
+/// `disable_symlinks`.
+#[derive(Clone, Debug, Default)]
+pub struct Symlinks {
+    /// Which links are refused.
+    pub refused: RefusedLinks,
+    /// `from=`: links in this beginning of a path are not looked at.
+    pub from: Option<Template>,
+}
+
+/// Which symbolic links are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefusedLinks {
+    /// None.
+    #[default]
+    None,
+    /// All.
+    All,
+    /// Those whose owner is another than that of what they lead to.
+    OfOthers,
 }
 
 /// `root` or `alias`.

@@ -24,7 +24,7 @@ use crate::store::WorkerId;
 
 use super::gate::{Gate, GateState, Phase};
 use super::origin::Origin;
-use super::parking::Parking;
+use super::parking::{Parking, Resumed};
 use super::screen;
 use super::service::{self, Exchange, Raw};
 use super::site::Site;
@@ -65,12 +65,33 @@ struct Next {
     readahead: Bytes,
     /// The target of its first request, if hyper is to be given another one.
     target: Option<Bytes>,
+    /// If it is between requests: `keepalive_timeout`.
+    idle: Option<Duration>,
+}
+
+/// Serves a connection that comes back from the parking.
+pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
+    let Resumed { mut stream, readahead, origin, paced } = resumed;
+    let Some(paced) = paced else { return serve(shared, stream, readahead, origin).await };
+    let (keep_alive, idle) = (paced.rendered.keep_alive, paced.keepalive_timeout);
+    match transfer::send_paced(&mut stream, *paced).await {
+        Ok(()) if keep_alive => {
+            let next = Next { stream, readahead, target: None, idle: Some(idle) };
+            serve_from(shared, next, origin).await;
+        }
+        Ok(()) => close(stream, true).await,
+        Err(_) => {}
+    }
 }
 
 /// Serves a connection until it closes or is parked.
 pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin: Origin) {
+    serve_from(shared, Next { stream, readahead, target: None, idle: None }, origin).await;
+}
+
+async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
     let origin = Rc::new(RefCell::new(origin));
-    let mut next = Some(Next { stream, readahead, target: None });
+    let mut next = Some(next);
     while let Some(connection) = next {
         next = http_phase(&shared, connection, &origin).await;
     }
@@ -80,6 +101,9 @@ pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin:
 /// target hyper cannot read, with another target in its place.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
     let state = GateState::new(next.readahead, next.target);
+    if let Some(timeout) = next.idle {
+        state.borrow_mut().rest(timeout);
+    }
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let service = service_fn(|request| {
         let (shared, origin) = (Rc::clone(shared), Rc::clone(origin));
@@ -116,7 +140,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         End::Closed(Err(error)) if error.is_parse() => {
             let bytes = state.borrow_mut().take_refused();
             if let Some((target, readahead)) = target::replace(&bytes) {
-                return Some(Next { stream, readahead, target: Some(target) });
+                return Some(Next { stream, readahead, target: Some(target), idle: None });
             }
             let refused = refuse(shared, &mut origin.borrow_mut(), &bytes, error.is_parse_too_large());
             let send_timeout = state.borrow().send_timeout;

@@ -126,6 +126,12 @@ impl GateState {
         self.wake();
     }
 
+    /// No request is under way: the next one has so long to come.
+    pub fn rest(&mut self, keepalive_timeout: Duration) {
+        self.keepalive_timeout = keepalive_timeout;
+        self.phase = Phase::Idle(Instant::now());
+    }
+
     /// All that came of a request that hyper refused, and what came behind it.
     pub fn take_refused(&mut self) -> Bytes {
         let head = match &mut self.reading {

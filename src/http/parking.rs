@@ -46,6 +46,21 @@ pub struct Resumed {
     pub readahead: Bytes,
     /// The connection.
     pub origin: Origin,
+    /// An answer that is still to be sent: slowly, which is nothing for the parking.
+    pub paced: Option<Box<Paced>>,
+}
+
+/// An answer under `limit_rate`.
+#[derive(Debug)]
+pub struct Paced {
+    /// Its bytes.
+    pub rendered: Rendered,
+    /// Its lines in access logs.
+    pub log: Option<Box<PendingLog>>,
+    /// `send_timeout` of its location.
+    pub send_timeout: Duration,
+    /// `keepalive_timeout` of its location.
+    pub keepalive_timeout: Duration,
 }
 
 /// The parked connections of one worker.
@@ -75,6 +90,8 @@ struct Parked {
 enum State {
     Waiting(Waiter),
     Writing(Box<Writing>),
+    /// Leaves to be answered slowly, once its socket is here.
+    Paced(Box<Paced>),
     Idle,
     /// Our side is closed. What the client still sends is read and dropped: a socket closed with unread bytes is reset,
     /// and the reset may overtake the answer.
@@ -173,6 +190,7 @@ impl Parking {
         let fate = match &entry.state {
             _ if registered.is_err() => Fate::Leaves,
             State::Writing(_) => self.write(id),
+            State::Paced(_) => Fate::Resumes,
             _ => Fate::Stays,
         };
         self.finish(id, fate);
@@ -227,14 +245,24 @@ impl Parking {
         self.waiting -= 1;
         let rendered = answers.rendered(&waiter.responder, answer);
         let core = &waiter.responder.conf.core;
+        let (send_timeout, keepalive_timeout) = (core.send_timeout, core.keepalive_timeout);
+        if rendered.pace.is_some() {
+            let log = waiter.log;
+            entry.state = State::Paced(Box::new(Paced { rendered, log, send_timeout, keepalive_timeout }));
+            entry.deadline = None;
+            if entry.stream.is_some() {
+                self.finish(id, Fate::Resumes);
+            }
+            return;
+        }
         entry.state = State::Writing(Box::new(Writing {
             parts: [rendered.head.clone(), rendered.in_memory()],
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
             head: rendered.head,
             log: waiter.log,
-            keepalive_timeout: core.keepalive_timeout,
-            send_timeout: core.send_timeout,
+            keepalive_timeout,
+            send_timeout,
         }));
         entry.deadline = None;
         if entry.stream.is_some() {
@@ -296,7 +324,7 @@ impl Parking {
             State::Waiting(_) if closed => Fate::Leaves,
             State::Waiting(_) => read_ahead(entry),
             State::Writing(_) => self.write(id),
-            State::Idle => Fate::Resumes,
+            State::Idle | State::Paced(_) => Fate::Resumes,
             State::Closing => drop_input(entry),
         };
         self.finish(id, fate);
@@ -322,7 +350,11 @@ impl Parking {
             && let Ok(stream) = stream.into_stream()
         {
             let readahead = entry.readahead.into();
-            self.resumed.push(Resumed { stream, readahead, origin: entry.origin });
+            let paced = match entry.state {
+                State::Paced(paced) => Some(paced),
+                _ => None,
+            };
+            self.resumed.push(Resumed { stream, readahead, origin: entry.origin, paced });
             self.wake.notify_one();
         }
     }
@@ -342,7 +374,9 @@ impl Parking {
                 // An event is on its way that ends the wait otherwise.
                 State::Waiting(ref waiter) if waiter.subscription.is_released() => {}
                 State::Waiting(_) => self.answer(id, &mut Answers::default(), subscriber::timed_out),
-                State::Writing(_) | State::Idle | State::Closing => self.finish(id, Fate::Leaves),
+                State::Writing(_) | State::Paced(_) | State::Idle | State::Closing => {
+                    self.finish(id, Fate::Leaves);
+                }
             }
         }
     }

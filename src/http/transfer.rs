@@ -2,10 +2,12 @@
 //! takes them; slower where `limit_rate` wants it.
 
 use std::cell::RefCell;
+use std::io;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::request::answer::{self, Framed, Rendered, Sent};
 use crate::request::gzip::Compressor;
@@ -13,6 +15,8 @@ use crate::request::log_line::PendingLog;
 use crate::request::pace::Pace;
 
 use super::gate::{self, GateState};
+use super::parking::Paced;
+use super::stream::Stream;
 
 /// The body broke off: all that can be done is to close the connection.
 #[derive(Debug)]
@@ -40,6 +44,46 @@ pub async fn send(
     }
     transfer.sent.complete = true;
     Ok(())
+}
+
+/// Sends an answer that is in memory on a socket that no gate stands before.
+///
+/// # Errors
+/// When the client goes away, or takes nothing for `send_timeout`.
+pub async fn send_paced(stream: &mut Stream, paced: Paced) -> io::Result<()> {
+    let Paced { rendered, log, send_timeout, .. } = paced;
+    let mut bytes: Bytes = [rendered.head.clone(), rendered.in_memory()].concat().into();
+    let mut sent = 0;
+    let result = loop {
+        let allowed = match rendered.pace.map_or(Ok(u64::MAX), |pace| pace.allowance(sent)) {
+            Ok(allowed) => usize::try_from(allowed).unwrap_or(usize::MAX),
+            Err(wait) => {
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+        };
+        let now = bytes.split_to(allowed.min(bytes.len()));
+        match tokio::time::timeout(send_timeout, stream.write_all(&now)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => break Err(error),
+            Err(_) => break Err(io::ErrorKind::TimedOut.into()),
+        }
+        let before = sent;
+        sent += length_of(&now);
+        if bytes.is_empty() {
+            break Ok(());
+        }
+        if let Some(pace) = rendered.pace {
+            tokio::time::sleep(pace.rest(before, sent)).await;
+        }
+    };
+    if let Some(log) = log {
+        let head_bytes = length_of(&rendered.head).min(sent);
+        let (status, complete) = (rendered.status, result.is_ok());
+        let sent = Sent { status, head_bytes, body_bytes: sent - head_bytes, complete };
+        log.write(&sent, &rendered.head);
+    }
+    result
 }
 
 /// What bytes count as in the log.

@@ -164,11 +164,13 @@ mod tests {
 
     #[test]
     fn accept_encoding_is_read_as_nginx_does() {
-        let yes = ["gzip", "GZIP", "gzip,deflate", "deflate, gzip", "gzip;q=1", "gzip; q=0.5", "gzip;q=0.001"];
+        let yes =
+            ["gzip", "GZIP", "gzip,deflate", "deflate, gzip", "gzip;q=1", "gzip; q=0.5", "gzip;q=0.001"];
         for header in yes.into_iter().chain(["x gzip", "gzip;", "gzip;Q=1.000, *;q=0"]) {
             assert!(names_gzip(header.as_bytes()), "{header}");
         }
-        for header in ["", "*", "deflate", "gzip;q=0", "gzip;q=0.000", "gzip;q=2", "gzip;q=1.1", "xgzip", "gzipx"]
+        for header in
+            ["", "*", "deflate", "gzip;q=0", "gzip;q=0.000", "gzip;q=2", "gzip;q=1.1", "xgzip", "gzipx"]
         {
             assert!(!names_gzip(header.as_bytes()), "{header}");
         }

@@ -123,10 +123,13 @@ pub fn escape_args(value: &[u8], out: &mut Vec<u8>) {
 
 /// Escapes the path of a redirect that the server makes up itself.
 pub fn escape_path(path: &[u8], out: &mut Vec<u8>) {
-    let special =
-        |byte| matches!(byte, b' ' | b'"' | b'#' | b'%' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
-            || byte <= 0x1f
-            || byte >= 0x7f;
+    let special = |byte| {
+        matches!(
+            byte,
+            b' ' | b'"' | b'#' | b'%' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+        ) || byte <= 0x1f
+            || byte >= 0x7f
+    };
     escape_where(path, out, special);
 }
 

@@ -135,7 +135,8 @@ fn error_line(line: &str) -> String {
         let (stamp, rest) = line.split_once(" [")?;
         let (level, rest) = rest.split_once("] ")?;
         let (_, rest) = rest.split_once(": ")?;
-        let rest = rest.strip_prefix('*').and_then(|rest| rest.split_once(' ')).map_or(rest, |(_, rest)| rest);
+        let rest =
+            rest.strip_prefix('*').and_then(|rest| rest.split_once(' ')).map_or(rest, |(_, rest)| rest);
         let is_stamp = stamp.len() == 19 && stamp.starts_with("20");
         is_stamp.then(|| format!("[{level}] {rest}"))
     };
@@ -145,9 +146,11 @@ fn error_line(line: &str) -> String {
 /// Numbers of boundaries between parts count up in each server.
 fn mask_boundaries(text: String) -> String {
     const DIGITS: usize = 20;
-    let Some(at) = text.find("boundary=").map(|at| at + "boundary=".len()).or_else(|| {
-        text.find("--0000000000").map(|at| at + 2)
-    }) else {
+    let Some(at) = text
+        .find("boundary=")
+        .map(|at| at + "boundary=".len())
+        .or_else(|| text.find("--0000000000").map(|at| at + 2))
+    else {
         return text;
     };
     match text.get(at..at + DIGITS) {

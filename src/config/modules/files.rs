@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::builder::{Builder, Outcome};
-use super::super::call::Call;
+use super::super::call::{Call, invalid_parameter};
 use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::Arity;
 use super::super::draft::draft;
 use super::super::model::{
-    Alias, FallbackTarget, FilesConf, GzipStatic, IfModifiedSince, Listing, ListingFormat, Matcher, Root,
-    TriedFile, TryFiles,
+    Alias, FallbackTarget, FilesConf, GzipStatic, IfModifiedSince, Listing, ListingFormat, Matcher,
+    RefusedLinks, Root, Symlinks, TriedFile, TryFiles,
 };
 use super::super::template::Template;
 use super::super::value;
@@ -32,6 +32,7 @@ draft! {
         autoindex_localtime: bool,
         autoindex_format: ListingFormat,
         random_index: bool,
+        symlinks: Symlinks,
     }
 }
 
@@ -57,6 +58,15 @@ pub const CORE: Module = Module {
             "",
             "The directory or file that stands for the location's path; in a regular expression's, for the whole URI.",
             alias,
+        ),
+        done(
+            "disable_symlinks",
+            HSL,
+            Arity::between(1, 2),
+            "off",
+            "Whether files behind symbolic links are refused: `on`, or `if_not_owner` of the link. `from=` is a beginning \
+             of the path in which links are not looked at.",
+            symlinks,
         ),
         done("etag", HSL, ONE, "on", "Whether files are sent with an ETag.", |b, call| {
             call.fill(&mut b.block().conf.files.etag, Call::flag)
@@ -177,17 +187,10 @@ pub const RANDOM_INDEX: Module = Module {
 /// `empty_gif`.
 pub const EMPTY_GIF: Module = Module {
     name: "ngx_http_empty_gif_module",
-    directives: &[done(
-        "empty_gif",
-        L,
-        NONE,
-        "",
-        "Answers with a transparent image of one dot.",
-        |b, _| {
-            b.block().own.empty_gif = true;
-            Ok(())
-        },
-    )],
+    directives: &[done("empty_gif", L, NONE, "", "Answers with a transparent image of one dot.", |b, _| {
+        b.block().own.empty_gif = true;
+        Ok(())
+    })],
 };
 
 /// `gzip_static`.
@@ -226,7 +229,8 @@ fn root(b: &mut Builder<'_>, call: &Call<'_>, alias: Option<Option<Alias>>) -> O
         return Err(if other == name {
             call.duplicate()
         } else {
-            let text = format!("\"{name}\" directive is duplicate, \"{other}\" directive was specified earlier");
+            let text =
+                format!("\"{name}\" directive is duplicate, \"{other}\" directive was specified earlier");
             Diagnostic::emerg(text)
         });
     }
@@ -247,11 +251,7 @@ fn root(b: &mut Builder<'_>, call: &Call<'_>, alias: Option<Option<Alias>>) -> O
         }
     }
     let text = if alias.is_none() { text.strip_suffix(b"/").unwrap_or(text) } else { text };
-    let path = if text.starts_with(b"$") {
-        text.to_vec()
-    } else {
-        full_path(b, text)
-    };
+    let path = if text.starts_with(b"$") { text.to_vec() } else { full_path(b, text) };
     let path = b.compile(&path)?;
     let prefix = prefix(b).into();
     b.block().conf.files.root = Some(Root { path, prefix, alias });
@@ -280,6 +280,34 @@ fn prefix(b: &Builder<'_>) -> Vec<u8> {
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
+}
+
+// === disable_symlinks ===
+
+fn symlinks(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    if b.block().conf.files.symlinks.is_some() {
+        return Err(call.duplicate());
+    }
+    let (mut refused, mut from) = (None, None);
+    for word in call.args() {
+        match word {
+            b"off" => refused = Some(RefusedLinks::None),
+            b"on" => refused = Some(RefusedLinks::All),
+            b"if_not_owner" => refused = Some(RefusedLinks::OfOthers),
+            [b'f', b'r', b'o', b'm', b'=', path @ ..] => from = Some(b.compile(path)?),
+            _ => return Err(invalid_parameter(word)),
+        }
+    }
+    let Some(refused) = refused else {
+        let text = "\"disable_symlinks\" must have \"off\", \"on\" or \"if_not_owner\" parameter";
+        return Err(Diagnostic::emerg(text));
+    };
+    if call.count() == 2 && from.is_none() {
+        let text = format!("duplicate parameters \"{} {}\"", call.text(0), call.text(1));
+        return Err(Diagnostic::emerg(text));
+    }
+    b.block().conf.files.symlinks = Some(Symlinks { refused, from });
+    Ok(())
 }
 
 // === index ===
@@ -325,9 +353,9 @@ fn try_files(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 /// `=CODE`.
 fn status(code: &[u8]) -> Outcome<u16> {
     let number = value::number(&code[1..]).and_then(|number| u16::try_from(number).ok());
-    number.filter(|number| *number <= 999).ok_or_else(|| {
-        Diagnostic::emerg(format!("invalid code \"{}\"", String::from_utf8_lossy(code)))
-    })
+    number
+        .filter(|number| *number <= 999)
+        .ok_or_else(|| Diagnostic::emerg(format!("invalid code \"{}\"", String::from_utf8_lossy(code))))
 }
 
 impl FilesDraft {
@@ -349,6 +377,7 @@ impl FilesDraft {
                 format: self.autoindex_format.unwrap_or_default(),
             },
             random_index: self.random_index.unwrap_or(false),
+            symlinks: self.symlinks.clone().unwrap_or_default(),
         }
     }
 }

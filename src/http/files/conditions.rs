@@ -12,7 +12,9 @@ pub fn apply(ctx: &RequestCtx, answer: Answer) -> Answer {
     if answer.status != 200 || !answer.conditional {
         return answer;
     }
-    if changed_since(ctx, &answer) || ctx.header("if-match").is_some_and(|list| !matches(list, &answer, false)) {
+    if changed_since(ctx, &answer)
+        || ctx.header("if-match").is_some_and(|list| !matches(list, &answer, false))
+    {
         return Answer::error(412);
     }
     let (since, none) = (ctx.header("if-modified-since"), ctx.header("if-none-match"));

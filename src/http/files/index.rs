@@ -14,6 +14,8 @@ use crate::request::answer::Answer;
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::path::{FilePath, as_path};
 
+use super::open;
+
 /// Sends the request to the first index file that is there. `None` if there is a directory, but no such file.
 pub fn find(ctx: &RequestCtx) -> Option<Content> {
     let mut tested = false;
@@ -26,11 +28,11 @@ pub fn find(ctx: &RequestCtx) -> Option<Content> {
         let length = directory.path.len();
         let mut path = directory;
         path.path.extend_from_slice(&name);
-        let Err(error) = fs::metadata(path.as_path()) else {
+        let Err(error) = open::metadata(ctx, path.as_path()) else {
             return Some(redirect(ctx, [&ctx.uri, &name[..]].concat()));
         };
         let errno = error.raw_os_error().map(Errno::from_raw);
-        if matches!(errno, Some(Errno::ENOTDIR | Errno::ENAMETOOLONG | Errno::EACCES)) {
+        if matches!(errno, Some(Errno::ENOTDIR | Errno::ENAMETOOLONG | Errno::EACCES | Errno::ELOOP)) {
             return Some(Content::Answer(missing(ctx, &path, &error)));
         }
         if !tested {
@@ -40,7 +42,12 @@ pub fn find(ctx: &RequestCtx) -> Option<Content> {
             tested = true;
         }
         if errno != Some(Errno::ENOENT) {
-            let text = format!("stat() \"{}\" failed ({})", path.text(), log::os_error(&error));
+            let text = format!(
+                "{} \"{}\" failed ({})",
+                open::call(ctx, "stat()"),
+                path.text(),
+                log::os_error(&error)
+            );
             ctx.log(Severity::Crit, &text);
             return Some(Content::Answer(Answer::error(500)));
         }
@@ -56,7 +63,7 @@ fn redirect(ctx: &RequestCtx, path: Vec<u8>) -> Content {
 fn test_directory(ctx: &RequestCtx, path: &FilePath, length: usize) -> Option<Answer> {
     let directory = &path.path[..length];
     let directory = directory.strip_suffix(b"/").filter(|shorter| !shorter.is_empty()).unwrap_or(directory);
-    let error = match fs::metadata(as_path(directory)) {
+    let error = match open::metadata(ctx, as_path(directory)) {
         Ok(metadata) if metadata.is_dir() => return None,
         Ok(_) => {
             let directory = String::from_utf8_lossy(directory);
@@ -67,10 +74,10 @@ fn test_directory(ctx: &RequestCtx, path: &FilePath, length: usize) -> Option<An
     };
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOENT) => Some(missing(ctx, path, &error)),
-        Some(Errno::EACCES) => None,
+        Some(Errno::EACCES | Errno::ELOOP) => None,
         _ => {
-            let directory = String::from_utf8_lossy(directory);
-            let text = format!("stat() \"{directory}\" failed ({})", log::os_error(&error));
+            let (call, directory) = (open::call(ctx, "stat()"), String::from_utf8_lossy(directory));
+            let text = format!("{call} \"{directory}\" failed ({})", log::os_error(&error));
             ctx.log(Severity::Crit, &text);
             Some(Answer::error(500))
         }
@@ -79,7 +86,11 @@ fn test_directory(ctx: &RequestCtx, path: &FilePath, length: usize) -> Option<An
 
 fn missing(ctx: &RequestCtx, path: &FilePath, error: &io::Error) -> Answer {
     let (path, text) = (path.text(), log::os_error(error));
-    if error.raw_os_error().map(Errno::from_raw) == Some(Errno::EACCES) {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    if errno == Some(Errno::ELOOP) {
+        return Answer::error(403);
+    }
+    if errno == Some(Errno::EACCES) {
         ctx.log(Severity::Error, &format!("\"{path}\" is forbidden ({text})"));
         return Answer::error(403);
     }

@@ -25,7 +25,8 @@ use crate::request::{RequestCtx, uri};
 use open::{Kind, Opened};
 
 /// A transparent image of one dot.
-const GIF: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x01\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x01\x00,\
+const GIF: &[u8] =
+    b"GIF89a\x01\x00\x01\x00\x80\x01\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x01\x00,\
     \x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02L\x01\x00;";
 
 /// `Last-Modified` of that image: nginx's author was born there.
@@ -53,7 +54,8 @@ async fn content(ctx: &RequestCtx) -> Content {
         return Content::Answer(file(ctx));
     }
     let readable = matches!(ctx.method, Method::GET | Method::HEAD | Method::POST);
-    if readable && ctx.conf.files.random_index
+    if readable
+        && ctx.conf.files.random_index
         && let Some(content) = index::random(ctx)
     {
         return content;
@@ -90,9 +92,9 @@ fn plain(ctx: &RequestCtx) -> Answer {
         return Answer::error(405);
     }
     let Some(path) = ctx.file_path() else { return Answer::error(500) };
-    let opened = match Opened::new(path.as_path()) {
+    let opened = match Opened::new(ctx, path.as_path()) {
         Ok(opened) => opened,
-        Err(error) => return refuse(ctx, "open()", &path, &error),
+        Err(error) => return refuse(ctx, &path, &error),
     };
     match opened.kind() {
         Kind::Directory => directory(ctx),
@@ -154,7 +156,7 @@ fn compressed(ctx: &RequestCtx) -> Compressed {
     }
     let Some(mut path) = ctx.file_path() else { return Compressed::Answer(Box::new(Answer::error(500))) };
     path.path.extend_from_slice(b".gz");
-    let opened = match Opened::new(path.as_path()) {
+    let opened = match Opened::new(ctx, path.as_path()) {
         Ok(opened) => opened,
         Err(error) => {
             let severity = match open::status(&error) {
@@ -162,7 +164,7 @@ fn compressed(ctx: &RequestCtx) -> Compressed {
                 403 => Severity::Error,
                 _ => Severity::Crit,
             };
-            failed(ctx, severity, "open()", &path, &error);
+            failed(ctx, severity, &path, &error);
             return Compressed::None;
         }
     };
@@ -181,15 +183,16 @@ fn compressed(ctx: &RequestCtx) -> Compressed {
 }
 
 /// The answer for a file that the system does not give.
-fn refuse(ctx: &RequestCtx, call: &str, path: &FilePath, error: &std::io::Error) -> Answer {
+fn refuse(ctx: &RequestCtx, path: &FilePath, error: &std::io::Error) -> Answer {
     let status = open::status(error);
     let severity = if status == 500 { Severity::Crit } else { Severity::Error };
     if status != 404 || ctx.conf.files.log_not_found {
-        failed(ctx, severity, call, path, error);
+        failed(ctx, severity, path, error);
     }
     Answer::error(status)
 }
 
-fn failed(ctx: &RequestCtx, severity: Severity, call: &str, path: &FilePath, error: &std::io::Error) {
+fn failed(ctx: &RequestCtx, severity: Severity, path: &FilePath, error: &std::io::Error) {
+    let call = open::call(ctx, "open()");
     ctx.log(severity, &format!("{call} \"{}\" failed ({})", path.text(), log::os_error(error)));
 }

@@ -64,12 +64,7 @@ fn single(answer: Answer, source: Arc<dyn Source>, range: Range<u64>) -> Answer 
     Answer { status: 206, ranges: Ranges::Content(content), body: Payload::Pieces(body), ..answer }
 }
 
-fn several(
-    responder: &Responder,
-    answer: Answer,
-    source: Arc<dyn Source>,
-    ranges: &[Range<u64>],
-) -> Answer {
+fn several(responder: &Responder, answer: Answer, source: Arc<dyn Source>, ranges: &[Range<u64>]) -> Answer {
     let boundary = format!("{:020}", BOUNDARY.fetch_add(1, Ordering::Relaxed) + 1);
     let kind = answer.content_type.as_deref().unwrap_or_default();
     let mut header = format!("\r\n--{boundary}\r\n").into_bytes();

@@ -1,6 +1,5 @@
 //! `try_files`: between access rules and the handler of a location.
 
-use std::fs;
 use std::sync::Arc;
 
 use axum::extract::Request;
@@ -15,6 +14,8 @@ use crate::request::answer::Answer;
 use crate::request::content::InternalRedirect;
 use crate::request::path::FilePath;
 use crate::request::{RequestCtx, uri};
+
+use super::open;
 
 /// Where the files led.
 enum Found {
@@ -54,7 +55,7 @@ fn find(ctx: &RequestCtx, tried: &TryFiles) -> Found {
     for file in &tried.files {
         let name = name(ctx, &file.name);
         let path = base.with_name(&name);
-        match fs::metadata(path.as_path()) {
+        match open::metadata(ctx, path.as_path()) {
             Ok(metadata) if metadata.is_dir() == file.directory => {
                 return taken(ctx, name, file.directory);
             }
@@ -106,7 +107,8 @@ fn taken(ctx: &RequestCtx, name: Vec<u8>, directory: bool) -> Found {
 fn complain(ctx: &RequestCtx, path: &FilePath, error: &std::io::Error) {
     let errno = error.raw_os_error().map(Errno::from_raw);
     if !matches!(errno, Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) | None) {
-        let text = format!("stat() \"{}\" failed ({})", path.text(), log::os_error(error));
+        let text =
+            format!("{} \"{}\" failed ({})", open::call(ctx, "stat()"), path.text(), log::os_error(error));
         ctx.log(Severity::Crit, &text);
     }
 }

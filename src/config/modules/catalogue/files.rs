@@ -1,12 +1,9 @@
 //! Serving files: root, index, listings, caches of open files, uploads by WebDAV.
 
 use super::{
-    Directive, HSL, HSLI, L, Module, NONE, ONE, ONE_OR_TWO, ONE_TO_FOUR, ONE_TO_THREE, SOME, TWO,
-    rows,
+    Directive, HSL, HSLI, L, Module, NONE, ONE, ONE_OR_TWO, ONE_TO_FOUR, ONE_TO_THREE, SOME, TWO, rows,
 };
 
-const NO_SYMLINK_CHECK: &str =
-    "Encke does not do this yet: a file that nginx would have refused behind a link could be read";
 const NO_DAV: &str =
     "Encke does not do this yet: a file that nginx would have stored, moved or deleted would not be";
 const NO_VIDEO: &str =
@@ -32,8 +29,6 @@ const CORE: &[Directive] = &rows![
         "Reads files of this size and above past the page cache.";
     Accepted(offset) "directio_alignment", HSL, ONE, "512", FILE_TUNING,
         "Alignment of reads past the page cache.";
-    Refused "disable_symlinks", HSL, ONE_OR_TWO, "off", NO_SYMLINK_CHECK,
-        "Refuses files behind symbolic links.";
     Accepted(file_cache) "open_file_cache", HSL, ONE_OR_TWO, "off", FILE_TUNING,
         "Keeps files open between requests.";
     Accepted(flag) "open_file_cache_errors", HSL, ONE, "off", FILE_TUNING,

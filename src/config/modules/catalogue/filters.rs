@@ -1,8 +1,6 @@
 //! What changes an answer on its way out: the rest of gzip and charset, additions, substitutions, SSI, images, XSLT, Perl.
 
-use super::{
-    Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, TWO_BLOCK, rows,
-};
+use super::{Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, TWO_BLOCK, rows};
 
 const COMPRESSOR: &str = "it tunes the compressor's memory; the answer unpacks to the same bytes without it";
 const NO_RECODING: &str = "Encke does not convert between character sets: a text that nginx would have \
