@@ -111,7 +111,8 @@ pub fn proxied(conf: &GzipProxied, answer: &ProxiedAnswer<'_>) -> bool {
             || (conf.no_store && says(b"no-store"))
             || (conf.private && says(b"private"));
     }
-    !(conf.no_last_modified && answer.last_modified) && !(conf.no_etag && answer.etag)
+    let told = (conf.no_last_modified && answer.last_modified) || (conf.no_etag && answer.etag);
+    !told
 }
 
 /// Whether an answer is of a kind that is compressed for those who take it.
