@@ -24,7 +24,7 @@ mod play;
 
 /// Cases in which encke deliberately differs, by the topic under which `docs/differences.md` says so and why.
 const DIFFERENCES: &[(&str, &[&str])] = &[
-    ("a configuration that serves nothing", &["events only"]),
+    ("a configuration without servers", &["events only"]),
     (
         "HTTP/0.9 (`GET /path` without version)",
         &["HTTP/0.9", "HTTP/0.9 with headers", "HTTP/0.9 of another method"],

@@ -12,6 +12,8 @@ mod article;
 mod docs;
 // Every example configuration does what it says.
 mod examples;
+// Files and slow answers.
+mod files;
 // More messages than fit into the memory limit.
 mod flood;
 // Connections that leave hyper to wait, and come back.
