@@ -116,3 +116,33 @@ fn a_client_that_reads_nothing_of_a_file_is_left() {
         other => panic!("{:.100}", format!("{other:?}")),
     }
 }
+
+#[test]
+fn an_answer_does_not_wait_for_a_body_that_nobody_needs() {
+    let server = Server::start(Conf::server("client_max_body_size 10m; location / { return 200 \"at once\"; }"));
+    let mut client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nbegin");
+    assert_eq!(client.receive(PATIENCE).into_response().text(), "at once");
+    client.send(vec![b'x'; 1_000_000 - "begin".len()]);
+    client.send(request("/"));
+    assert_eq!(client.receive(PATIENCE).into_response().text(), "at once", "the connection goes on");
+}
+
+#[test]
+fn a_subscriber_may_wait_on_a_connection_whose_body_was_dropped() {
+    let server = Server::start(Conf::server(
+        "location / { return 200 \"at once\"; }
+         location /publish { set $push_channel_id a; push_publisher; }
+         location /activity { set $push_channel_id a; push_subscriber; }",
+    ));
+    let mut client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    assert_eq!(client.receive(PATIENCE).into_response().text(), "at once");
+    client.send("3\r\ndef\r\n0\r\n\r\nGET /activity HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let deadline = Instant::now() + PATIENCE;
+    while !server.get("/publish").text().ends_with("subscribers: 1") {
+        assert!(Instant::now() < deadline, "it never waits");
+    }
+    server.post("/publish", "message");
+    assert_eq!(client.receive(PATIENCE).into_response().text(), "message");
+}

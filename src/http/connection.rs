@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -178,12 +179,32 @@ async fn answer(
     let rendered = reply.rendered.ok_or(Silence)?;
     let keep_alive = rendered.keep_alive && !*shared.draining.borrow();
     state.borrow_mut().answer_under(&reply.conf.core, reply.linger);
+    if reply.continues {
+        state.borrow_mut().push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
+    }
     transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
+    if let Some(body) = reply.unread {
+        drop_body(body).await.ok_or(Silence)?;
+    }
     state.borrow_mut().end();
     let connection = if keep_alive { "keep-alive" } else { "close" };
     let mut response = Response::new(Empty::new());
     response.headers_mut().insert("connection", http::HeaderValue::from_static(connection));
     Ok(response)
+}
+
+/// Drops the rest of a body after the answer; `None` if it does not come to an end in time.
+async fn drop_body(mut body: Body) -> Option<()> {
+    let (time, timeout) = LINGERING;
+    let end = tokio::time::Instant::now() + time;
+    loop {
+        let patience = end.saturating_duration_since(tokio::time::Instant::now()).min(timeout);
+        match tokio::time::timeout(patience, body.frame()).await {
+            Ok(None) => return Some(()),
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(_))) | Err(_) => return None,
+        }
+    }
 }
 
 /// The connection is to be closed without an answer.

@@ -4,7 +4,7 @@
 //! of writing answers is not nginx's: HTTP/1.0 in the status line for old clients, its own spelling and order of
 //! headers, its own bare errors. So each answer is put into the gate as finished bytes (the same bytes a parked
 //! connection would get), and of what hyper itself writes only `100 Continue` passes: whatever comes while a request
-//! is being handled and not yet answered.
+//! is being handled and not yet being answered.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -58,6 +58,8 @@ pub struct GateState {
     readahead: BytesMut,
     /// Whether some of the request came together with the one before it: `$pipe`.
     pub pipelined: bool,
+    /// The request is being answered: what hyper would write is not wanted any more.
+    answering: bool,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
     /// To be woken when there is room for more output.
@@ -95,6 +97,7 @@ impl GateState {
             reading: Reading::Head(Vec::new(), false),
             pipelined: !readahead.is_empty(),
             readahead: readahead.into(),
+            answering: false,
             waiting: None,
             crowded: None,
         }))
@@ -102,7 +105,7 @@ impl GateState {
 
     /// A request's head has been read; `body` is the length of its body, `None` for chunks. Returns the head as it came.
     pub fn begin(&mut self, body: Option<u64>) -> Vec<u8> {
-        self.phase = Phase::Handling;
+        (self.phase, self.answering) = (Phase::Handling, false);
         let body = body.map_or_else(|| Reading::Chunks(Chunks::default()), Reading::Length);
         self.wake();
         match std::mem::replace(&mut self.reading, body) {
@@ -114,6 +117,7 @@ impl GateState {
     /// The request will be answered under these settings.
     pub fn answer_under(&mut self, core: &CoreConf, linger: bool) {
         self.linger = linger;
+        self.answering = true;
         self.keepalive_timeout = core.keepalive_timeout;
         self.send_timeout = core.send_timeout;
     }
@@ -305,7 +309,7 @@ impl AsyncRead for Gate {
 impl AsyncWrite for Gate {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.state.borrow_mut();
-        if state.phase == Phase::Handling {
+        if state.phase == Phase::Handling && !state.answering {
             state.push(Bytes::copy_from_slice(buf));
         }
         Poll::Ready(Ok(buf.len()))

@@ -60,6 +60,10 @@ pub struct Reply {
     pub linger: bool,
     /// Its lines in access logs, to be written once it was sent.
     pub log: Option<Box<PendingLog>>,
+    /// The client waits for `100 Continue` first.
+    pub continues: bool,
+    /// What nobody read of the request's body: to be dropped after the answer.
+    pub unread: Option<Body>,
 }
 
 /// Where the phases before content have led.
@@ -440,30 +444,39 @@ fn follow(ctx: &mut RequestCtx, redirect: InternalRedirect) -> Routed {
     }
 }
 
-/// Reads what is left of the body, completes the answer and writes it down. With `lingering`, the body is left for the
-/// time after the answer.
+/// Completes the answer and writes it down. What has not come of the body by now is left for the time after the
+/// answer; with `lingering`, all of it.
 async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Reply {
     let conf = Arc::clone(&ctx.conf);
+    let was_special = answer.special;
     if answer.special {
         answer = pages::complete(answer, &ctx);
     }
-    if !(answer.close || answer.silent || lingering)
-        && let Err(failed) = body::discard(&ctx).await
-    {
+    // An error tells the client enough: it need not send the body.
+    let expected = ctx.body.is_untouched() && expects_continue(&ctx);
+    let continues = expected && !was_special;
+    if !(expected || answer.close || answer.silent || lingering) && body::discard_early(&ctx).await.is_err() {
         answer.close = true;
-        answer.silent = failed.silent;
     }
     complete_location(&ctx, &mut answer);
-    let linger = answer.close || lingering;
+    let linger = answer.close || lingering || ctx.body.is_unread();
     ctx.keep_alive &= !answer.close;
     let log = PendingLog::new(&ctx);
     if answer.silent {
         if let Some(log) = log {
             log.write(&Sent { status: answer.status, ..Sent::default() }, &[]);
         }
-        return Reply { rendered: None, conf, linger: lingering, log: None };
+        return Reply { rendered: None, conf, linger: lingering, log: None, continues: false, unread: None };
     }
-    Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log }
+    let rendered = Responder::new(&ctx).render(answer);
+    let unread = ctx.body.take_unread().filter(|_| rendered.keep_alive);
+    Reply { rendered: Some(rendered), conf, linger, log, continues, unread }
+}
+
+/// `Expect: 100-continue`
+fn expects_continue(ctx: &RequestCtx) -> bool {
+    let expected = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
+    !ctx.is_http10() && ctx.header("expect").is_some_and(expected)
 }
 
 /// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where

@@ -1,9 +1,11 @@
 //! Reading a request's body.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
@@ -42,6 +44,24 @@ impl RequestBody {
             State::Read(bytes) => Some(bytes.clone()),
             State::Gone | State::Unread(_) => None,
         }
+    }
+
+    /// Takes the body, if nobody read it.
+    pub fn take_unread(&self) -> Option<Body> {
+        match self.replace(State::Gone) {
+            State::Unread(body) => Some(body),
+            State::Gone | State::Read(_) => None,
+        }
+    }
+
+    /// Whether nobody has read it, be there any or not.
+    pub fn is_untouched(&self) -> bool {
+        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Unread(_))
+    }
+
+    /// Whether some of it is still to come.
+    pub fn is_unread(&self) -> bool {
+        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Unread(body) if !body.is_end_stream())
     }
 
     fn replace(&self, state: State) -> State {
@@ -89,6 +109,33 @@ async fn receive(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
     Ok([&first[..], &rest[..]].concat().into())
 }
 
+/// How often a body is asked again for what has come of it already: it is on its way from the connection.
+const ASKED_AGAIN: usize = 3;
+
+/// Drops what has already come of a body that nobody wants; true if that was all of it. The rest may come after the
+/// answer.
+///
+/// # Errors
+/// 400 for what is no chunk.
+pub async fn discard_early(ctx: &RequestCtx) -> Result<bool, Answer> {
+    let State::Unread(mut body) = ctx.body.replace(State::Gone) else { return Ok(true) };
+    let mut asked = 0;
+    while asked <= ASKED_AGAIN {
+        let frame = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+        match frame {
+            Poll::Ready(None) => return Ok(true),
+            Poll::Ready(Some(Ok(_))) => asked = 0,
+            Poll::Ready(Some(Err(_))) => return Err(broken()),
+            Poll::Pending => {
+                asked += 1;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    ctx.body.replace(State::Unread(body));
+    Ok(false)
+}
+
 /// Reads a body that nobody wants, within the limits of one that is wanted.
 ///
 /// # Errors
@@ -129,9 +176,13 @@ async fn next(ctx: &RequestCtx, body: &mut Body) -> Result<Option<Bytes>, Answer
                 }
             }
             // Not a chunk where one was due, or the end of the connection before the end of the body.
-            Some(Err(_)) => return Err(Answer { close: true, ..Answer::error(400) }),
+            Some(Err(_)) => return Err(broken()),
         }
     }
+}
+
+fn broken() -> Answer {
+    Answer { close: true, ..Answer::error(400) }
 }
 
 fn length_of(data: &[u8]) -> u64 {
