@@ -119,7 +119,8 @@ fn a_client_that_reads_nothing_of_a_file_is_left() {
 
 #[test]
 fn an_answer_does_not_wait_for_a_body_that_nobody_needs() {
-    let server = Server::start(Conf::server("client_max_body_size 10m; location / { return 200 \"at once\"; }"));
+    let server =
+        Server::start(Conf::server("client_max_body_size 10m; location / { return 200 \"at once\"; }"));
     let mut client = server.connect();
     client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nbegin");
     assert_eq!(client.receive(PATIENCE).into_response().text(), "at once");
