@@ -112,6 +112,9 @@ async fn receive(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
 /// How often a body is asked again for what has come of it already: it is on its way from the connection.
 const ASKED_AGAIN: usize = 3;
 
+/// How much of a body is dropped before the answer: somebody who sends without end is answered, too.
+const MOST_EARLY: u64 = 64 * 1024;
+
 /// Drops what has already come of a body that nobody wants; true if that was all of it. The rest may come after the
 /// answer.
 ///
@@ -119,12 +122,15 @@ const ASKED_AGAIN: usize = 3;
 /// 400 for what is no chunk.
 pub async fn discard_early(ctx: &RequestCtx) -> Result<bool, Answer> {
     let State::Unread(mut body) = ctx.body.replace(State::Gone) else { return Ok(true) };
-    let mut asked = 0;
-    while asked <= ASKED_AGAIN {
+    let (mut asked, mut dropped) = (0, 0);
+    while asked <= ASKED_AGAIN && dropped <= MOST_EARLY {
         let frame = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
         match frame {
             Poll::Ready(None) => return Ok(true),
-            Poll::Ready(Some(Ok(_))) => asked = 0,
+            Poll::Ready(Some(Ok(frame))) => {
+                dropped += frame.data_ref().map_or(0, |data| length_of(data));
+                asked = 0;
+            }
             Poll::Ready(Some(Err(_))) => return Err(broken()),
             Poll::Pending => {
                 asked += 1;

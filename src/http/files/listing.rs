@@ -49,10 +49,10 @@ pub async fn answer(ctx: &RequestCtx) -> Answer {
     };
     let (kind, text): (&[u8], Vec<u8>) = match listing.format {
         ListingFormat::Html => (b"text/html", html(ctx, listing, &entries)),
-        ListingFormat::Xml => (b"text/xml; charset=utf-8", xml(listing, &entries)),
+        ListingFormat::Xml => (b"text/xml; charset=utf-8", xml(&entries)),
         ListingFormat::Json | ListingFormat::Jsonp => match callback {
-            Some(callback) => (b"application/javascript", jsonp(&callback, listing, &entries)),
-            None => (b"application/json", json(listing, &entries)),
+            Some(callback) => (b"application/javascript", jsonp(&callback, &entries)),
+            None => (b"application/json", json(&entries)),
         },
     };
     // Its length is not told, as in nginx.
@@ -190,7 +190,7 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn json(_: &Listing, entries: &[Entry]) -> Vec<u8> {
+fn json(entries: &[Entry]) -> Vec<u8> {
     let mut out = b"[".to_vec();
     for (at, entry) in entries.iter().enumerate() {
         out.extend_from_slice(if at == 0 { b"\r\n{ \"name\":\"" } else { b",\r\n{ \"name\":\"" });
@@ -206,8 +206,8 @@ fn json(_: &Listing, entries: &[Entry]) -> Vec<u8> {
     out
 }
 
-fn jsonp(callback: &[u8], listing: &Listing, entries: &[Entry]) -> Vec<u8> {
-    [b"/* callback */\r\n", callback, b"(", &json(listing, entries), b");"].concat()
+fn jsonp(callback: &[u8], entries: &[Entry]) -> Vec<u8> {
+    [b"/* callback */\r\n", callback, b"(", &json(entries), b");"].concat()
 }
 
 fn escape_json(text: &[u8], out: &mut Vec<u8>) {
@@ -225,7 +225,7 @@ fn escape_json(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn xml(_: &Listing, entries: &[Entry]) -> Vec<u8> {
+fn xml(entries: &[Entry]) -> Vec<u8> {
     let mut out = b"<?xml version=\"1.0\"?>\r\n<list>\r\n".to_vec();
     for entry in entries {
         let kind = kind_name(entry.kind);
