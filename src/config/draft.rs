@@ -10,7 +10,7 @@ use encke_parser::Span;
 use super::context::Contexts;
 use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, TryFiles, User};
 use super::modules::access::AccessDraft;
-use super::modules::charset::CharsetDraft;
+use super::modules::charset::{CharsetDraft, CharsetMap};
 use super::modules::files::FilesDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
@@ -68,6 +68,8 @@ pub struct HttpDraft {
     pub servers: Vec<Block>,
     /// `log_format`s by name.
     pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
+    /// `charset_map`s.
+    pub charset_maps: Vec<CharsetMap>,
     /// `push_max_reserved_memory`.
     pub max_reserved_memory: Option<u64>,
     /// Every `listen` so far, by address, to notice repetitions.

@@ -142,7 +142,7 @@ impl Merger<'_, '_> {
         block.server.inherit(defaults);
         let limits = std::mem::take(&mut block.server);
         self.check_buffers(&limits)?;
-        let conf = Arc::new(self.conf(String::new(), &block.conf, &block.own));
+        let conf = Arc::new(self.conf(String::new(), &block.conf, &block.own)?);
         let name = first_name(&block);
         let place = block.span.map_or_else(String::new, |span| diag::place(self.b.sources, span));
         let locations = self.locations(block.locations, &block.conf)?;
@@ -213,7 +213,7 @@ impl Merger<'_, '_> {
         };
         let nested = self.locations(std::mem::take(&mut block.locations), &block.conf)?;
         let ops = std::mem::take(&mut block.ops);
-        let conf = Arc::new(self.conf(name, &block.conf, &block.own));
+        let conf = Arc::new(self.conf(name, &block.conf, &block.own)?);
         let rewrite = self.program(ops, Some((&block, &conf)))?;
         Ok(Location { matcher, conf, rewrite, nested })
     }
@@ -248,7 +248,7 @@ impl Merger<'_, '_> {
             (block.own.publisher, block.own.subscriber) = (location.own.publisher, location.own.subscriber);
         }
         block.own.empty_gif |= location.own.empty_gif;
-        let mut conf = self.conf(around.name.clone(), &block.conf, &block.own);
+        let mut conf = self.conf(around.name.clone(), &block.conf, &block.own)?;
         conf.limit_except.clone_from(&around.limit_except);
         Ok(conf)
     }
@@ -267,27 +267,32 @@ impl Merger<'_, '_> {
         Ok(())
     }
 
-    fn conf(&self, name: String, conf: &ConfDraft, own: &OwnDraft) -> LocationConf {
+    fn conf(&mut self, name: String, conf: &ConfDraft, own: &OwnDraft) -> Outcome<LocationConf> {
+        let mut charset = conf.charset.finish();
+        match conf.charset.recoding(&self.b.http.charset_maps) {
+            Ok(recoding) => charset.recoding = recoding,
+            Err(error) => self.b.settle(Err(error))?,
+        }
         let limit_except = own.limit_except.as_ref().map(|(methods, block)| {
             let mut access = block.conf.access.clone();
             access.inherit(&conf.access);
             LimitExcept { methods: methods.clone(), access: access.finish() }
         });
-        LocationConf {
+        Ok(LocationConf {
             name,
             core: conf.core.finish(),
             access: conf.access.finish(),
             limit_except,
             headers: conf.headers.finish(),
             log: conf.log.finish(&self.error_log),
-            charset: conf.charset.finish(),
+            charset,
             gzip: conf.gzip.finish(),
             files: conf.files.finish(&self.default_root),
             try_files: own.try_files.clone(),
             empty_gif: own.empty_gif,
             output: conf.output.finish(),
             push: conf.push.finish(own, &self.channel_id),
-        }
+        })
     }
 }
 

@@ -486,8 +486,21 @@ pub enum LogEscape {
 pub struct CharsetConf {
     /// The name added to text types; `None` = off.
     pub charset: Option<Template>,
+    /// `source_charset`, where it is another one: how texts get from it to `charset`.
+    pub recoding: Option<Arc<Recoding>>,
     /// `charset_types` in force (lower case).
     pub types: Arc<Vec<Box<str>>>,
+}
+
+/// How texts get from one character set to another.
+#[derive(Clone, Debug)]
+pub enum Recoding {
+    /// Each byte becomes another.
+    Bytes(Box<[u8; 256]>),
+    /// Each byte becomes a letter in UTF-8.
+    ToUtf8(Box<[Box<[u8]>]>),
+    /// Each letter in UTF-8 becomes a byte, if it is among these.
+    FromUtf8(std::collections::HashMap<char, u8>),
 }
 
 /// `gzip`.

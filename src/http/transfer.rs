@@ -13,6 +13,7 @@ use crate::request::answer::{self, Framed, Rendered, Sent};
 use crate::request::gzip::Compressor;
 use crate::request::log_line::PendingLog;
 use crate::request::pace::Pace;
+use crate::request::recode::Recoder;
 
 use super::gate::{self, GateState};
 use super::parking::Paced;
@@ -36,9 +37,9 @@ pub async fn send(
     transfer.push(rendered.head, Which::Head).await;
     match rendered.body {
         Framed::Whole(bytes) => transfer.push(bytes, Which::Body).await,
-        Framed::Pieces { pieces, gzip, last_chunk } => {
+        Framed::Pieces { pieces, recoder, gzip, last_chunk } => {
             let length = pieces.length;
-            let framing = Framing { compressor: gzip.map(Compressor::new), last_chunk };
+            let framing = Framing { recoder, compressor: gzip.map(Compressor::new), last_chunk };
             transfer.send_pieces(pieces.take(), length, framing).await?;
         }
     }
@@ -176,6 +177,7 @@ impl Drop for Transfer<'_> {
 
 /// What is done to each piece of a body.
 struct Framing {
+    recoder: Option<Recoder>,
     compressor: Option<Compressor>,
     /// What ends it, if each piece is a chunk.
     last_chunk: Option<Bytes>,
@@ -184,6 +186,10 @@ struct Framing {
 impl Framing {
     /// What goes over the wire for a piece; none while the compressor keeps it.
     fn feed(&mut self, piece: Bytes) -> Option<Bytes> {
+        let piece = match &mut self.recoder {
+            Some(recoder) => recoder.feed(&piece),
+            None => piece,
+        };
         let piece = match &mut self.compressor {
             Some(compressor) => compressor.feed(&piece),
             None => piece,
@@ -192,10 +198,12 @@ impl Framing {
     }
 
     /// What goes over the wire at the end.
-    fn finish(mut self) -> [Bytes; 2] {
+    fn finish(mut self) -> [Bytes; 3] {
+        let tail = self.recoder.take().map(Recoder::finish).filter(|tail| !tail.is_empty());
+        let tail = tail.and_then(|tail| self.feed(tail)).unwrap_or_default();
         let rest = self.compressor.take().map(Compressor::finish).filter(|rest| !rest.is_empty());
         let rest = rest.map_or_else(Bytes::new, |rest| self.frame(rest));
-        [rest, self.last_chunk.unwrap_or_default()]
+        [tail, rest, self.last_chunk.unwrap_or_default()]
     }
 
     fn frame(&self, piece: Bytes) -> Bytes {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::config::model::{AddHeader, Expires, ExpiresSetting, LocationConf};
+use crate::config::model::{AddHeader, Expires, ExpiresSetting, LocationConf, Recoding};
 use crate::config::template::Template;
 
 use super::gzip::{Acceptance, ProxiedAnswer};
@@ -13,6 +13,7 @@ use super::late::Pending;
 use super::pace::Pace;
 use super::pages::reason;
 use super::payload::{Payload, Pieces};
+use super::recode::{self, Recoder};
 use super::{RequestCtx, date, gzip};
 
 /// The name and version in `Server` and on error pages.
@@ -174,6 +175,8 @@ pub enum Framed {
     Pieces {
         /// Where they come from.
         pieces: Pieces,
+        /// What converts them to the answer's charset, if they are in another.
+        recoder: Option<Recoder>,
         /// `gzip_comp_level`, if they are to be compressed.
         gzip: Option<u32>,
         /// If each becomes a chunk: what comes behind the last.
@@ -262,7 +265,11 @@ impl Responder {
         let compressed = compressible && self.gives_gzip(&answer, expires.as_ref());
         let bodiless = self.head_only || matches!(answer.status, 204 | 304);
         let trailers = self.has_trailers(answer.status) && !bodiless;
-        let length = answer.body.length().filter(|_| !compressed);
+        let recoding = self.recoding(&answer);
+        let length = answer
+            .body
+            .length()
+            .filter(|_| !compressed && recoding.is_none_or(|recoding| recode::keeps_length(recoding)));
         let chunks = !self.http10 && self.conf.output.chunked_transfer_encoding && !bodiless;
         let chunked = chunks && (length.is_none() || trailers);
         let length = length.filter(|_| !chunked);
@@ -297,15 +304,18 @@ impl Responder {
             head.line("Content-Encoding", "gzip");
         }
         match &answer.ranges {
-            Ranges::Accepted if !compressed => head.line("Accept-Ranges", "bytes"),
+            Ranges::Accepted if !compressed && !self.changes_length(&answer) => {
+                head.line("Accept-Ranges", "bytes")
+            }
             Ranges::Content(range) if answer.status != 416 => head.line("Content-Range", range),
             _ => {}
         }
         let status = answer.status;
+        let recoder = recoding.filter(|_| !bodiless).map(|recoding| Recoder::new(Arc::clone(recoding)));
         let body = if bodiless { Payload::default() } else { answer.body };
         let gzip = compressed.then_some(self.conf.gzip.level);
         let last_chunk = chunked.then(|| self.last_chunk(status, &head.0));
-        let body = frame(body, gzip, last_chunk);
+        let body = frame(body, recoder, gzip, last_chunk);
         Rendered { status, head: head.finish(), body, keep_alive, pace: self.pace() }
     }
 
@@ -450,6 +460,18 @@ impl Responder {
         })
     }
 
+    /// How an answer's text is converted, if it is.
+    fn recoding(&self, answer: &Answer) -> Option<&Arc<Recoding>> {
+        let recoding = self.conf.charset.recoding.as_ref()?;
+        let named = answer.content_type.as_deref().is_some_and(|kind| self.charset(kind).is_some());
+        (named && !answer.is_encoded() && !matches!(answer.status, 301 | 302)).then_some(recoding)
+    }
+
+    /// Whether an answer's text is converted to one of another length: then no ranges of it can be given.
+    pub fn changes_length(&self, answer: &Answer) -> bool {
+        self.recoding(answer).is_some_and(|recoding| !recode::keeps_length(recoding))
+    }
+
     /// The charset that is added to a type.
     pub fn charset(&self, content_type: &[u8]) -> Option<Cow<'_, [u8]>> {
         let charset = &self.conf.charset;
@@ -519,11 +541,15 @@ fn weakened<'a>(name: &str, value: &'a [u8], compressed: bool) -> Cow<'a, [u8]> 
 }
 
 /// Compresses and frames what is in memory; what is not has that before it.
-fn frame(body: Payload, gzip: Option<u32>, last_chunk: Option<Bytes>) -> Framed {
+fn frame(body: Payload, recoder: Option<Recoder>, gzip: Option<u32>, last_chunk: Option<Bytes>) -> Framed {
     match body {
-        Payload::Pieces(pieces) => Framed::Pieces { pieces, gzip, last_chunk },
-        Payload::Source(source) => Framed::Pieces { pieces: Pieces::all(source), gzip, last_chunk },
+        Payload::Pieces(pieces) => Framed::Pieces { pieces, recoder, gzip, last_chunk },
+        Payload::Source(source) => Framed::Pieces { pieces: Pieces::all(source), recoder, gzip, last_chunk },
         Payload::Whole(bytes) => {
+            let bytes = match recoder {
+                Some(mut recoder) => [recoder.feed(&bytes), recoder.finish()].concat().into(),
+                None => bytes,
+            };
             let bytes = match gzip {
                 Some(level) if !bytes.is_empty() => gzip::compress(&bytes, level),
                 _ => bytes,

@@ -11,6 +11,7 @@ pub mod pace;
 pub mod pages;
 pub mod path;
 pub mod payload;
+pub mod recode;
 pub mod rewrite;
 pub mod uri;
 pub mod vars;

@@ -74,6 +74,7 @@ fn make() -> TempDir {
     }
     let lines: String = (0..8000).map(|line| format!("line {line:06}\n")).collect();
     write(&root.join("big.txt"), lines.as_bytes());
+    write(&root.join("koi.txt"), b"xA\xc0\xc1\xc2\x80y<\n");
     write(&root.join("listing/9999.bin"), &[b'x'; 9999]);
     write(&root.join("listing/10000.bin"), &[b'x'; 10_000]);
     write(&root.join("listing/megabyte.bin"), &vec![b'x'; 1_600_000]);

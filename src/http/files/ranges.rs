@@ -33,7 +33,7 @@ pub fn apply(ctx: &RequestCtx, answer: Answer) -> Answer {
     }
     let responder = Responder::new(ctx);
     let Some(header) = ctx.header("range").filter(|_| applies(ctx, &answer)) else { return answer };
-    if responder.compresses(&answer) {
+    if responder.compresses(&answer) || responder.changes_length(&answer) {
         return answer;
     }
     match parse(header, source.length(), ctx.conf.files.max_ranges) {

@@ -1,10 +1,8 @@
 //! What changes an answer on its way out: the rest of gzip and charset, additions, substitutions, SSI, images, XSLT, Perl.
 
-use super::{Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, TWO_BLOCK, rows};
+use super::{Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, rows};
 
 const COMPRESSOR: &str = "it tunes the compressor's memory; the answer unpacks to the same bytes without it";
-const NO_RECODING: &str = "Encke does not convert between character sets: a text that nginx would have \
-     converted would be sent as it is";
 const NO_BACKENDS: &str =
     "it is for answers of servers behind that name a character set; Encke has none behind it";
 const NO_GUNZIP: &str = "Encke does not do this yet: a client without gzip would get compressed bytes \
@@ -51,12 +49,8 @@ const GZIP: &[Directive] = &rows![
 ];
 
 const CHARSET: &[Directive] = &rows![
-    Refused "charset_map", H, TWO_BLOCK, "", NO_RECODING,
-        "A table for converting one character set to another.";
     Accepted(flag) "override_charset", HSLI, ONE, "off", NO_BACKENDS,
         "Converts answers that name a character set already.";
-    Refused "source_charset", HSLI, ONE, "", NO_RECODING,
-        "Character set that answers are written in.";
 ];
 
 const GUNZIP: &[Directive] = &rows![
