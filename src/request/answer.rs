@@ -305,7 +305,7 @@ impl Responder {
         }
         match &answer.ranges {
             Ranges::Accepted if !compressed && !self.changes_length(&answer) => {
-                head.line("Accept-Ranges", "bytes")
+                head.line("Accept-Ranges", "bytes");
             }
             Ranges::Content(range) if answer.status != 416 => head.line("Content-Range", range),
             _ => {}
