@@ -14,6 +14,8 @@ mod article;
 mod docs;
 // Every example configuration does what it says.
 mod examples;
+// Files and slow answers.
+mod files;
 // More messages than fit into the memory limit.
 mod flood;
 // Logs that are buffered, compressed, rotated, full; pipes; syslog.

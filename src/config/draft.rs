@@ -8,11 +8,14 @@ use std::time::Duration;
 use encke_parser::Span;
 
 use super::context::Contexts;
-use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, StatusPage, User};
+use super::model::{
+    Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, StatusPage, TryFiles, User,
+};
 use super::modules::access::AccessDraft;
 use super::modules::browser::BrowserDraft;
-use super::modules::charset::CharsetDraft;
+use super::modules::charset::{CharsetDraft, CharsetMap};
 use super::modules::connections::ConnectionDraft;
+use super::modules::files::FilesDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
 use super::modules::http_core::CoreDraft;
@@ -20,6 +23,7 @@ use super::modules::limit_conn::LimitConnDraft;
 use super::modules::limit_req::LimitReqDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
+use super::modules::output::OutputDraft;
 use super::modules::push::PushDraft;
 use super::modules::realip::RealIpDraft;
 use super::modules::referer::RefererDraft;
@@ -75,6 +79,8 @@ pub struct HttpDraft {
     pub servers: Vec<Block>,
     /// `log_format`s by name.
     pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
+    /// `charset_map`s.
+    pub charset_maps: Vec<CharsetMap>,
     /// `push_max_reserved_memory`.
     pub max_reserved_memory: Option<u64>,
     /// Zones of `limit_req` and `limit_conn`, in the order in which they were first named.
@@ -128,6 +134,8 @@ pub struct ConfDraft {
     pub referer: RefererDraft,
     pub secure_link: SecureLinkDraft,
     pub userid: UseridDraft,
+    pub files: FilesDraft,
+    pub output: OutputDraft,
     pub push: PushDraft,
 }
 
@@ -142,6 +150,10 @@ pub struct OwnDraft {
     pub status: Option<StatusPage>,
     /// `limit_except`: methods and the block.
     pub limit_except: Option<(Vec<String>, Box<Block>)>,
+    /// `try_files`.
+    pub try_files: Option<Arc<TryFiles>>,
+    /// `empty_gif`.
+    pub empty_gif: bool,
 }
 
 /// What a `location` block is, besides its content.
@@ -215,6 +227,8 @@ impl ConfDraft {
         self.referer.inherit(&parent.referer);
         self.secure_link.inherit(&parent.secure_link);
         self.userid.inherit(&parent.userid);
+        self.files.inherit(&parent.files);
+        self.output.inherit(&parent.output);
         self.push.inherit(&parent.push);
     }
 }

@@ -8,8 +8,10 @@ use super::builtin;
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
-    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Server,
+    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Root,
+    Server,
 };
+use super::modules::files;
 use super::modules::location::shown;
 use super::modules::server_name::{NameKind, ServerName};
 use super::template::Template;
@@ -27,6 +29,7 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
     let names: Vec<_> = blocks.iter().map(names).collect();
     let merger = &mut Merger {
         channel_id: channel_id(b, &blocks),
+        default_root: files::default_root(b),
         error_log: b.main.error_log.clone(),
         names: Vec::new(),
         b,
@@ -114,6 +117,7 @@ const LARGE_BUFFERS: (usize, usize) = (4, 8 << 10);
 struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     channel_id: Template,
+    default_root: Root,
     error_log: Vec<ErrorLog>,
     /// Of the server that is being merged.
     names: Vec<ServerName>,
@@ -234,6 +238,7 @@ impl Merger<'_, '_> {
         if !block.own.publisher && block.own.subscriber.is_none() {
             (block.own.publisher, block.own.subscriber) = (location.own.publisher, location.own.subscriber);
         }
+        block.own.empty_gif |= location.own.empty_gif;
         let mut conf = self.conf(around.name.clone(), &block.conf, &block.own)?;
         conf.limit_except.clone_from(&around.limit_except);
         Ok(conf)
@@ -262,6 +267,11 @@ impl Merger<'_, '_> {
             let access_log = log.finish(&self.error_log).access;
             LimitExcept { methods: methods.clone(), access: access.finish(), access_log }
         });
+        let mut charset = conf.charset.finish();
+        match conf.charset.recoding(&self.b.http.charset_maps) {
+            Ok(recoding) => charset.recoding = recoding,
+            Err(error) => self.b.settle(Err(error))?,
+        }
         let referer = conf.referer.finish(&self.names, self.b.http.span);
         let secure_link = conf.secure_link.finish(self.b.http.span);
         Ok(LocationConf {
@@ -276,12 +286,16 @@ impl Merger<'_, '_> {
             limit_except,
             headers: conf.headers.finish(),
             log: conf.log.finish(&self.error_log),
-            charset: conf.charset.finish(),
+            charset,
             gzip: conf.gzip.finish(),
             browser: conf.browser.finish(),
             referer: self.or_default(referer)?,
             secure_link: self.or_default(secure_link)?,
             userid: conf.userid.finish(),
+            files: conf.files.finish(&self.default_root),
+            try_files: own.try_files.clone(),
+            empty_gif: own.empty_gif,
+            output: conf.output.finish(),
             push: conf.push.finish(own, &self.channel_id),
         })
     }

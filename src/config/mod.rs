@@ -37,7 +37,7 @@ use self::builder::{Builder, Outcome};
 use self::check::Finding;
 use self::diag::Diagnostic;
 use self::fragment::Shape;
-use self::model::{Config, ErrorLog, Instruction, MainConf, Server, Severity};
+use self::model::{Config, ErrorLog, MainConf, Severity};
 use self::modules::listen::ListenDraft;
 use self::modules::{listen, push, zones};
 
@@ -143,12 +143,9 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> 
         b.settle(Err(Diagnostic::emerg(error)))?;
     }
     let zones = zones::finish(b)?;
-    if !servers.iter().any(serves) {
-        let error =
-            Diagnostic::emerg("there is nothing to serve: no server has a location, a return or a push role");
-        b.settle(Err(
-            error.with_help("write a server with a location that holds push_publisher or push_subscriber")
-        ))?;
+    if servers.is_empty() {
+        let error = Diagnostic::emerg("there is nothing to serve: there is no server");
+        b.settle(Err(error.with_help("write \"http { server { ... } }\"")))?;
     }
     Ok(Config {
         main: main(b),
@@ -219,22 +216,6 @@ fn listens(b: &mut Builder<'_>, shape: Shape) -> Outcome {
     let without = b.http.servers.iter_mut().filter(|server| server.listens.is_empty());
     without.for_each(|server| server.listens.clone_from(&drafts));
     Ok(())
-}
-
-/// Whether a server answers anything but 404.
-fn serves(server: &Server) -> bool {
-    let locations = &server.locations;
-    let has_role = server.conf.push.publisher || server.conf.push.subscriber.is_some();
-    let empty = locations.exact.is_empty() && locations.prefix.is_empty() && locations.regex.is_empty();
-    has_role || server.conf.status.is_some() || !empty || returns(&server.rewrite)
-}
-
-fn returns(program: &[Instruction]) -> bool {
-    program.iter().any(|instruction| match instruction {
-        Instruction::Return(_) | Instruction::Rewrite(_) => true,
-        Instruction::If { body, .. } => returns(body),
-        _ => false,
-    })
 }
 
 /// Without an `error_log`, errors go where `-e` says, or to standard error.

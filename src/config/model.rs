@@ -322,6 +322,14 @@ pub struct LocationConf {
     pub secure_link: SecureLinkConf,
     /// `userid` and its kin.
     pub userid: UseridConf,
+    /// `root` and everything about files.
+    pub files: FilesConf,
+    /// `try_files` here.
+    pub try_files: Option<Arc<TryFiles>>,
+    /// `empty_gif` here.
+    pub empty_gif: bool,
+    /// `limit_rate` and what else concerns the bytes on the wire.
+    pub output: OutputConf,
     /// `push_*`.
     pub push: PushConf,
 }
@@ -376,8 +384,6 @@ pub struct ConnectionConf {
     pub lingering_timeout: Duration,
     /// `reset_timedout_connection`.
     pub reset_timedout: bool,
-    /// `chunked_transfer_encoding`.
-    pub chunked: bool,
 }
 
 /// `keepalive_disable`: browsers whose connections are not kept.
@@ -599,25 +605,27 @@ impl LimitExcept {
 pub struct HeadersConf {
     /// `add_header`, in order.
     pub add: Vec<AddHeader>,
+    /// `add_trailer`, in order.
+    pub trailers: Vec<AddHeader>,
     /// `expires`.
-    pub expires: ExpiresConf,
+    pub expires: ExpiresSetting,
 }
 
-/// `expires`, as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExpiresConf {
+/// `expires` as written.
+#[derive(Clone, Debug)]
+pub enum ExpiresSetting {
     /// Without variables.
     Fixed(Expires),
-    /// With variables: what it comes to is known with the answer.
-    Computed {
-        /// The text.
+    /// `expires [modified] $variable`.
+    Variable {
+        /// What is read as a time or a word.
         value: Template,
-        /// `modified` stands in front.
+        /// `modified`.
         modified: bool,
     },
 }
 
-impl Default for ExpiresConf {
+impl Default for ExpiresSetting {
     fn default() -> Self {
         Self::Fixed(Expires::Off)
     }
@@ -661,8 +669,6 @@ pub struct LogConf {
     pub file_cache: Option<LogFileCache>,
     /// `error_log` in force.
     pub error: Vec<ErrorLog>,
-    /// `log_not_found`.
-    pub not_found: bool,
     /// `rewrite_log`.
     pub rewrite: bool,
     /// `uninitialized_variable_warn`.
@@ -729,9 +735,22 @@ pub enum LogEscape {
 #[derive(Clone, Debug, Default)]
 pub struct CharsetConf {
     /// The name added to text types; `None` = off.
-    pub charset: Option<Box<str>>,
+    pub charset: Option<Template>,
+    /// `source_charset`, where it is another one: how texts get from it to `charset`.
+    pub recoding: Option<Arc<Recoding>>,
     /// `charset_types` in force (lower case).
     pub types: Arc<Vec<Box<str>>>,
+}
+
+/// How texts get from one character set to another.
+#[derive(Clone, Debug)]
+pub enum Recoding {
+    /// Each byte becomes another.
+    Bytes(Box<[u8; 256]>),
+    /// Each byte becomes a letter in UTF-8.
+    ToUtf8(Box<[Box<[u8]>]>),
+    /// Each letter in UTF-8 becomes a byte, if it is among these.
+    FromUtf8(std::collections::HashMap<char, u8>),
 }
 
 /// `gzip`.
@@ -749,6 +768,186 @@ pub struct GzipConf {
     pub vary: bool,
     /// `gzip_http_version 1.0`?
     pub http10: bool,
+    /// `gzip_proxied`.
+    pub proxied: GzipProxied,
+    /// `gzip_disable`.
+    pub disable: GzipDisable,
+}
+
+/// `gzip_proxied`: which answers to proxies are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct GzipProxied {
+    pub off: bool,
+    pub any: bool,
+    pub auth: bool,
+    pub expired: bool,
+    pub no_cache: bool,
+    pub no_store: bool,
+    pub private: bool,
+    pub no_last_modified: bool,
+    pub no_etag: bool,
+}
+
+/// `gzip_disable`: which clients get nothing compressed.
+#[derive(Clone, Debug, Default)]
+pub struct GzipDisable {
+    /// `msie6`.
+    pub msie6: bool,
+    /// Expressions that `User-Agent` may match.
+    pub regexes: Arc<Vec<Regex>>,
+}
+
+/// Which file a request is for, and how files are sent.
+#[derive(Clone, Debug)]
+pub struct FilesConf {
+    /// `root` or `alias`.
+    pub root: Root,
+    /// `index`, in order.
+    pub index: Arc<[Template]>,
+    /// `etag`.
+    pub etag: bool,
+    /// `if_modified_since`.
+    pub if_modified_since: IfModifiedSince,
+    /// `log_not_found`.
+    pub log_not_found: bool,
+    /// `max_ranges`.
+    pub max_ranges: usize,
+    /// `gzip_static`.
+    pub gzip_static: GzipStatic,
+    /// `autoindex`.
+    pub listing: Listing,
+    /// `random_index`.
+    pub random_index: bool,
+    /// `disable_symlinks`.
+    pub symlinks: Symlinks,
+}
+
+/// `disable_symlinks`.
+#[derive(Clone, Debug, Default)]
+pub struct Symlinks {
+    /// Which links are refused.
+    pub refused: RefusedLinks,
+    /// `from=`: links in this beginning of a path are not looked at.
+    pub from: Option<Template>,
+}
+
+/// Which symbolic links are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefusedLinks {
+    /// None.
+    #[default]
+    None,
+    /// All.
+    All,
+    /// Those whose owner is another than that of what they lead to.
+    OfOthers,
+}
+
+/// `root` or `alias`.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// The directory; absolute, unless it begins with a variable.
+    pub path: Template,
+    /// What it is below if it is not absolute; ends with a slash.
+    pub prefix: Arc<[u8]>,
+    /// Of an `alias`: what of the URI it stands for.
+    pub alias: Option<Alias>,
+}
+
+/// What of a URI an `alias` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alias {
+    /// The location's path, of that length.
+    Prefix(usize),
+    /// All of it: the location has a regular expression.
+    Whole,
+}
+
+/// `if_modified_since`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum IfModifiedSince {
+    Off,
+    #[default]
+    Exact,
+    Before,
+}
+
+/// `gzip_static`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum GzipStatic {
+    #[default]
+    Off,
+    On,
+    Always,
+}
+
+/// `autoindex` and what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// `autoindex`.
+    pub enabled: bool,
+    /// `autoindex_exact_size`.
+    pub exact_size: bool,
+    /// `autoindex_localtime`.
+    pub local_time: bool,
+    /// `autoindex_format`.
+    pub format: ListingFormat,
+}
+
+/// `autoindex_format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ListingFormat {
+    #[default]
+    Html,
+    Json,
+    Jsonp,
+    Xml,
+}
+
+/// `try_files`.
+#[derive(Clone, Debug)]
+pub struct TryFiles {
+    /// Files that are looked for, in order.
+    pub files: Vec<TriedFile>,
+    /// What if none is there.
+    pub fallback: FallbackTarget,
+}
+
+/// One file that `try_files` looks for.
+#[derive(Clone, Debug)]
+pub struct TriedFile {
+    /// Its name.
+    pub name: Template,
+    /// It was written with a slash behind it: it must be a directory.
+    pub directory: bool,
+}
+
+/// The last choice of `try_files`.
+#[derive(Clone, Debug)]
+pub enum FallbackTarget {
+    /// `=CODE`.
+    Code(u16),
+    /// A URI with arguments, or `@name`.
+    Uri(Template),
+}
+
+/// How answers are put on the wire.
+#[derive(Clone, Debug)]
+pub struct OutputConf {
+    /// `limit_rate`: bytes per second.
+    pub limit_rate: Template,
+    /// `limit_rate_after`: bytes.
+    pub limit_rate_after: Template,
+    /// `chunked_transfer_encoding`.
+    pub chunked_transfer_encoding: bool,
+    /// `msie_padding`.
+    pub msie_padding: bool,
+    /// `msie_refresh`.
+    pub msie_refresh: bool,
 }
 
 /// `modern_browser`, `ancient_browser`.
@@ -964,7 +1163,7 @@ pub enum Instruction {
         /// Its new value.
         value: Template,
     },
-    /// `set $args value` (the one built-in that can be set).
+    /// `set $args value`.
     SetArgs(Template),
     /// `set $limit_rate value`.
     SetLimitRate(Template),

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,7 +27,7 @@ use crate::store::WorkerId;
 use super::gate::{Gate, GateState, Phase};
 use super::head_room::{HeadRoom, TooLarge};
 use super::origin::Origin;
-use super::parking::Parking;
+use super::parking::{Parking, Resumed};
 use super::proxy_protocol;
 use super::reuse::{self, Idle};
 use super::screen::{self, Refusal};
@@ -71,6 +72,24 @@ struct Next {
     readahead: Bytes,
     /// The target of its first request, if hyper is to be given another one.
     target: Option<Bytes>,
+    /// If it is between requests: `keepalive_timeout`.
+    idle: Option<Duration>,
+}
+
+/// Serves a connection that comes back from the parking.
+pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
+    let Resumed { mut stream, readahead, origin, paced } = resumed;
+    let Some(paced) = paced else { return serve(shared, stream, readahead, origin).await };
+    let (keep_alive, idle) = (paced.rendered.keep_alive, paced.keepalive_timeout);
+    let conf = paced.connection;
+    match transfer::send_paced(&mut stream, *paced).await {
+        Ok(()) if keep_alive => {
+            let next = Next { stream, readahead, target: None, idle: Some(idle) };
+            serve_from(shared, next, origin).await;
+        }
+        Ok(()) => close(stream, Some(&conf)).await,
+        Err(_) => {}
+    }
 }
 
 /// Serves a connection until it closes or is parked.
@@ -79,8 +98,12 @@ pub async fn serve(shared: Rc<Shared>, mut stream: Stream, mut readahead: Bytes,
         let Some(rest) = proxy_protocol::read(&mut stream, &mut origin).await else { return };
         readahead = rest;
     }
+    serve_from(shared, Next { stream, readahead, target: None, idle: None }, origin).await;
+}
+
+async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
     let origin = Rc::new(RefCell::new(origin));
-    let mut next = Some(Next { stream, readahead, target: None });
+    let mut next = Some(next);
     while let Some(connection) = next {
         next = http_phase(&shared, connection, &origin).await;
     }
@@ -90,6 +113,9 @@ pub async fn serve(shared: Rc<Shared>, mut stream: Stream, mut readahead: Bytes,
 /// target hyper cannot read, with another target in its place.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
     let state = GateState::new(next.readahead, next.target, origin.borrow().default_server());
+    if let Some(timeout) = next.idle {
+        state.borrow_mut().rest(timeout);
+    }
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let service = service_fn(|request| {
         let (shared, origin) = (Rc::clone(shared), Rc::clone(origin));
@@ -137,7 +163,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         End::Closed(Err(error)) if error.is_parse() => {
             let bytes = state.borrow_mut().take_refused();
             if let Some((target, readahead)) = target::replace(&bytes) {
-                return Some(Next { stream, readahead, target: Some(target) });
+                return Some(Next { stream, readahead, target: Some(target), idle: None });
             }
             let too_large = error.is_parse_too_large();
             let refusal = screen::unparsable(&bytes, too_large, origin.borrow().default_server());
@@ -189,13 +215,33 @@ async fn answer(
         return Err(Silence);
     };
     let keep_alive = rendered.keep_alive && !*shared.draining.borrow();
+    if reply.continues {
+        state.borrow_mut().push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
+    }
     transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
+    if let Some(body) = reply.unread {
+        drop_body(body, &reply.conf.connection).await.ok_or(Silence)?;
+    }
     state.borrow_mut().end();
     state.borrow_mut().hold(reply.limits);
     let connection = if keep_alive { "keep-alive" } else { "close" };
     let mut response = Response::new(Empty::new());
     response.headers_mut().insert("connection", http::HeaderValue::from_static(connection));
     Ok(response)
+}
+
+/// Drops the rest of a body after the answer; `None` if it does not come to an end in time.
+async fn drop_body(mut body: Body, conf: &ConnectionConf) -> Option<()> {
+    let timeout = conf.lingering_timeout;
+    let end = tokio::time::Instant::now() + conf.lingering_time;
+    loop {
+        let patience = end.saturating_duration_since(tokio::time::Instant::now()).min(timeout);
+        match tokio::time::timeout(patience, body.frame()).await {
+            Ok(None) => return Some(()),
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(_))) | Err(_) => return None,
+        }
+    }
 }
 
 /// The connection is to be closed without an answer.

@@ -4,7 +4,7 @@
 //! of writing answers is not nginx's: HTTP/1.0 in the status line for old clients, its own spelling and order of
 //! headers, its own bare errors. So each answer is put into the gate as finished bytes (the same bytes a parked
 //! connection would get), and of what hyper itself writes only `100 Continue` passes: whatever comes while a request
-//! is being handled and not yet answered.
+//! is being handled and not yet being answered.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -62,6 +62,8 @@ pub struct GateState {
     readahead: BytesMut,
     /// Whether some of the request came together with the one before it: `$pipe`.
     pub pipelined: bool,
+    /// The request is being answered: what hyper would write is not wanted any more.
+    answering: bool,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
     /// To be woken when there is room for more output.
@@ -120,6 +122,7 @@ impl GateState {
             reading: Reading::Head(Vec::new(), false),
             pipelined: !readahead.is_empty(),
             readahead: readahead.into(),
+            answering: false,
             waiting: None,
             crowded: None,
             room,
@@ -136,7 +139,7 @@ impl GateState {
 
     /// A request's head has been read; `body` is the length of its body, `None` for chunks. Returns the head as it came.
     pub fn begin(&mut self, body: Option<u64>) -> Vec<u8> {
-        self.phase = Phase::Handling;
+        (self.phase, self.answering) = (Phase::Handling, false);
         self.gauge.set(Stage::Writing);
         let body = body.map_or_else(|| Reading::Chunks(Chunks::default()), Reading::Length);
         self.wake();
@@ -155,6 +158,7 @@ impl GateState {
             Lingering::On => linger,
             Lingering::Always => true,
         };
+        self.answering = true;
         self.keepalive_timeout = core.keepalive_timeout;
         self.send_timeout = core.send_timeout;
     }
@@ -167,6 +171,12 @@ impl GateState {
         self.reading = Reading::Head(Vec::new(), false);
         self.room = self.whole_room;
         self.wake();
+    }
+
+    /// No request is under way: the next one has so long to come.
+    pub fn rest(&mut self, keepalive_timeout: Duration) {
+        self.keepalive_timeout = keepalive_timeout;
+        self.phase = Phase::Idle(Instant::now());
     }
 
     /// All that came of a request that hyper refused, and what came behind it.
@@ -278,6 +288,19 @@ pub async fn room(state: &RefCell<GateState>) {
     .await;
 }
 
+/// Waits until everything that is queued was handed to the system.
+pub async fn flushed(state: &RefCell<GateState>) {
+    std::future::poll_fn(|cx| {
+        let mut state = state.borrow_mut();
+        if state.is_flushed() {
+            return Poll::Ready(());
+        }
+        state.crowded = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
 /// The IO that hyper is given.
 #[derive(Debug)]
 pub struct Gate {
@@ -378,7 +401,7 @@ impl AsyncRead for Gate {
 impl AsyncWrite for Gate {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.state.borrow_mut();
-        if state.phase == Phase::Handling {
+        if state.phase == Phase::Handling && !state.answering {
             state.push(Bytes::copy_from_slice(buf));
         }
         Poll::Ready(Ok(buf.len()))

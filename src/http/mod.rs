@@ -3,6 +3,7 @@
 pub mod access;
 pub mod chunks;
 pub mod connection;
+pub mod files;
 pub mod gate;
 pub mod head_room;
 pub mod htpasswd;

@@ -48,6 +48,25 @@ pub struct Resumed {
     pub readahead: Bytes,
     /// The connection.
     pub origin: Origin,
+    /// An answer that is still to be sent: slowly, which is nothing for the parking.
+    pub paced: Option<Box<Paced>>,
+}
+
+/// An answer under `limit_rate`.
+#[derive(Debug)]
+pub struct Paced {
+    /// Its bytes.
+    pub rendered: Rendered,
+    /// Its lines in access logs.
+    pub log: Option<Box<PendingLog>>,
+    /// `send_timeout` of its location.
+    pub send_timeout: Duration,
+    /// `keepalive_timeout` of its location.
+    pub keepalive_timeout: Duration,
+    /// What else concerns the connection there.
+    pub connection: ConnectionConf,
+    /// What its request holds until it is sent.
+    pub limits: Option<Arc<Limits>>,
 }
 
 /// The parked connections of one worker.
@@ -80,6 +99,8 @@ struct Parked {
 enum State {
     Waiting(Waiter),
     Writing(Box<Writing>),
+    /// Leaves to be answered slowly, once its socket is here.
+    Paced(Box<Paced>),
     /// With its seat among those that may be closed to make room.
     Idle(Option<reuse::Key>),
     /// Our side is closed. What the client still sends is read and dropped: a socket closed with unread bytes is reset,
@@ -191,6 +212,7 @@ impl Parking {
         let fate = match &entry.state {
             _ if registered.is_err() => Fate::Leaves,
             State::Writing(_) => self.write(id),
+            State::Paced(_) => Fate::Resumes,
             _ => Fate::Stays,
         };
         self.finish(id, fate);
@@ -267,6 +289,23 @@ impl Parking {
         metrics::count(|worker| worker.parked.subtract(1));
         let rendered = answers.rendered(&waiter.responder, answer);
         let core = &waiter.responder.conf.core;
+        let (send_timeout, keepalive_timeout) = (core.send_timeout, core.keepalive_timeout);
+        if rendered.pace.is_some() {
+            let log = waiter.log;
+            entry.state = State::Paced(Box::new(Paced {
+                rendered,
+                log,
+                send_timeout,
+                keepalive_timeout,
+                connection: waiter.responder.conf.connection,
+                limits: waiter.limits,
+            }));
+            entry.deadline = None;
+            if entry.stream.is_some() {
+                self.finish(id, Fate::Resumes);
+            }
+            return;
+        }
         entry.state = State::Writing(Box::new(Writing {
             parts: [rendered.head.clone(), rendered.in_memory()],
             keep_alive: rendered.keep_alive,
@@ -274,8 +313,8 @@ impl Parking {
             head: rendered.head,
             log: waiter.log,
             _limits: waiter.limits,
-            keepalive_timeout: core.keepalive_timeout,
-            send_timeout: core.send_timeout,
+            keepalive_timeout,
+            send_timeout,
             connection: waiter.responder.conf.connection,
             slow: false,
             published,
@@ -351,7 +390,7 @@ impl Parking {
             State::Waiting(_) if closed => Fate::Leaves,
             State::Waiting(_) => read_ahead(entry),
             State::Writing(_) => self.write(id),
-            State::Idle(_) => Fate::Resumes,
+            State::Idle(_) | State::Paced(_) => Fate::Resumes,
             State::Closing => drop_input(entry),
         };
         self.finish(id, fate);
@@ -381,7 +420,11 @@ impl Parking {
             && let Ok(stream) = stream.into_stream()
         {
             let readahead = entry.readahead.into();
-            self.resumed.push(Resumed { stream, readahead, origin: entry.origin });
+            let paced = match entry.state {
+                State::Paced(paced) => Some(paced),
+                _ => None,
+            };
+            self.resumed.push(Resumed { stream, readahead, origin: entry.origin, paced });
             self.wake.notify_one();
         }
     }
@@ -408,7 +451,7 @@ impl Parking {
                     }
                     self.finish(id, Fate::Leaves);
                 }
-                State::Idle(_) | State::Closing => self.finish(id, Fate::Leaves),
+                State::Paced(_) | State::Idle(_) | State::Closing => self.finish(id, Fate::Leaves),
             }
         }
     }

@@ -4,18 +4,16 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{Route, any};
-use axum::{Extension, Router};
-use http::Method;
+use axum::{Router, middleware};
 use tower::{Layer, Service};
 
 use crate::config::model::{Config, Instruction, Location, LocationConf, Locations};
 use crate::push::{self, PushState};
-use crate::request::RequestCtx;
-use crate::request::answer::Answer;
 
 use super::access::AccessLayer;
+use super::files::{self, try_files};
 use super::limits::connections::LimitConnLayer;
 use super::limits::requests::LimitReqLayer;
 use super::limits::zone::Zone;
@@ -29,9 +27,13 @@ pub fn build(conf: &LocationConf, state: &PushState, zones: &[Arc<Zone>]) -> Rou
         (true, false) => any(push::publish),
         (false, true) => any(push::subscribe),
         (false, false) if conf.status.is_some() => any(status::page),
-        (false, false) => any(nothing_here),
+        (false, false) if conf.empty_gif => any(files::empty_gif),
+        (false, false) => any(files::serve),
     };
-    let router = Router::new().fallback_service(handler.with_state(state.clone()));
+    let mut router = Router::new().fallback_service(handler.with_state(state.clone()));
+    if conf.try_files.is_some() {
+        router = router.layer(middleware::from_fn(try_files::layer));
+    }
     let router = layered(router, AccessLayer::of(conf));
     let router = layered(router, LimitConnLayer::of(&conf.limit_conn, zones));
     layered(router, LimitReqLayer::of(&conf.limit_req, zones))
@@ -79,10 +81,4 @@ fn each_if(program: &[Instruction], visit: &mut dyn FnMut(&Arc<LocationConf>)) {
             each_if(body, visit);
         }
     }
-}
-
-/// A location without a handler. nginx would look for a file there; there are none.
-async fn nothing_here(Extension(ctx): Extension<Arc<RequestCtx>>) -> Response {
-    let readable = matches!(ctx.method, Method::GET | Method::HEAD | Method::POST);
-    Answer::error(if readable { 404 } else { 405 }).into_response()
 }

@@ -12,7 +12,7 @@ use tower::ServiceExt as _;
 
 use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::{Answer, Rendered, Responder, Sent};
+use crate::request::answer::{Answer, Ranges, Rendered, Responder, Sent};
 use crate::request::body::{self, RequestBody};
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::limits::Limits;
@@ -20,11 +20,11 @@ use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
 use crate::request::userid::UidState;
 use crate::request::values::Values;
-use crate::request::{Connection, RequestCtx, uri};
+use crate::request::{Connection, RequestCtx, pages, uri};
 
 use super::screen::{self, Refusal};
 use super::site::Site;
-use super::{location, real_ip, vhost};
+use super::{files, location, real_ip, vhost};
 
 /// How often a request may be sent to another location, as in nginx; the next time is an error.
 const MOST_REDIRECTS: u8 = 10;
@@ -65,6 +65,10 @@ pub struct Reply {
     pub log: Option<Box<PendingLog>>,
     /// What its request holds until then.
     pub limits: Arc<Limits>,
+    /// The client waits for `100 Continue` first.
+    pub continues: bool,
+    /// What nobody read of the request's body: to be dropped after the answer.
+    pub unread: Option<Body>,
 }
 
 /// Where the phases before content have led.
@@ -122,14 +126,21 @@ async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed, mu
             ctx.body = RequestBody::default();
         }
         if answer.special
-            && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
+            && let Some(page) = error_page(&ctx, answer.status, &pages)
         {
-            let (next, status) = turn(&mut ctx, &page, answer.status);
-            pages.replace(answer, status);
-            routed = next;
+            routed = turn_page(&mut ctx, &mut pages, answer, &page);
             continue;
         }
-        break pages.complete(answer);
+        let answer = pages.complete(answer);
+        let filtered = files::ranges::apply(&ctx, files::conditions::apply(&ctx, answer));
+        if filtered.special
+            && matches!(filtered.status, 412 | 416)
+            && let Some(page) = error_page(&ctx, filtered.status, &pages)
+        {
+            routed = turn_page(&mut ctx, &mut pages, filtered, &page);
+            continue;
+        }
+        break filtered;
     };
     finish(ctx, answer, lingering).await
 }
@@ -137,8 +148,8 @@ async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed, mu
 /// What is left of answers that `error_page` replaced.
 #[derive(Default)]
 struct Pages {
-    /// How many were replaced.
-    followed: usize,
+    /// The last was replaced where `recursive_error_pages` is off: there will be no other.
+    last: bool,
     /// The status of the answer in the end, if it is not to have its own.
     status: Option<u16>,
     headers: Vec<(&'static str, Vec<u8>)>,
@@ -147,22 +158,30 @@ struct Pages {
 
 impl Pages {
     fn replace(&mut self, answer: Answer, status: Option<u16>) {
-        self.followed += 1;
         self.status = status;
+        if let Ranges::Content(range) = answer.ranges {
+            // nginx has written these for the file already when it finds that there is no such range.
+            self.headers.extend(answer.etag.map(|etag| ("ETag", etag)));
+            self.headers.push(("Content-Range", range.into_bytes()));
+        }
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
     }
 
     /// Headers stay: without `WWW-Authenticate`, no browser would ask for the password.
-    fn complete(mut self, mut answer: Answer) -> Answer {
+    fn complete(&mut self, mut answer: Answer) -> Answer {
         // An error in the place of an error page speaks for itself.
-        let own_status = answer.special && answer.location.is_none();
-        if let Some(status) = self.status.filter(|_| !own_status) {
+        if let Some(status) = self.status.filter(|_| !answer.special) {
             answer.status = status;
         }
-        self.headers.append(&mut answer.headers);
-        answer.headers = self.headers;
-        answer.location = answer.location.or(self.location);
+        let mut headers = std::mem::take(&mut self.headers);
+        if headers.iter().any(|(name, _)| *name == "ETag") {
+            headers.extend(answer.etag.clone().filter(|_| !answer.special).map(|etag| ("ETag", etag)));
+            answer.etag_written = true;
+        }
+        headers.append(&mut answer.headers);
+        answer.headers = headers;
+        answer.location = answer.location.or(self.location.take());
         answer
     }
 }
@@ -282,6 +301,8 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         uid: UidState::default(),
         error_status: 0,
         internal: false,
+        rewritten_in_place: false,
+        uri_behind_alias: false,
         uri_changes: MOST_REDIRECTS + 1,
         body: RequestBody::default(),
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
@@ -363,6 +384,7 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
     let config = Arc::clone(&ctx.config);
     loop {
         ctx.conf = Arc::clone(&ctx.server().conf);
+        (ctx.rewritten_in_place, ctx.uri_behind_alias) = (false, false);
         let Some(found) = location::find(&config.servers[ctx.server].locations, ctx) else {
             return Routed::Content;
         };
@@ -441,12 +463,19 @@ async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Conte
 }
 
 /// The `error_page` for a status. Only the first error of a request has one, unless `recursive_error_pages`.
-fn error_page(ctx: &RequestCtx, status: u16, again: bool) -> Option<ErrorPage> {
-    let core = &ctx.conf.core;
-    if status < 300 || ctx.uri_changes == 0 || (again && !core.recursive_error_pages) {
+fn error_page(ctx: &RequestCtx, status: u16, pages: &Pages) -> Option<ErrorPage> {
+    if status < 300 || ctx.uri_changes == 0 || pages.last {
         return None;
     }
-    core.error_pages.iter().find(|page| page.status == status).cloned()
+    ctx.conf.core.error_pages.iter().find(|page| page.status == status).cloned()
+}
+
+/// Turns to the page for an answer, of which the rest is noted.
+fn turn_page(ctx: &mut RequestCtx, pages: &mut Pages, answer: Answer, page: &ErrorPage) -> Routed {
+    pages.last = !ctx.conf.core.recursive_error_pages;
+    let (next, status) = turn(ctx, page, answer.status);
+    pages.replace(answer, status);
+    next
 }
 
 /// Turns to an `error_page`; the second value is the status the answer will have instead of its own.
@@ -508,30 +537,48 @@ fn follow(ctx: &mut RequestCtx, redirect: InternalRedirect) -> Routed {
     }
 }
 
-/// Reads what is left of the body, completes the answer and writes it down. With `lingering`, the body is left for the
-/// time after the answer.
+/// Completes the answer and writes it down. What has not come of the body by now is left for the time after the
+/// answer; with `lingering`, all of it.
 async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Reply {
     let conf = Arc::clone(&ctx.conf);
+    let was_special = answer.special;
     if answer.special {
-        answer = answer.with_error_page(conf.core.server_tokens);
+        answer = pages::complete(answer, &ctx);
     }
-    if !(answer.close || answer.silent || lingering)
-        && let Err(failed) = body::discard(&ctx).await
-    {
+    // An error tells the client enough: it need not send the body.
+    let expected = ctx.body.is_untouched() && expects_continue(&ctx);
+    let continues = expected && !was_special;
+    if !(expected || answer.close || answer.silent || lingering) && body::discard_early(&ctx).await.is_err() {
         answer.close = true;
-        answer.silent = failed.silent;
     }
     complete_location(&ctx, &mut answer);
-    let linger = answer.close || lingering;
+    let linger = answer.close || lingering || ctx.body.is_unread();
     ctx.keep_alive &= !answer.close;
     let log = PendingLog::new(&ctx);
     if answer.silent {
         if let Some(log) = log {
             log.write(&Sent { status: answer.status, ..Sent::default() }, &[]);
         }
-        return Reply { rendered: None, conf, linger: lingering, log: None, limits: ctx.limits };
+        return Reply {
+            rendered: None,
+            conf,
+            linger: lingering,
+            log: None,
+            limits: ctx.limits,
+            continues: false,
+            unread: None,
+        };
     }
-    Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log, limits: ctx.limits }
+    let rendered = Responder::new(&ctx).render(answer);
+    let unread = ctx.body.take_unread().filter(|_| rendered.keep_alive);
+    let limits = ctx.limits;
+    Reply { rendered: Some(rendered), conf, linger, log, limits, continues, unread }
+}
+
+/// `Expect: 100-continue`
+fn expects_continue(ctx: &RequestCtx) -> bool {
+    let expected = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
+    !ctx.is_http10() && ctx.header("expect").is_some_and(expected)
 }
 
 /// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where

@@ -11,7 +11,11 @@ pub mod gzip;
 pub mod late;
 pub mod limits;
 pub mod log_line;
+pub mod pace;
+pub mod pages;
+pub mod path;
 pub mod payload;
+pub mod recode;
 mod referer;
 pub mod rewrite;
 mod secure_link;
@@ -156,6 +160,10 @@ pub struct RequestCtx {
     pub error_status: u16,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
+    /// `rewrite ... break` changed the URI in its location: an alias no longer fits it.
+    pub rewritten_in_place: bool,
+    /// `try_files` found a file behind the alias of a regular expression: the URI stands behind that now.
+    pub uri_behind_alias: bool,
     /// How often it may still be sent to another URI or location.
     pub uri_changes: u8,
     /// Whether some of it came together with the request before: `$pipe`.

@@ -153,7 +153,9 @@ impl RequestCtx {
             B::ProxyProtocolPort => text(connection.proxied?.source.port().to_string()),
             B::ProxyProtocolServerAddr => text(connection.proxied?.destination.ip().to_string()),
             B::ProxyProtocolServerPort => text(connection.proxied?.destination.port().to_string()),
-            B::DocumentRoot | B::RealpathRoot | B::RequestFilename => self.file_variable(builtin),
+            B::DocumentRoot => Some(Cow::Owned(self.document_root())),
+            B::RealpathRoot => self.realpath_root().map(Cow::Owned),
+            B::RequestFilename => self.file_path().map(|file| Cow::Owned(file.path)),
             B::AncientBrowser => {
                 (!self.is_modern_browser()).then(|| Cow::Borrowed(&*self.conf.browser.ancient_value))
             }
@@ -182,11 +184,6 @@ impl RequestCtx {
             | B::DateGmt
             | B::DateLocal => late_value(builtin, None, self.started, self.connection.accepted),
         }
-    }
-
-    /// `$document_root`, `$realpath_root`, `$request_filename`: there are no files yet.
-    fn file_variable(&self, _: Builtin) -> Option<Cow<'_, [u8]>> {
-        None
     }
 }
 

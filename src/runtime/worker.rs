@@ -93,8 +93,7 @@ async fn work(start: Start) -> io::Result<()> {
     });
     let resuming = Rc::clone(&shared);
     let resume = move |resumed: Resumed| {
-        let Resumed { stream, readahead, origin } = resumed;
-        tokio::task::spawn_local(connection::serve(Rc::clone(&resuming), stream, readahead, origin));
+        tokio::task::spawn_local(connection::resume(Rc::clone(&resuming), resumed));
     };
     tokio::task::spawn_local(parking::run(parking, watch_epoll(poll)?, resume));
     let worker = Rc::new(Worker { shared, connections: Rc::default(), accepting: RefCell::default() });

@@ -15,9 +15,6 @@ const ANSWER: Duration = Duration::from_secs(2);
 const ASIDE: Duration = Duration::from_millis(100);
 const AFTERWARDS: Duration = Duration::from_millis(300);
 
-/// What only nginx logs: that it looked for a file.
-const ONE_SIDED: [&str; 2] = ["No such file or directory), client", "directory index of"];
-
 /// A running server.
 pub(super) struct Player {
     server: Server,
@@ -31,7 +28,8 @@ impl Player {
             "daemon off; pid {{{{dir}}}}/server.pid; error_log stderr emerg; events {{}}\n\
              http {{ access_log off; {temp_paths}\n{http}}}\n"
         );
-        Player { server: Server::builder(Conf::whole(text)).backend(backend).start() }
+        let server = Server::builder(Conf::whole(text)).backend(backend).arg("-p").arg("{{dir}}");
+        Player { server: server.start() }
     }
 
     /// Plays a case on a connection of its own: the lines of all that was received. Silence is waited for `patience`
@@ -142,6 +140,7 @@ impl Player {
         let text = text.replace(&self.server.port().to_string(), "{{port}}");
         let text = text.replace(&*self.server.dir().to_string_lossy(), "{{dir}}");
         let text = if text.starts_with(STUB_STATUS) { without_numbers(&text) } else { text };
+        let text = mask_boundaries(text);
         let text = text.replace("nginx/1.22.1", "SERVER/VERSION");
         let text = text.replace(concat!("encke/", env!("CARGO_PKG_VERSION")), "SERVER/VERSION");
         text.replace("<center>nginx</center>", "<center>SERVER</center>")
@@ -165,8 +164,7 @@ fn log_line(line: &str) -> Option<String> {
         _ => message,
     };
     let idle = ["closed keepalive connection", "client closed connection while waiting for request"];
-    let mut one_sided = idle.iter().chain(&ONE_SIDED);
-    (!one_sided.any(|text| message.contains(text))).then(|| {
+    (!idle.iter().any(|end| message.contains(end))).then(|| {
         let message = without_excess(&message[..message.floor_char_boundary(SURE)]);
         format!("[{level}] {message}")
     })
@@ -209,6 +207,22 @@ fn without_numbers(text: &str) -> String {
         }
     }
     out
+}
+
+/// Numbers of boundaries between parts count up in each server.
+fn mask_boundaries(text: String) -> String {
+    const DIGITS: usize = 20;
+    let Some(at) = text
+        .find("boundary=")
+        .map(|at| at + "boundary=".len())
+        .or_else(|| text.find("--0000000000").map(|at| at + 2))
+    else {
+        return text;
+    };
+    match text.get(at..at + DIGITS) {
+        Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => text.replace(number, "BOUNDARY"),
+        _ => text,
+    }
 }
 
 fn receive(connection: &mut Connection, head: bool, limit: Duration) -> Reply {

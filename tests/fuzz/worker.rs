@@ -60,7 +60,7 @@ impl Worker {
         let resuming = Rc::clone(&shared);
         spawn_local(parking::run(parking, watch_epoll(poll), move |resumed| {
             let shared = Rc::clone(&resuming);
-            spawn_local(connection::serve(shared, resumed.stream, resumed.readahead, resumed.origin));
+            spawn_local(connection::resume(shared, resumed));
         }));
         Self { shared, connections: Rc::default() }
     }

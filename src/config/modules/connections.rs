@@ -20,7 +20,6 @@ draft! {
         lingering_time: Duration,
         lingering_timeout: Duration,
         reset_timedout: bool,
-        chunked: bool,
     }
 }
 
@@ -103,14 +102,6 @@ const DIRECTIVES: &[Directive] = &[
         "Whether connections that timed out, and those closed with 444, are reset: nothing of them stays in the kernel.",
         |b, call| call.fill(&mut b.block().conf.connection.reset_timedout, Call::flag),
     ),
-    done(
-        "chunked_transfer_encoding",
-        HSL,
-        ONE,
-        "on",
-        "Whether answers whose length is not known are sent in chunks; otherwise their end is the connection's.",
-        |b, call| call.fill(&mut b.block().conf.connection.chunked, Call::flag),
-    ),
     accepted("client_body_buffer_size", HSL, ONE, BODY_IN_MEMORY, accept::size),
     accepted("connection_pool_size", HS, ONE, POOLS, connection_pool_size),
     accepted("request_pool_size", HS, ONE, POOLS, request_pool_size),
@@ -172,7 +163,6 @@ impl ConnectionDraft {
             lingering_time: self.lingering_time.unwrap_or(Duration::from_secs(30)),
             lingering_timeout: self.lingering_timeout.unwrap_or(Duration::from_secs(5)),
             reset_timedout: self.reset_timedout.unwrap_or(false),
-            chunked: self.chunked.unwrap_or(true),
         }
     }
 }

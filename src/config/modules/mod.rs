@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod charset;
 pub mod connections;
 pub mod core;
+pub mod files;
 pub mod geo;
 pub mod gzip;
 pub mod headers;
@@ -19,6 +20,7 @@ pub mod location;
 pub mod log;
 pub mod map;
 pub mod nchan;
+pub mod output;
 pub mod push;
 pub mod push_names;
 pub mod realip;
@@ -65,6 +67,13 @@ const MODULES: &[Module] = &[
     limit_req::MODULE,
     realip::MODULE,
     status::MODULE,
+    files::CORE,
+    files::TRY_FILES,
+    files::INDEX,
+    files::AUTOINDEX,
+    files::RANDOM_INDEX,
+    files::EMPTY_GIF,
+    output::MODULE,
     headers::MODULE,
     log::MODULE,
     charset::MODULE,
@@ -76,6 +85,7 @@ const MODULES: &[Module] = &[
     referer::MODULE,
     secure_link::MODULE,
     userid::MODULE,
+    files::GZIP_STATIC,
     push::MODULE,
     push_names::MODULE,
     nchan::MODULE,

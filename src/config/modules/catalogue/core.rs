@@ -16,11 +16,8 @@ const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as nee
 const BODY_IN_MEMORY: &str =
     "Encke keeps a request's body in memory, up to client_max_body_size; nothing is written to a file";
 const WRITING: &str = "it tunes when bytes are handed to the kernel; the same bytes are sent without it";
-const OLD_BROWSERS: &str =
-    "it works around bugs of browsers that are long gone; the answer means the same without it";
 const PROTOCOL_BLOCK: &str = "Encke serves HTTP only: ports that nginx would have opened in this block, \
      with its limits, would be missing";
-const NO_LIMIT: &str = "Encke does not do this yet: a limit that nginx would have kept would not hold";
 const NO_RESOLVER: &str = "Encke does not look up names while serving yet: requests that nginx would have \
      sent to a named host would fail";
 const POST_ACTION: &str = "Encke does not do this yet: the request that nginx would have made after each \
@@ -96,16 +93,8 @@ const HTTP_CORE: &[Directive] = &rows![
         "How many requests are sent over one kept connection to the server behind.";
     Refused "keepalive_timeout", U, ONE, "60s", super::upstream::NO_UPSTREAM,
         "How long an unused connection to the server behind is kept.";
-    Refused "limit_rate", HSLI, ONE, "0", NO_LIMIT,
-        "How many bytes per second an answer is sent with.";
-    Refused "limit_rate_after", HSLI, ONE, "0", NO_LIMIT,
-        "How many bytes are sent before limit_rate begins.";
     Accepted(flag) "log_subrequest", HSL, ONE, "off", "Encke makes no subrequests that could be logged",
         "Writes a line to the access log for requests made inside, too.";
-    Accepted(flag) "msie_padding", HSL, ONE, "on", OLD_BROWSERS,
-        "Fills short error pages with comments for old versions of MSIE.";
-    Accepted(flag) "msie_refresh", HSL, ONE, "off", OLD_BROWSERS,
-        "Redirects MSIE by a page instead of a Location header.";
     Refused "post_action", HSLI, ONE, "", POST_ACTION,
         "Makes a request inside after each answer.";
     Accepted(size) "postpone_output", HSL, ONE, "1460", WRITING,

@@ -9,8 +9,6 @@ const NO_VARIABLES: &str =
 const NO_MIRROR: &str =
     "Encke does not do this yet: the copies of requests that nginx would have sent would be missing";
 const NO_STATUS: &str = "Encke does not do this yet: whoever watches the counters would not get them";
-const NO_GIF: &str =
-    "Encke does not do this yet: the image that nginx would have answered with would be missing";
 const NO_LOG: &str = "Encke does not do this yet: lines that nginx would have written would be missing";
 const NO_REDIRECT: &str = "Encke does not do this yet: a request that nginx would have sent to another \
      location would stay where it is";
@@ -22,7 +20,6 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_geoip_module", directives: GEOIP },
     Module { name: "ngx_http_keyval_module", directives: KEYVAL },
     Module { name: "ngx_http_mirror_module", directives: MIRROR },
-    Module { name: "ngx_http_empty_gif_module", directives: EMPTY_GIF },
     Module { name: "ngx_http_api_module", directives: API },
     Module { name: "ngx_http_session_log_module", directives: SESSION_LOG },
     Module { name: "ngx_http_internal_redirect_module", directives: INTERNAL_REDIRECT },
@@ -60,11 +57,6 @@ const MIRROR: &[Directive] = &rows![
         "Sends a copy of each request to another location.";
     Refused "mirror_request_body", HSL, ONE, "on", NO_MIRROR,
         "Whether the copy has the request's body.";
-];
-
-const EMPTY_GIF: &[Directive] = &rows![
-    Refused "empty_gif", L, NONE, "", NO_GIF,
-        "Answers with a transparent image of one dot.";
 ];
 
 const API: &[Directive] = &rows![
