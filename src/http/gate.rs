@@ -164,6 +164,16 @@ impl GateState {
         }
     }
 
+    /// Whether the connection is between two requests: nothing of the next one has come, nothing of the last is left.
+    pub fn is_at_rest(&self) -> bool {
+        let nothing_read = matches!(&self.reading, Reading::Head(head, _) if head.is_empty());
+        nothing_read
+            && self.phase != Phase::Handling
+            && self.output.is_empty()
+            && self.readahead.is_empty()
+            && self.target.is_none()
+    }
+
     /// Whether everything was handed to the system.
     pub fn is_flushed(&self) -> bool {
         self.output.is_empty()

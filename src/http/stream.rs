@@ -41,6 +41,11 @@ impl Stream {
 }
 
 impl IdleStream {
+    /// A connected, non-blocking socket from elsewhere.
+    pub fn new(socket: OwnedFd, unix: bool) -> Self {
+        Self { socket: socket.into(), unix }
+    }
+
     /// Gives the socket to tokio.
     ///
     /// # Errors

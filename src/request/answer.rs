@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::config::model::{Expires, LocationConf};
 
-use super::late::Pending;
+use super::late::{Frozen, Pending};
 use super::{RequestCtx, date, gzip};
 
 /// The name and version in `Server` and on error pages.
@@ -106,6 +107,16 @@ pub struct Responder {
 /// The place of an `add_header` in its list, and its value for one request.
 type AddedValue = (usize, Pending);
 
+/// A [`Responder`] on its way to another process, which has to know the location.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FrozenResponder {
+    keep_alive: bool,
+    http10: bool,
+    head_only: bool,
+    gzip: bool,
+    added: Option<Vec<(usize, Frozen)>>,
+}
+
 /// What went over the wire, for the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
@@ -164,6 +175,22 @@ impl Responder {
             added: (!added.is_empty()).then_some(added),
             conf,
         }
+    }
+
+    /// For another process.
+    pub fn freeze(&self) -> FrozenResponder {
+        let added =
+            self.added.as_ref().map(|added| added.iter().map(|(at, value)| (*at, value.freeze())).collect());
+        let Self { keep_alive, http10, head_only, gzip, .. } = *self;
+        FrozenResponder { keep_alive, http10, head_only, gzip, added }
+    }
+
+    /// From another process, for the same location.
+    pub fn thaw(frozen: FrozenResponder, conf: Arc<LocationConf>) -> Self {
+        let FrozenResponder { keep_alive, http10, head_only, gzip, added } = frozen;
+        let thaw = |(at, value)| (at, Pending::thaw(value));
+        let added = added.map(|added| added.into_iter().map(thaw).collect());
+        Self { conf, keep_alive, http10, head_only, gzip, added }
     }
 
     /// Whether an answer rendered for `self` has the same bytes for `other`.

@@ -2,10 +2,12 @@
 //! access logs, `add_header`.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 use crate::config::template::{Part, Template};
-use crate::config::variable::Variable;
+use crate::config::variable::{BUILTINS, Variable, Variables};
 
 use super::RequestCtx;
 use super::answer::Sent;
@@ -25,7 +27,48 @@ enum Piece {
     Late(Variable),
 }
 
+/// A [`Pending`] on its way to another process: holes by the names of their variables, times as ages.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Frozen {
+    pieces: Vec<FrozenPiece>,
+    started: Duration,
+    accepted: Duration,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum FrozenPiece {
+    Text(#[serde(with = "serde_bytes")] Vec<u8>),
+    Late(String),
+}
+
 impl Pending {
+    /// For another process.
+    pub fn freeze(&self) -> Frozen {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => FrozenPiece::Text(text.to_vec()),
+            Piece::Late(variable) => FrozenPiece::Late(name(variable)),
+        });
+        Frozen {
+            pieces: pieces.collect(),
+            started: self.started.elapsed(),
+            accepted: self.accepted.elapsed(),
+        }
+    }
+
+    /// From another process; a variable that is not known here has no value.
+    pub fn thaw(frozen: Frozen) -> Self {
+        let now = Instant::now();
+        let pieces = frozen.pieces.into_iter().map(|piece| match piece {
+            FrozenPiece::Text(text) => Piece::Text(text.into()),
+            FrozenPiece::Late(name) => Piece::Late(Variables::default().resolve(&name)),
+        });
+        Self {
+            pieces: pieces.collect(),
+            started: now.checked_sub(frozen.started).unwrap_or(now),
+            accepted: now.checked_sub(frozen.accepted).unwrap_or(now),
+        }
+    }
+
     /// Evaluates what does not depend on the answer. `write` puts a value into the text, escaped as need be.
     pub fn new(ctx: &RequestCtx, template: &Template, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Self {
         let mut pieces = Vec::new();
@@ -62,6 +105,19 @@ impl Pending {
             }
         }
         out
+    }
+}
+
+/// The name of a late variable, without its `$`.
+fn name(variable: &Variable) -> String {
+    match variable {
+        Variable::Builtin(builtin) => {
+            let row = BUILTINS.iter().find(|row| row.variable == *builtin);
+            row.map_or_else(String::new, |row| row.name.to_owned())
+        }
+        Variable::SentHttp(name) => format!("sent_http_{}", String::from_utf8_lossy(name)),
+        // None of the others is late.
+        _ => String::new(),
     }
 }
 

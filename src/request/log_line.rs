@@ -1,10 +1,10 @@
 //! Lines of access logs: what can be known at once, and what only after the answer.
 
-use crate::config::model::{AccessLog, LogEscape, LogTarget};
+use crate::config::model::{AccessLog, LogConf, LogEscape, LogTarget};
 
 use super::RequestCtx;
 use super::answer::Sent;
-use super::late::Pending;
+use super::late::{Frozen, Pending};
 
 /// The access log lines of one request, waiting for its answer.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub struct PendingLog(Box<[PendingLine]>);
 
 #[derive(Debug)]
 struct PendingLine {
+    /// Its place among the location's logs.
+    row: usize,
     target: LogTarget,
     escape: LogEscape,
     text: Pending,
@@ -20,8 +22,23 @@ struct PendingLine {
 impl PendingLog {
     /// Evaluates all that does not depend on the answer. `None` when the location logs nothing.
     pub fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
-        let logs = ctx.conf.log.access.iter().filter(|log| holds(ctx, log));
-        let lines: Box<[_]> = logs.map(|log| PendingLine::new(ctx, log)).collect();
+        let logs = ctx.conf.log.access.iter().enumerate().filter(|(_, log)| holds(ctx, log));
+        let lines: Box<[_]> = logs.map(|(row, log)| PendingLine::new(ctx, row, log)).collect();
+        (!lines.is_empty()).then(|| Box::new(Self(lines)))
+    }
+
+    /// For another process: each line with its place among the location's logs.
+    pub fn freeze(&self) -> Vec<(usize, Frozen)> {
+        self.0.iter().map(|line| (line.row, line.text.freeze())).collect()
+    }
+
+    /// From another process, for the same location; a log that is gone there gets no line.
+    pub fn thaw(frozen: Vec<(usize, Frozen)>, conf: &LogConf) -> Option<Box<Self>> {
+        let lines = frozen.into_iter().filter_map(|(row, text)| {
+            let log = conf.access.get(row)?;
+            Some(PendingLine::with_text(row, log, Pending::thaw(text)))
+        });
+        let lines: Box<[_]> = lines.collect();
         (!lines.is_empty()).then(|| Box::new(Self(lines)))
     }
 
@@ -36,10 +53,14 @@ impl PendingLog {
 }
 
 impl PendingLine {
-    fn new(ctx: &RequestCtx, log: &AccessLog) -> Self {
+    fn new(ctx: &RequestCtx, row: usize, log: &AccessLog) -> Self {
         let how = log.format.escape;
         let text = Pending::new(ctx, &log.format.template, |value, out| escape(how, value, out));
-        Self { target: log.target.clone(), escape: how, text }
+        Self::with_text(row, log, text)
+    }
+
+    fn with_text(row: usize, log: &AccessLog, text: Pending) -> Self {
+        Self { row, target: log.target.clone(), escape: log.format.escape, text }
     }
 }
 
