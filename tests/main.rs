@@ -8,6 +8,8 @@ mod harness;
 mod agreement;
 // The program of the article that people set up comet servers from, unchanged.
 mod article;
+// Many subscribers, and a publisher, for the tests of what happens to them.
+mod crowd;
 // The documentation is whole.
 mod docs;
 // Every example configuration does what it says.
@@ -18,9 +20,13 @@ mod flood;
 mod parked;
 // The command line, signals, reload.
 mod process;
+// A reload under load.
+mod reload;
 // Requests as odd clients send them.
 mod requests;
 // Who may import whom.
 mod structure;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
+// A new program takes over from a running one.
+mod upgrade;

@@ -15,7 +15,7 @@ use encke_parser::FsLoader;
 use crate::config::model::{Config, Severity};
 use crate::config::{self, LoadOptions, Loaded, Mode, check};
 use crate::log;
-use crate::runtime::{self, daemon, pid, program, upgrade};
+use crate::runtime::{self, daemon, inherit, pid, program, upgrade};
 
 use arguments::{Arguments, Command, usage_error};
 use guise::Guise;
@@ -160,7 +160,7 @@ impl Call {
             Failed
         };
         program::remember();
-        if config.main.daemon && !daemon::is_child() && !upgrade::is_under_way() {
+        if config.main.daemon && !daemon::is_child() && !inherit::is_follower() {
             return daemon::start(std::env::args_os().skip(1)).map_err(fail);
         }
         if daemon::is_child() {

@@ -13,6 +13,11 @@ use crate::config::model::ListenAddress;
 /// nginx's way to pass sockets to its new binary: `NGINX=6;7;`.
 pub const NGINX: &str = "NGINX";
 
+/// Whether another process passed its sockets on, nginx's way: then this one is in the background already, if it is to be.
+pub fn is_follower() -> bool {
+    std::env::var_os(NGINX).is_some()
+}
+
 /// Sockets that were not asked for yet.
 #[derive(Debug, Default)]
 pub struct Inherited(Vec<(ListenAddress, Socket)>);
