@@ -24,8 +24,12 @@ mod process;
 mod reload;
 // Requests as odd clients send them.
 mod requests;
+// Called as nginx, it is nginx to scripts.
+mod stand_in;
 // Who may import whom.
 mod structure;
+// What systemd gives and is told.
+mod systemd;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
 // A new program takes over from a running one.

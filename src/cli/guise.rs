@@ -50,6 +50,7 @@ Options:
   -e filename   : set error log file (default: stderr)
   -c filename   : set configuration file (default: /etc/nginx/nginx.conf)
   -g directives : set global directives out of configuration file
+
 ";
 
 /// What scripts look for in `nginx -V`, as far as it is true: where things are. There is no `--with-http_ssl_module`,

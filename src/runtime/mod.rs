@@ -55,6 +55,8 @@ pub struct App {
     workers: Vec<RunningWorker>,
     /// What becomes of the process that is to take over, while there is one.
     upgrade: Option<Outcome>,
+    /// Another process has the listening sockets, too.
+    followed: bool,
 }
 
 #[derive(Debug)]
@@ -202,7 +204,7 @@ impl App {
                 thread.map_err(|error| format!("cannot start a worker ({})", log::os_error(&error)))?;
             workers.push(RunningWorker { mail, pulse, thread });
         }
-        Ok(Self { config, store, state, bound, workers, upgrade: None })
+        Ok(Self { config, store, state, bound, workers, upgrade: None, followed: false })
     }
 
     /// Obeys signals until one ends the server.
@@ -232,7 +234,7 @@ impl App {
         if end == End::HandedOver {
             // Scripts made for nginx now end the old process by the file that names it.
             let _ = tokio::time::timeout(STAYS_BEHIND, signals.end()).await;
-        } else {
+        } else if !self.followed {
             self.bound.iter().for_each(|bound| listen::unlink(&bound.address));
         }
         if let Some(path) = &self.config.main.pid {
@@ -323,13 +325,17 @@ impl App {
             .collect::<io::Result<Vec<_>>>()
             .and_then(|sockets| upgrade::successor::start(&sockets, &self.config.main.environment));
         match started {
-            Ok(outcome) => self.upgrade = Some(outcome),
+            Ok(outcome) => {
+                self.upgrade = Some(outcome);
+                self.followed = true;
+            }
             Err(error) => self.goes_on(&log::os_error(&error)),
         }
     }
 
     /// There is no upgrade, and this process goes on.
-    fn goes_on(&self, why: &str) {
+    fn goes_on(&mut self, why: &str) {
+        self.followed = false;
         log::event(Severity::Alert, &format!("the new binary did not take over: {why}"));
         if let Some(path) = &self.config.main.pid {
             let _ = std::fs::rename(pid::old(path), path);

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nix::sys::signal::SigSet;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals.
@@ -39,6 +40,8 @@ impl Signals {
     /// # Errors
     /// When the system does not allow it.
     pub fn new() -> io::Result<Self> {
+        // Whoever started us may have held them back, and that is passed on: nginx does when it changes its binary.
+        SigSet::empty().thread_set_mask()?;
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

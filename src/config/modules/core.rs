@@ -13,7 +13,7 @@ use super::super::directive::{Arity, Directive};
 use super::super::draft::Block;
 use super::super::model::{EnvironmentVariable, ErrorLog, Severity, User};
 use super::super::value;
-use super::{HSL, Module, NONE, ONE, accept, accepted, done};
+use super::{HSL, Module, NONE, ONE, accept, done};
 
 const MAIN: Contexts = Contexts::MAIN;
 const EVENTS: Contexts = Contexts::EVENTS;
@@ -121,7 +121,14 @@ const DIRECTIVES: &[Directive] = &[
         "Where the process goes once it has started: core files are put there.",
         working_directory,
     ),
-    accepted("master_process", MAIN, ONE, "there is one process with several threads", accept::flag),
+    done(
+        "master_process",
+        MAIN,
+        ONE,
+        "on",
+        "There is one process with several threads, whichever is asked for: nothing is served otherwise.",
+        accept::flag,
+    ),
 ];
 
 fn include(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
