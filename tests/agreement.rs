@@ -106,6 +106,7 @@ topics! {
     servers: compare_answers("servers.case"),
     variables: compare_answers("variables.case"),
     config_of_locations: compare_checks("config_errors/locations.case"),
+    config_of_process: compare_checks("config_errors/process.case"),
     config_of_push: compare_checks("config_errors/push.case"),
     config_of_rewrite: compare_checks("config_errors/rewrite.case"),
     config_of_servers: compare_checks("config_errors/servers.case"),
