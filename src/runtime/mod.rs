@@ -435,10 +435,10 @@ impl App {
         log::reopen();
         privileges::apply(&config.main);
         if config.main.worker_processes != self.workers.len() {
-            tracing::warn!("worker_processes changes with the next start only");
+            tracing::warn!("worker_processes changes with the next start or upgrade (USR2) only");
         }
         if config.max_reserved_memory != self.config.max_reserved_memory {
-            tracing::warn!("push_max_reserved_memory changes with the next start only");
+            tracing::warn!("push_max_reserved_memory changes with the next start or upgrade (USR2) only");
         }
         let config = Arc::new(config);
         let site = Arc::new(Site::build(Arc::clone(&config), &self.state));

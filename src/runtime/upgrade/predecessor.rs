@@ -111,7 +111,7 @@ fn take(
     let full = |_| io::Error::other("push_max_reserved_memory is less than what is stored takes");
     match frame {
         Frame::Store(Piece::Channel(image)) => {
-            *channel = Some(state.store.import_channel(&image).map_err(full)?)
+            *channel = Some(state.store.import_channel(&image).map_err(full)?);
         }
         Frame::Store(Piece::Message(image)) => {
             let key = channel.as_ref().ok_or(io::ErrorKind::InvalidData)?;
