@@ -142,10 +142,10 @@ fn a_new_process_that_fails_leaves_the_old_one_as_it_was() {
     ] {
         fs::write(server.dir().join("nginx.conf"), conf).expect("written");
         server.signal(Signal::SIGUSR2);
-        let said = format!("the new binary did not take over: ");
+        let said = "the new binary did not take over: ";
         eventually(why, || {
             let errors = server.stderr();
-            errors.lines().any(|line| line.contains(&said) && line.contains(why))
+            errors.lines().any(|line| line.contains(said) && line.contains(why))
         });
         eventually("the pid file is its own again", || {
             successors.pid().map(|pid| pid.to_string()) == Some(server.pid().to_string())
