@@ -33,7 +33,8 @@ impl Place {
     fn call(&self, program: &Path, arguments: &[&str]) -> Said {
         let output =
             Command::new(program).current_dir(self.dir.path()).args(arguments).output().expect("it runs");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        let text = [output.stderr, output.stdout].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
     }
 
     fn as_nginx(&self, arguments: &[&str]) -> Said {
@@ -82,6 +83,8 @@ fn the_same_calls_say_the_same_as_nginx() {
     };
     same_with(None, &["-t"]);
     same_with(None, &["-tq"]);
+    same_with(None, &["-T"]);
+    same_with(None, &["-Tq"]);
     same_with(None, &["-t", "-t", "-c", "conf/missing.conf"]);
     same_with(None, &["-t", "-g", "worker_processes 1; worker_processes 2;"]);
     same_with(None, &["-t", "-q", "-g", "daemon on; master_process on;"]);

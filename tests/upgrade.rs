@@ -70,7 +70,11 @@ fn two_upgrades_under_load_lose_and_double_nothing() {
     let report = crowd::run(server.port(), move || {
         for _ in 0..2 {
             std::thread::sleep(Duration::from_millis(1000));
+            let old = successors.pid().expect("it runs");
             successors.upgrade();
+            // As scripts for nginx do.
+            kill(old, Signal::SIGWINCH).expect("it is still there");
+            kill(old, Signal::SIGQUIT).expect("it is still there");
         }
         std::thread::sleep(Duration::from_millis(1000));
         // Until the crowd is through.
