@@ -32,12 +32,16 @@ pub(crate) struct Report {
 
 /// The locations that the crowd uses.
 pub(crate) fn conf() -> Conf {
-    Conf::server(
-        "location /publish { set $push_channel_id $arg_id; push_publisher; push_max_message_buffer_length 100; }
-         location /activity { set $push_channel_id $arg_id; push_subscriber; }
-         access_log {{dir}}/access.log;",
-    )
-    .workers(2)
+    // The kernel does not share connections out evenly.
+    Conf::whole(format!(
+        "worker_processes 2; pid {{{{dir}}}}/server.pid; error_log stderr warn;
+         events {{ worker_connections {}; }}
+         http {{ access_log {{{{dir}}}}/access.log; server {{ listen 127.0.0.1:{{{{port}}}};
+             location /publish {{ set $push_channel_id $arg_id; push_publisher; push_max_message_buffer_length 100; }}
+             location /activity {{ set $push_channel_id $arg_id; push_subscriber; }}
+         }} }}",
+        2 * SUBSCRIBERS
+    ))
 }
 
 /// Subscribes and publishes for as long as `meanwhile` runs; then every subscriber gets what is left. Panics when a

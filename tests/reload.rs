@@ -39,7 +39,9 @@ fn addresses_come_and_go_with_a_reload() {
     };
     let server = Server::start(conf("listen unix:{{dir}}/first;"));
     let (first, second) = (server.dir().join("first"), server.dir().join("second"));
-    std::os::unix::net::UnixStream::connect(&first).expect("it listens");
+    crate::process::eventually("the first address is there", || {
+        std::os::unix::net::UnixStream::connect(&first).is_ok()
+    });
     server.rewrite_conf(&conf("listen unix:{{dir}}/second;"));
     server.signal(Signal::SIGHUP);
     crate::process::eventually("the new address is there", || {

@@ -82,7 +82,7 @@ fn two_upgrades_under_load_lose_and_double_nothing() {
     });
     drop(Successors::of(&server));
     assert!(report.published > 200, "{report:?}");
-    assert!(report.returned < 200, "most waiting subscribers are handed over: {report:?}");
+    assert!(report.returned < 50, "most waiting subscribers are handed over: {report:?}");
     assert!(report.repeated < 10, "{report:?}");
 }
 

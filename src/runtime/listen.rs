@@ -132,18 +132,25 @@ fn bind_once(
         ListenAddress::Inet(inet) => {
             let address = SockAddr::from(*inet);
             // Each worker's socket shares the port with the others', and would with a stranger's of the same user.
-            // A socket that does not share is refused when there is one: that is how a second server is noticed.
+            // A socket that does not share is refused when there is one: that is how a second server is noticed. It
+            // does not listen yet, so nobody can connect to it and be dropped with it.
             let alone = open_inet(&address, options, false).map_err(|error| failed("bind()", &error))?;
-            if workers == 1 {
-                return Ok(vec![alone]);
-            }
-            drop(alone);
-            let sockets = (0..workers).map(|_| open_inet(&address, options, true));
-            sockets.collect::<io::Result<_>>().map_err(|error| failed("bind()", &error))
+            let sockets = if workers == 1 {
+                vec![alone]
+            } else {
+                drop(alone);
+                let shared = (0..workers).map(|_| open_inet(&address, options, true));
+                shared.collect::<io::Result<_>>().map_err(|error| failed("bind()", &error))?
+            };
+            let backlog = options.backlog.unwrap_or(BACKLOG);
+            let listening: io::Result<()> = sockets.iter().try_for_each(|socket| socket.listen(backlog));
+            listening.map_err(|error| failed("listen()", &error))?;
+            Ok(sockets)
         }
     }
 }
 
+/// A bound socket that does not listen yet.
 fn open_inet(address: &SockAddr, options: &ListenOptions, shared: bool) -> io::Result<Socket> {
     let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
@@ -154,7 +161,6 @@ fn open_inet(address: &SockAddr, options: &ListenOptions, shared: bool) -> io::R
     }
     apply(&socket, options)?;
     socket.bind(address)?;
-    socket.listen(options.backlog.unwrap_or(BACKLOG))?;
     Ok(socket)
 }
 

@@ -219,9 +219,15 @@ impl App {
             systemd::stopping();
         }
         let deadline = self.config.main.shutdown_timeout.map(|timeout| Instant::now() + timeout);
+        let mut ended = end != End::HandedOver;
         while self.workers.iter().any(|worker| !worker.thread.is_finished()) {
             tokio::select! {
-                () = signals.stop() => self.tell_all(|| Mail::Stop),
+                told = signals.next() => {
+                    ended |= matches!(told, Told::Stop | Told::Quit);
+                    if told == Told::Stop {
+                        self.tell_all(|| Mail::Stop);
+                    }
+                }
                 () = tokio::time::sleep(Duration::from_millis(5)) => {}
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -231,10 +237,11 @@ impl App {
         for worker in std::mem::take(&mut self.workers) {
             let _ = worker.thread.join();
         }
-        if end == End::HandedOver {
+        if !ended {
             // Scripts made for nginx now end the old process by the file that names it.
             let _ = tokio::time::timeout(STAYS_BEHIND, signals.end()).await;
-        } else if !self.followed {
+        }
+        if !self.followed {
             self.bound.iter().for_each(|bound| listen::unlink(&bound.address));
         }
         if let Some(path) = &self.config.main.pid {

@@ -66,11 +66,6 @@ impl Signals {
         }
     }
 
-    /// TERM or INT; all others are dropped.
-    pub async fn stop(&mut self) {
-        while self.next().await != Told::Stop {}
-    }
-
     /// Any that ends the process; all others are dropped.
     pub async fn end(&mut self) {
         while !matches!(self.next().await, Told::Stop | Told::Quit) {}

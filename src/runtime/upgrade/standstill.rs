@@ -43,7 +43,7 @@ impl Standstill {
         let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
         let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         if error.is_none() {
-            *error = action(&mut wire).err();
+            *error = action(&mut wire).err().map(|error| wire.explain(error));
         }
     }
 

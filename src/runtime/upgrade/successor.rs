@@ -103,7 +103,7 @@ fn make_ready(mut child: Child, mut wire: Wire, sockets: &[Socket]) -> Result<Su
         });
     match ready {
         Ok(()) => Ok(Successor { child, wire }),
-        Err(error) => Err(Failure::Failed(end(&mut child, &error))),
+        Err(error) => Err(Failure::Failed(end(&mut child, &wire.explain(error)))),
     }
 }
 

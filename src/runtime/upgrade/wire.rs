@@ -128,6 +128,15 @@ impl Wire {
         result
     }
 
+    /// What was wrong, if sending failed because the other side has hung up: it may have said why before.
+    pub fn explain(&mut self, error: io::Error) -> io::Error {
+        if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
+            return error;
+        }
+        let last_words = self.receive(|frame, _| Ok(unexpected(&frame)));
+        last_words.unwrap_or_else(|_| io::ErrorKind::UnexpectedEof.into())
+    }
+
     /// Reads until there are so many bytes.
     fn fill(&mut self, length: usize) -> io::Result<()> {
         const AT_ONCE: usize = 256 * 1024;
