@@ -16,6 +16,8 @@ mod docs;
 mod examples;
 // More messages than fit into the memory limit.
 mod flood;
+// Logs that are buffered, compressed, rotated, full; pipes; syslog.
+mod logs;
 // Connections that leave hyper to wait, and come back.
 mod parked;
 // The command line, signals, reload.
@@ -34,3 +36,5 @@ mod systemd;
 mod transcripts;
 // A new program takes over from a running one.
 mod upgrade;
+// Variables of requests that wait, and those that would never end.
+mod variables;

@@ -89,6 +89,18 @@ fn errors_after_reading_come_behind_syntax_ok() {
 }
 
 #[test]
+fn a_missing_events_section_comes_behind_syntax_ok() {
+    let (_dir, path) = conf_file("http { server { location / { return 204; } } }");
+    let tested = encke(&["-t", "-c", &path]);
+    assert_eq!(tested.status.code(), Some(1));
+    let expected = format!(
+        "encke: the configuration file {path} syntax is ok\nencke: [emerg] no \"events\" section in configuration\n\
+         encke: configuration file {path} test failed\n"
+    );
+    assert_eq!(stderr(&tested), expected);
+}
+
+#[test]
 fn a_missing_configuration_is_named() {
     let tested = encke(&["-t", "-c", "/nonexistent/encke.conf"]);
     assert_eq!(tested.status.code(), Some(1));
@@ -334,6 +346,25 @@ fn a_directory_that_is_not_there_is_an_error() {
     assert_eq!(started.status.code(), Some(1));
     let expected = "[emerg] chdir(\"/nonexistent\") failed (2: No such file or directory)";
     assert!(stderr(&started).contains(expected), "{}", stderr(&started));
+}
+
+#[test]
+fn too_few_descriptors_are_an_error_and_no_half_a_server() {
+    let (dir, path) = conf_file(
+        "daemon off; error_log stderr; pid pid; worker_processes 2; events { worker_connections 10; }
+         http { access_log off; server { listen unix:socket; return 204; } }",
+    );
+    let command = format!("ulimit -n $1; exec {} -p $2 -c $3", env!("CARGO_BIN_EXE_encke"));
+    for limit in [6, 10, 13, 16, 20] {
+        let _ = std::fs::remove_file(dir.path().join("socket"));
+        let arguments = ["-c", &command, "sh", &limit.to_string(), dir.path().to_str().expect("text"), &path];
+        let started = Command::new("sh").args(arguments).output().expect("it ends");
+        assert_eq!(started.status.code(), Some(1), "{limit}: {}", stderr(&started));
+        let said = stderr(&started);
+        assert!(said.contains("[emerg]") && said.contains("(24: Too many open files)"), "{limit}: {said}");
+        assert!(!said.contains("panicked"), "{limit}: {said}");
+        assert!(!dir.path().join("pid").exists(), "{limit}");
+    }
 }
 
 // === Reload ===

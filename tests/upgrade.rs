@@ -127,6 +127,50 @@ fn messages_waiting_subscribers_and_idle_connections_go_to_the_new_process() {
 }
 
 #[test]
+fn what_the_answer_and_the_logs_of_waiting_subscribers_need_goes_along() {
+    let location = "
+        access_log {{dir}}/$arg_id.log told if=$fine;
+        access_log {{dir}}/buffered.log told buffer=64k;
+        limit_except POST { access_log {{dir}}/limited.log told; }
+        userid on; expires $far; add_header X-Class $class; push_subscriber;";
+    let inside = format!(
+        "set $push_channel_id $arg_id; location /waits {{ {} }} location /limited {{ {location} }} {PUSH}",
+        location.replace("limit_except POST { access_log {{dir}}/limited.log told; }", "")
+    );
+    let http = "
+        map $status $class { ~^2 fine; default other; }
+        map $class $fine { fine 1; default 0; }
+        map $arg_id $far { default 1h; }
+        log_format told '$uri $arg_id $class $status $body_bytes_sent $sent_http_x_class $request_completion';";
+    let server = Server::start(Conf::server(inside).http(http).workers(2));
+    let successors = Successors::of(&server);
+    eventually("the pid file is written", || successors.pid().is_some());
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut clients = [server.connect(), server.connect()];
+    clients[0].send(ask("/waits?id=a"));
+    clients[1].send(ask("/limited?id=b"));
+    for channel in ["a", "b"] {
+        eventually("one waits", || info(&server, channel).contains("subscribers: 1"));
+    }
+    successors.upgrade();
+    for (client, channel) in clients.iter_mut().zip(["a", "b"]) {
+        assert_eq!(server.post(&format!("/publish?id={channel}"), "hello").status(), 201);
+        let answer = client.receive(PATIENCE).into_response();
+        assert_eq!((answer.text().as_str(), answer.header("X-Class")), ("hello", Some("fine")));
+        assert!(answer.header("Set-Cookie").is_some_and(|cookie| cookie.starts_with("uid=")), "{answer:?}");
+        assert_eq!(answer.header("Cache-Control"), Some("max-age=3600"));
+    }
+    let lines = |name: &str| fs::read_to_string(server.dir().join(name)).unwrap_or_default();
+    eventually("the lines are there", || !lines("a.log").is_empty() && !lines("limited.log").is_empty());
+    assert_eq!(lines("a.log"), "/waits a fine 200 5 fine OK\n");
+    assert_eq!(lines("limited.log"), "/limited b fine 200 5 fine OK\n");
+    assert_eq!(lines("b.log"), "", "other logs are for limited methods");
+    assert_eq!(lines("buffered.log"), "");
+    kill(successors.pid().expect("it runs"), Signal::SIGQUIT).expect("it runs");
+    eventually("what was buffered is written", || lines("buffered.log") == "/waits a fine 200 5 fine OK\n");
+}
+
+#[test]
 fn a_new_process_that_fails_leaves_the_old_one_as_it_was() {
     let (server, successors) = start();
     server.post("/publish?id=kept", "message");

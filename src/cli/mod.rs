@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use encke_parser::FsLoader;
 
+use crate::config::diag::Diagnostic;
 use crate::config::model::{Config, Severity};
 use crate::config::{self, LoadOptions, Loaded, Mode, check};
 use crate::log;
@@ -70,7 +71,7 @@ fn run(call: &Call) -> Result<(), Failed> {
     if arguments.test || arguments.dump {
         return call.test(&path, &loaded);
     }
-    call.report(&loaded);
+    call.report(&loaded, &loaded.diagnostics);
     if upgrade::is_under_way()
         && let Some(error) = loaded.error()
     {
@@ -110,11 +111,14 @@ impl Call {
     /// `-t`, `-T`, `-q`: nginx's lines.
     fn test(&self, path: &Path, loaded: &Loaded) -> Result<(), Failed> {
         let (arguments, say) = (&self.arguments, |message: &str| self.guise.say(message));
-        self.report(loaded);
         let path = path.display();
-        if loaded.syntax_ok && !arguments.quiet {
+        let (before, after) =
+            loaded.diagnostics.split_at(loaded.syntax_ok.unwrap_or(loaded.diagnostics.len()));
+        self.report(loaded, before);
+        if loaded.syntax_ok.is_some() && !arguments.quiet {
             say(&format!("the configuration file {path} syntax is ok"));
         }
+        self.report(loaded, after);
         let tested = loaded.config.as_ref().ok_or(Failed).and_then(|config| {
             crate::runtime::test(config).map_err(|error| {
                 say(&format!("[emerg] {error}"));
@@ -182,9 +186,9 @@ impl Call {
     }
 
     /// Prints what was found in a configuration: one line each, as nginx does, with the source line on a terminal.
-    fn report(&self, loaded: &Loaded) {
+    fn report(&self, loaded: &Loaded, diagnostics: &[Diagnostic]) {
         let terminal = std::io::stderr().is_terminal();
-        for diagnostic in &loaded.diagnostics {
+        for diagnostic in diagnostics {
             if diagnostic.severity > Severity::Notice {
                 continue;
             }

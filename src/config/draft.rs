@@ -12,6 +12,7 @@ use super::model::{
     Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, User,
 };
 use super::modules::access::AccessDraft;
+use super::modules::browser::BrowserDraft;
 use super::modules::charset::CharsetDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
@@ -19,7 +20,10 @@ use super::modules::http_core::CoreDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
 use super::modules::push::PushDraft;
+use super::modules::referer::RefererDraft;
+use super::modules::secure_link::SecureLinkDraft;
 use super::modules::server_name::ServerName;
+use super::modules::userid::UseridDraft;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
 macro_rules! draft {
@@ -114,6 +118,10 @@ pub struct ConfDraft {
     pub log: LogDraft,
     pub charset: CharsetDraft,
     pub gzip: GzipDraft,
+    pub browser: BrowserDraft,
+    pub referer: RefererDraft,
+    pub secure_link: SecureLinkDraft,
+    pub userid: UseridDraft,
     pub push: PushDraft,
 }
 
@@ -191,6 +199,10 @@ impl ConfDraft {
         self.log.inherit(&parent.log);
         self.charset.inherit(&parent.charset);
         self.gzip.inherit(&parent.gzip);
+        self.browser.inherit(&parent.browser);
+        self.referer.inherit(&parent.referer);
+        self.secure_link.inherit(&parent.secure_link);
+        self.userid.inherit(&parent.userid);
         self.push.inherit(&parent.push);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::builder::{Builder, Outcome};
+use super::builtin;
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
@@ -12,7 +13,7 @@ use super::model::{
 use super::modules::location::shown;
 use super::modules::server_name::{NameKind, ServerName};
 use super::template::Template;
-use super::variable::{Variable, Variables};
+use super::variable::Variable;
 use super::vhosts;
 
 /// Servers and sockets, from what was read.
@@ -24,7 +25,12 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
     let (conf, server) = (std::mem::take(&mut b.http.conf), std::mem::take(&mut b.http.server));
     let listens: Vec<_> = blocks.iter().map(|block| block.listens.clone()).collect();
     let names: Vec<_> = blocks.iter().map(names).collect();
-    let merger = &mut Merger { channel_id: channel_id(b, &blocks), error_log: b.main.error_log.clone(), b };
+    let merger = &mut Merger {
+        channel_id: channel_id(b, &blocks),
+        error_log: b.main.error_log.clone(),
+        names: Vec::new(),
+        b,
+    };
     let servers: Vec<Server> =
         blocks.into_iter().map(|block| merger.server(block, &conf, &server)).collect::<Outcome<_>>()?;
     check_variables(b)?;
@@ -61,8 +67,8 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
         return Template::default();
     }
     let mut name = CHANNEL_ID;
-    if !is_defined(&b.variables, CHANNEL_ID) {
-        if is_defined(&b.variables, OLD_CHANNEL_ID) {
+    if !b.variables.is_defined(CHANNEL_ID) {
+        if b.variables.is_defined(OLD_CHANNEL_ID) {
             name = OLD_CHANNEL_ID;
             b.diagnostics.push(Diagnostic::warn("\"$push_id\" is an old name of \"$push_channel_id\""));
         } else {
@@ -72,45 +78,25 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
             b.diagnostics.push(Diagnostic::warn(problem).with_help(help));
         }
     }
-    Template::variable(Variable::User(b.variables.define(name)))
+    // Nobody but `set` defines that name.
+    b.variables
+        .define(name)
+        .map_or_else(|_| Template::default(), |index| Template::variable(Variable::Named(index)))
 }
-
-fn is_defined(variables: &Variables, name: &str) -> bool {
-    variables.names().iter().any(|known| known == name)
-        && !variables.undefined().any(|unknown| unknown == name)
-}
-
-/// Variables that nginx has and that are empty here, since what they tell about does not exist: upstreams, TLS.
-const EMPTY_FAMILIES: [&str; 4] = ["upstream_", "ssl_", "sent_trailer_", "http2"];
-const EMPTY: [&str; 8] = [
-    "gzip_ratio",
-    "limit_req_status",
-    "limit_conn_status",
-    "proxy_protocol_port",
-    "proxy_protocol_server_addr",
-    "proxy_protocol_server_port",
-    "uid_got",
-    "uid_set",
-];
 
 fn check_variables(b: &mut Builder<'_>) -> Outcome {
-    let is_empty =
-        |name: &str| EMPTY.contains(&name) || EMPTY_FAMILIES.iter().any(|family| name.starts_with(family));
     let unknown: Vec<String> = b.variables.undefined().map(str::to_owned).collect();
     for name in unknown {
-        if is_empty(&name) {
-            b.variables.define(&name);
-        } else {
-            b.settle(Err(unknown_variable(b, &name)))?;
-        }
+        b.settle(Err(unknown_variable(b, &name)))?;
     }
+    b.variables.settle();
     Ok(())
 }
 
 fn unknown_variable(b: &Builder<'_>, name: &str) -> Diagnostic {
     let error = Diagnostic::emerg(format!("unknown \"{name}\" variable"));
     let user = b.variables.names().iter().filter(|known| *known != name).map(String::as_str);
-    let builtin = super::variable::BUILTINS.iter().map(|row| row.name);
+    let builtin = builtin::all().map(|row| row.name);
     match diag::nearest(name, user.chain(builtin)) {
         Some(near) => error.with_help(format!("did you mean \"${near}\"?")),
         None => error,
@@ -126,15 +112,18 @@ struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     channel_id: Template,
     error_log: Vec<ErrorLog>,
+    /// Of the server that is being merged.
+    names: Vec<ServerName>,
 }
 
 impl Merger<'_, '_> {
     fn server(&mut self, mut block: Block, http: &ConfDraft, defaults: &ServerDraft) -> Outcome<Server> {
+        self.names = names(&block);
         self.inherit(&mut block, http)?;
         block.server.inherit(defaults);
         let limits = std::mem::take(&mut block.server);
         self.check_buffers(&limits)?;
-        let conf = Arc::new(self.conf(String::new(), &block.conf, &block.own));
+        let conf = Arc::new(self.conf(String::new(), &block.conf, &block.own)?);
         let name = first_name(&block);
         let place = block.span.map_or_else(String::new, |span| diag::place(self.b.sources, span));
         let locations = self.locations(block.locations, &block.conf)?;
@@ -205,7 +194,7 @@ impl Merger<'_, '_> {
         };
         let nested = self.locations(std::mem::take(&mut block.locations), &block.conf)?;
         let ops = std::mem::take(&mut block.ops);
-        let conf = Arc::new(self.conf(name, &block.conf, &block.own));
+        let conf = Arc::new(self.conf(name, &block.conf, &block.own)?);
         let rewrite = self.program(ops, Some((&block, &conf)))?;
         Ok(Location { matcher, conf, rewrite, nested })
     }
@@ -239,7 +228,7 @@ impl Merger<'_, '_> {
         if !block.own.publisher && block.own.subscriber.is_none() {
             (block.own.publisher, block.own.subscriber) = (location.own.publisher, location.own.subscriber);
         }
-        let mut conf = self.conf(around.name.clone(), &block.conf, &block.own);
+        let mut conf = self.conf(around.name.clone(), &block.conf, &block.own)?;
         conf.limit_except.clone_from(&around.limit_except);
         Ok(conf)
     }
@@ -258,13 +247,18 @@ impl Merger<'_, '_> {
         Ok(())
     }
 
-    fn conf(&self, name: String, conf: &ConfDraft, own: &OwnDraft) -> LocationConf {
+    fn conf(&mut self, name: String, conf: &ConfDraft, own: &OwnDraft) -> Outcome<LocationConf> {
         let limit_except = own.limit_except.as_ref().map(|(methods, block)| {
             let mut access = block.conf.access.clone();
             access.inherit(&conf.access);
-            LimitExcept { methods: methods.clone(), access: access.finish() }
+            let mut log = block.conf.log.clone();
+            log.inherit(&conf.log);
+            let access_log = log.finish(&self.error_log).access;
+            LimitExcept { methods: methods.clone(), access: access.finish(), access_log }
         });
-        LocationConf {
+        let referer = conf.referer.finish(&self.names, self.b.http.span);
+        let secure_link = conf.secure_link.finish(self.b.http.span);
+        Ok(LocationConf {
             name,
             core: conf.core.finish(),
             access: conf.access.finish(),
@@ -273,7 +267,22 @@ impl Merger<'_, '_> {
             log: conf.log.finish(&self.error_log),
             charset: conf.charset.finish(),
             gzip: conf.gzip.finish(),
+            browser: conf.browser.finish(),
+            referer: self.or_default(referer)?,
+            secure_link: self.or_default(secure_link)?,
+            userid: conf.userid.finish(),
             push: conf.push.finish(own, &self.channel_id),
+        })
+    }
+
+    /// Settles an error that nginx notices where `http` ends.
+    fn or_default<T: Default>(&mut self, outcome: Outcome<T>) -> Outcome<T> {
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                self.b.settle(Err(error))?;
+                Ok(T::default())
+            }
         }
     }
 }

@@ -6,18 +6,22 @@
 //! around it (`merge`, `vhosts`), and the result is a [`model::Config`].
 
 pub mod builder;
+pub mod builtin;
 pub mod call;
 pub mod check;
+pub mod computed;
 pub mod context;
 pub mod diag;
 pub mod directive;
 pub mod docs;
 pub mod draft;
 mod fragment;
+pub mod hostnames;
 mod merge;
 pub mod model;
 pub mod modules;
 pub mod regex;
+mod syslog;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -33,7 +37,7 @@ use self::builder::{Builder, Outcome};
 use self::check::Finding;
 use self::diag::Diagnostic;
 use self::fragment::Shape;
-use self::model::{Config, ErrorLog, Instruction, LogTarget, MainConf, Server, Severity};
+use self::model::{Config, ErrorLog, Instruction, MainConf, Server, Severity};
 use self::modules::listen::ListenDraft;
 use self::modules::{listen, push};
 
@@ -82,8 +86,9 @@ pub struct Loaded {
     pub sources: SourceMap,
     /// Every directive, in [`Mode::Collect`].
     pub findings: Vec<Finding>,
-    /// The text itself was right: any error came up after reading (nginx says `syntax is ok` before those).
-    pub syntax_ok: bool,
+    /// The text itself was right: errors came up after reading, behind so many of the diagnostics. nginx says `syntax is
+    /// ok` there.
+    pub syntax_ok: Option<usize>,
 }
 
 impl Loaded {
@@ -103,7 +108,7 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &LoadOptions) -> Loaded {
     let parsed = parse(path, loader, &parser_options);
     let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut builder = Builder::new(options, &parsed.sources, directory);
-    let mut syntax_ok = false;
+    let mut syntax_ok = None;
     let config = read(&mut builder, &parsed, &mut syntax_ok);
     let (mut diagnostics, findings) = (builder.diagnostics, builder.findings);
     let config = config.map_err(|error| diagnostics.push(error)).ok();
@@ -111,7 +116,7 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &LoadOptions) -> Loaded {
     Loaded { config: config.filter(|_| !failed), diagnostics, sources: parsed.sources, findings, syntax_ok }
 }
 
-fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<Config> {
+fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> Outcome<Config> {
     globals(b)?;
     let shape = Shape::of(&parsed.directives);
     let walked = fragment::read(b, shape, &parsed.directives);
@@ -122,9 +127,12 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
         return Err(before.unwrap_or(error));
     }
     listens(b, shape)?;
-    default_error_log(b);
+    default_error_log(b)?;
+    let max_reserved_memory = push::reserved_memory(b);
     let (servers, listens) = merge::http(b)?;
-    *syntax_ok = !b.diagnostics.iter().any(Diagnostic::is_error);
+    if !b.diagnostics.iter().any(Diagnostic::is_error) {
+        *syntax_ok = Some(b.diagnostics.len());
+    }
     if shape == Shape::Whole && !b.main.events {
         b.settle(Err(Diagnostic::emerg("no \"events\" section in configuration")))?;
     }
@@ -147,10 +155,11 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
     }
     Ok(Config {
         main: main(b),
-        max_reserved_memory: b.http.max_reserved_memory.unwrap_or(push::DEFAULT_MEMORY),
+        max_reserved_memory,
         listens,
         servers,
         variables: std::mem::take(&mut b.variables),
+        log_files: std::mem::take(&mut b.log_files),
     })
 }
 
@@ -231,12 +240,13 @@ fn returns(program: &[Instruction]) -> bool {
 }
 
 /// Without an `error_log`, errors go where `-e` says, or to standard error.
-fn default_error_log(b: &mut Builder<'_>) {
+fn default_error_log(b: &mut Builder<'_>) -> Outcome {
     if b.main.error_log.is_empty() {
-        let path = b.options.error_log.as_ref().map(|path| b.log_target(path.as_os_str().as_encoded_bytes()));
-        let target = path.unwrap_or(LogTarget::Stderr);
+        let path = b.options.error_log.clone().unwrap_or_default();
+        let target = b.log_target(path.as_os_str().as_encoded_bytes())?;
         b.main.error_log.push(ErrorLog { target, level: Severity::Error });
     }
+    Ok(())
 }
 
 fn main(b: &mut Builder<'_>) -> MainConf {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::hostnames::HostTable;
 use super::regex::Regex;
 use super::template::Template;
 use super::variable::Variables;
@@ -22,6 +25,8 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// Every user variable of the configuration.
     pub variables: Variables,
+    /// Every log file it names, in file order.
+    pub log_files: Vec<LogFile>,
 }
 
 /// Directives of the main and `events` contexts.
@@ -89,6 +94,52 @@ pub enum LogTarget {
     File(PathBuf),
     /// Standard error.
     Stderr,
+    /// `syslog:`.
+    Syslog(Arc<Syslog>),
+}
+
+/// A log file. How it is buffered is a property of the file: whoever else names it writes through the same buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// `buffer=`, `flush=` and `gzip=` of an `access_log`.
+    pub buffer: Option<LogBuffer>,
+}
+
+/// `buffer=`, `flush=` and `gzip=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBuffer {
+    /// Bytes to gather before they are written.
+    pub size: usize,
+    /// How long a line may wait; `None`: until the buffer is full.
+    pub flush: Option<Duration>,
+    /// The level, 1 to 9, if what is written is compressed.
+    pub gzip: Option<u32>,
+}
+
+/// `syslog:server=...`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Syslog {
+    /// Who gets the lines.
+    pub server: SyslogServer,
+    /// `facility=`, as a number.
+    pub facility: u8,
+    /// `severity=` of access log lines; those of error logs have their own.
+    pub severity: Severity,
+    /// `tag=`.
+    pub tag: Box<str>,
+    /// Whether this machine's name is in the header: not with `nohostname`.
+    pub hostname: bool,
+}
+
+/// The address of a syslog server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SyslogServer {
+    /// Over UDP.
+    Udp(std::net::SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
 }
 
 /// nginx's log levels, most severe first.
@@ -268,6 +319,14 @@ pub struct LocationConf {
     pub charset: CharsetConf,
     /// `gzip` and what belongs to it.
     pub gzip: GzipConf,
+    /// `modern_browser` and its kin.
+    pub browser: BrowserConf,
+    /// `valid_referers`.
+    pub referer: Option<RefererConf>,
+    /// `secure_link` and its kin.
+    pub secure_link: SecureLinkConf,
+    /// `userid` and its kin.
+    pub userid: UseridConf,
     /// `push_*`.
     pub push: PushConf,
 }
@@ -383,6 +442,8 @@ pub struct LimitExcept {
     pub methods: Vec<String>,
     /// The rules for all others.
     pub access: AccessConf,
+    /// Where all others are logged.
+    pub access_log: Vec<Arc<AccessLog>>,
 }
 
 impl LimitExcept {
@@ -399,7 +460,27 @@ pub struct HeadersConf {
     /// `add_header`, in order.
     pub add: Vec<AddHeader>,
     /// `expires`.
-    pub expires: Expires,
+    pub expires: ExpiresConf,
+}
+
+/// `expires`, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpiresConf {
+    /// Without variables.
+    Fixed(Expires),
+    /// With variables: what it comes to is known with the answer.
+    Computed {
+        /// The text.
+        value: Template,
+        /// `modified` stands in front.
+        modified: bool,
+    },
+}
+
+impl Default for ExpiresConf {
+    fn default() -> Self {
+        Self::Fixed(Expires::Off)
+    }
 }
 
 /// One `add_header`.
@@ -435,20 +516,52 @@ pub enum Expires {
 #[derive(Clone, Debug, Default)]
 pub struct LogConf {
     /// `access_log`, in order; empty: none.
-    pub access: Vec<AccessLog>,
+    pub access: Vec<Arc<AccessLog>>,
+    /// `open_log_file_cache`, for logs with variables in their paths.
+    pub file_cache: Option<LogFileCache>,
     /// `error_log` in force.
     pub error: Vec<ErrorLog>,
+    /// `log_not_found`.
+    pub not_found: bool,
+    /// `rewrite_log`.
+    pub rewrite: bool,
+    /// `uninitialized_variable_warn`.
+    pub uninitialized: bool,
+}
+
+/// `open_log_file_cache`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogFileCache {
+    /// Which of the configuration's caches it is.
+    pub number: usize,
+    /// `max=`: most files that are remembered.
+    pub max: usize,
+    /// `inactive=`: how long a file is remembered after its last use.
+    pub inactive: Duration,
+    /// `min_uses=`: from which use on it is kept open.
+    pub min_uses: u64,
+    /// `valid=`: how long a file is written to before its path is looked at again.
+    pub valid: Duration,
 }
 
 /// One `access_log`.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
     /// Where lines go.
-    pub target: LogTarget,
+    pub target: AccessTarget,
     /// How a line looks.
     pub format: Arc<LogFormat>,
     /// `if=`: no line when it is empty or `0`.
     pub condition: Option<Template>,
+}
+
+/// Where lines of an access log go.
+#[derive(Clone, Debug)]
+pub enum AccessTarget {
+    /// Always to the same log.
+    Fixed(LogTarget),
+    /// To the file that the path names for the request.
+    Path(Template),
 }
 
 /// A `log_format`.
@@ -496,6 +609,151 @@ pub struct GzipConf {
     pub vary: bool,
     /// `gzip_http_version 1.0`?
     pub http10: bool,
+}
+
+/// `modern_browser`, `ancient_browser`.
+#[derive(Clone, Debug)]
+pub struct BrowserConf {
+    /// `modern_browser`, in the order they are looked for.
+    pub modern: Vec<ModernBrowser>,
+    /// `modern_browser unlisted`.
+    pub unlisted: bool,
+    /// `ancient_browser`: words.
+    pub ancient: Vec<Box<[u8]>>,
+    /// `ancient_browser netscape4`.
+    pub netscape4: bool,
+    /// `modern_browser_value`.
+    pub modern_value: Box<[u8]>,
+    /// `ancient_browser_value`.
+    pub ancient_value: Box<[u8]>,
+}
+
+/// One `modern_browser`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModernBrowser {
+    /// Which.
+    pub browser: Browser,
+    /// Its first modern version.
+    pub version: u64,
+}
+
+impl ModernBrowser {
+    /// `1.2.3` as one number: six digits behind the first part, two for each of the next three.
+    pub fn version(text: &[u8]) -> u64 {
+        let mut scale = 1_000_000;
+        let mut version = 0u64;
+        for part in text.split(|byte| *byte == b'.') {
+            let digit = |number: u64, byte: &u8| {
+                number.saturating_mul(10).saturating_add(u64::from(byte.saturating_sub(b'0')))
+            };
+            version = version.saturating_add(part.iter().fold(0, digit).saturating_mul(scale));
+            scale /= 100;
+        }
+        version
+    }
+}
+
+/// Browsers that are told apart, in the order they are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Browser {
+    Opera,
+    Msie,
+    Gecko,
+    Safari,
+    Konqueror,
+}
+
+/// `valid_referers`.
+#[derive(Clone, Debug, Default)]
+pub struct RefererConf {
+    /// `none`: requests without the header.
+    pub none: bool,
+    /// `blocked`: headers that are no URL of a host.
+    pub blocked: bool,
+    /// Hosts, with the beginning that the path must have.
+    pub hosts: HostTable<Box<[u8]>>,
+    /// Expressions for what follows the scheme.
+    pub regexes: Vec<Regex>,
+    /// Expressions for the host: names of the server.
+    pub server_regexes: Vec<Regex>,
+}
+
+/// `secure_link`.
+#[derive(Clone, Debug, Default)]
+pub enum SecureLinkConf {
+    /// Not set, or only half of it.
+    #[default]
+    Off,
+    /// `secure_link` and `secure_link_md5`.
+    Md5 {
+        /// Checksum, and behind a comma the end of its lifetime.
+        link: Template,
+        /// What the checksum is made of.
+        md5: Template,
+    },
+    /// `secure_link_secret`.
+    Secret(Box<[u8]>),
+}
+
+/// `userid`.
+#[derive(Clone, Debug)]
+pub struct UseridConf {
+    /// `userid`.
+    pub mode: UseridMode,
+    /// `userid_name`.
+    pub name: Box<[u8]>,
+    /// `userid_domain`.
+    pub domain: Option<Box<[u8]>>,
+    /// `userid_path`.
+    pub path: Box<[u8]>,
+    /// `userid_expires`.
+    pub expires: UseridExpires,
+    /// `userid_p3p`; empty: none.
+    pub p3p: Box<[u8]>,
+    /// `userid_mark`.
+    pub mark: Option<u8>,
+    /// `userid_service`.
+    pub service: Option<u32>,
+    /// `userid_flags`.
+    pub flags: UseridFlags,
+}
+
+/// What is done about the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UseridMode {
+    /// Nothing.
+    #[default]
+    Off,
+    /// It is read.
+    Log,
+    /// It is given in the form of old.
+    V1,
+    /// It is given.
+    On,
+}
+
+/// Lifetime of the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UseridExpires {
+    /// The browser's session.
+    #[default]
+    Off,
+    /// Until the end of 2037.
+    Max,
+    /// Seconds.
+    In(i64),
+}
+
+/// Flags of the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UseridFlags {
+    /// `secure`.
+    pub secure: bool,
+    /// `httponly`.
+    pub httponly: bool,
+    /// `samesite=`.
+    pub samesite: Option<&'static str>,
 }
 
 /// `push_*` of one location: the canonical push settings.
@@ -568,6 +826,8 @@ pub enum Instruction {
     },
     /// `set $args value` (the one built-in that can be set).
     SetArgs(Template),
+    /// `set $limit_rate value`.
+    SetLimitRate(Template),
     /// `if (condition) { ... }`.
     If {
         /// When.

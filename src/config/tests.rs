@@ -219,7 +219,7 @@ fn returns_have_a_status_and_a_text() {
 
 #[test]
 fn settings_of_other_modules_become_data() {
-    use super::model::{AccessWho, ErrorTarget, Expires, Replacement};
+    use super::model::{AccessWho, ErrorTarget, Expires, ExpiresConf, Replacement};
     let location = location(
         "allow 10.0.0.0/8; deny all; satisfy any; auth_basic off; add_header X $arg_a always; expires modified +1h;
          error_page 404 410 =200 /e; error_page 500 = @n; error_page 502 http://e/; access_log /l; access_log off;
@@ -229,7 +229,9 @@ fn settings_of_other_modules_become_data() {
     let conf = &location.conf;
     assert!(matches!(conf.access.rules[0].who, AccessWho::Net(_, 8)) && conf.access.rules[0].allow);
     assert!(conf.access.satisfy_any && conf.access.auth_basic.is_none());
-    assert!(conf.headers.add[0].always && conf.headers.expires == Expires::Modified(3600));
+    assert!(
+        conf.headers.add[0].always && conf.headers.expires == ExpiresConf::Fixed(Expires::Modified(3600))
+    );
     let pages: Vec<(u16, Replacement)> =
         conf.core.error_pages.iter().map(|page| (page.status, page.replacement)).collect();
     let ok = Replacement::Code(200);

@@ -6,14 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use tower::{Layer, Service};
 
 use crate::config::model::{AccessConf, AccessWho, LocationConf, Severity};
 use crate::log;
-use crate::push::body;
 use crate::request::answer::Answer;
 use crate::request::{Endpoint, RequestCtx};
 
@@ -66,15 +64,9 @@ where
         };
         match check(&ctx) {
             Ok(()) => Box::pin(self.inner.call(request)),
-            Err(answer) => Box::pin(refuse(ctx, answer, request.into_body())),
+            Err(answer) => Box::pin(async { Ok(answer.into_response()) }),
         }
     }
-}
-
-/// The body is read and dropped first: the connection may go on.
-async fn refuse<E>(ctx: Arc<RequestCtx>, answer: Answer, body: Body) -> Result<Response, E> {
-    let answer = body::discard(&ctx, body).await.map_or_else(|failed| failed, |()| answer);
-    Ok(answer.into_response())
 }
 
 /// Whether the request may go on.
@@ -149,7 +141,8 @@ fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Result<(), Answer> {
         Err(error) => {
             let path = String::from_utf8_lossy(&path);
             let message = format!("open() \"{path}\" failed ({})", log::os_error(&error));
-            ctx.log(Severity::Crit, &message);
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            ctx.log(if missing { Severity::Error } else { Severity::Crit }, &message);
             Err(Answer::error(403))
         }
     }

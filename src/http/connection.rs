@@ -20,16 +20,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::config::model::Server;
 use crate::push::waiting::ParkSlot;
+use crate::request::answer::Sent;
 use crate::store::WorkerId;
 
 use super::gate::{Gate, GateState, Phase};
 use super::origin::Origin;
 use super::parking::Parking;
 use super::screen;
-use super::service::{self, Exchange, Raw};
+use super::service::{self, Abandoned, Exchange, Raw};
 use super::site::Site;
 use super::stream::Stream;
 use super::target;
+use super::transfer;
 
 /// How long a connection is read and dropped after an answer that closes it, and how long between two reads:
 /// nginx's `lingering_time` and `lingering_timeout`.
@@ -46,7 +48,7 @@ pub struct Shared {
     pub parking: Rc<RefCell<Parking>>,
     /// Told to every connection when the worker stops taking requests.
     pub pace: tokio::sync::watch::Receiver<Pace>,
-    /// Requests that are being handled.
+    /// Requests that are being handled, or whose answers still come in pieces.
     pub busy: Cell<usize>,
 }
 
@@ -64,7 +66,7 @@ pub enum Pace {
     Gone,
 }
 
-/// A request that is being handled.
+/// A request that is being handled or answered.
 struct Busy<'a>(&'a Cell<usize>);
 
 impl<'a> Busy<'a> {
@@ -141,7 +143,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
     .await;
     let stream = connection.into_parts().io.into_inner().into_inner();
     match end {
-        End::TimedOut => {}
+        End::TimedOut => abandon(shared, origin, &state, Abandoned::TimedOut),
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
             Err(_) => shared.parking.borrow_mut().abandon(id),
@@ -163,6 +165,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             let _ = tokio::time::timeout(send_timeout, send_and_close(stream, &refused)).await;
         }
         End::Closed(_) => {
+            abandon(shared, origin, &state, Abandoned::Closed);
             let linger = state.borrow().linger;
             close(stream, linger).await;
         }
@@ -190,22 +193,22 @@ async fn answer(
         let mut state = state.borrow_mut();
         Raw { target: state.target.take(), head, pipelined: state.pipelined }
     };
-    let busy = Busy::new(&shared.busy);
+    // Until the last piece of the answer is with the gate.
+    let _busy = Busy::new(&shared.busy);
     let reply = service::handle(&exchange, request, raw).await;
-    drop(busy);
+    let rendered = reply.rendered.ok_or(Silence)?;
     if *shared.pace.borrow() == Pace::Gone {
+        if let Some(log) = reply.log {
+            log.write(&Sent { status: rendered.status, ..Sent::default() }, &[]);
+        }
         return Err(Silence);
     }
-    let rendered = reply.rendered.ok_or(Silence)?;
-    let mut state = state.borrow_mut();
-    state.end();
-    state.linger = reply.linger;
-    state.keepalive_timeout = reply.conf.core.keepalive_timeout;
-    state.send_timeout = reply.conf.core.send_timeout;
-    state.push(rendered.head);
-    state.push(rendered.body);
-    let connection =
-        if rendered.keep_alive && *shared.pace.borrow() != Pace::Draining { "keep-alive" } else { "close" };
+    let keep_alive = rendered.keep_alive;
+    state.borrow_mut().answer_under(&reply.conf.core, reply.linger);
+    transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
+    state.borrow_mut().end();
+    let ends = matches!(*shared.pace.borrow(), Pace::Draining | Pace::Gone);
+    let connection = if keep_alive && !ends { "keep-alive" } else { "close" };
     let mut response = Response::new(Empty::new());
     response.headers_mut().insert("connection", http::HeaderValue::from_static(connection));
     Ok(response)
@@ -350,7 +353,21 @@ fn refuse(shared: &Shared, origin: &mut Origin, bytes: &[u8], too_large: bool) -
     let Some(refusal) = refusal else { return Vec::new() };
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let rendered = service::refuse(&exchange(shared, origin, &slot), bytes, refusal);
-    [&rendered.head[..], &rendered.body].concat()
+    [rendered.head.clone(), rendered.in_memory()].concat()
+}
+
+/// Logs what came of a request that will not go on, if anything did.
+fn abandon(shared: &Shared, origin: &RefCell<Origin>, state: &RefCell<GateState>, how: Abandoned) {
+    let mut state = state.borrow_mut();
+    // After an answer that closes the connection comes the rest of what was answered.
+    if state.linger || !matches!(state.phase, Phase::Head(_)) {
+        return;
+    }
+    let bytes = state.take_refused();
+    if !bytes.is_empty() {
+        let slot = Arc::new(ParkSlot::new(shared.worker));
+        service::abandon(&exchange(shared, &mut origin.borrow_mut(), &slot), &bytes, state.pipelined, how);
+    }
 }
 
 /// What the next request of a connection needs of it.

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::config::model::CoreConf;
+
 use super::chunks::Chunks;
 use super::stream::Stream;
 use super::target;
@@ -41,6 +43,8 @@ pub struct GateState {
     output: VecDeque<Bytes>,
     /// Since when the client takes no bytes though there are some: `send_timeout`.
     pub blocked: Option<Instant>,
+    /// An answer has begun of which pieces are still to be queued.
+    answering: bool,
     /// `keepalive_timeout` of the last answer's location.
     pub keepalive_timeout: Duration,
     /// `send_timeout` of the last answer's location.
@@ -58,7 +62,12 @@ pub struct GateState {
     pub pipelined: bool,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
+    /// To be woken when there is room for more output.
+    crowded: Option<Waker>,
 }
+
+/// Output beyond which no more of an answer's pieces are taken.
+const MOST_OUTPUT: usize = 64 * 1024;
 
 /// What hyper is reading. It is given the bytes of one request at a time, so that the head of each is known as it came,
 /// and nothing of the next one is lost in hyper's buffer.
@@ -81,6 +90,7 @@ impl GateState {
             phase: Phase::Head(Instant::now()),
             output: VecDeque::new(),
             blocked: None,
+            answering: false,
             keepalive_timeout: Duration::from_secs(75),
             send_timeout: Duration::from_secs(60),
             linger: false,
@@ -89,6 +99,7 @@ impl GateState {
             pipelined: !readahead.is_empty(),
             readahead: readahead.into(),
             waiting: None,
+            crowded: None,
         }))
     }
 
@@ -103,8 +114,17 @@ impl GateState {
         }
     }
 
+    /// The request will be answered under these settings, from now until [`GateState::end`].
+    pub fn answer_under(&mut self, core: &CoreConf, linger: bool) {
+        self.answering = true;
+        self.linger = linger;
+        self.keepalive_timeout = core.keepalive_timeout;
+        self.send_timeout = core.send_timeout;
+    }
+
     /// The request has been answered.
     pub fn end(&mut self) {
+        self.answering = false;
         self.phase = Phase::Idle(Instant::now());
         self.pipelined = !self.readahead.is_empty();
         self.reading = Reading::Head(Vec::new(), false);
@@ -169,15 +189,33 @@ impl GateState {
         let nothing_read = matches!(&self.reading, Reading::Head(head, _) if head.is_empty());
         nothing_read
             && self.phase != Phase::Handling
-            && self.output.is_empty()
+            && self.is_flushed()
             && self.readahead.is_empty()
             && self.target.is_none()
     }
 
-    /// Whether everything was handed to the system.
-    pub fn is_flushed(&self) -> bool {
-        self.output.is_empty()
+    /// Whether more pieces of an answer may be queued.
+    fn has_room(&self) -> bool {
+        self.output.iter().map(Bytes::len).sum::<usize>() < MOST_OUTPUT
     }
+
+    /// Whether everything was handed to the system, and nothing more of an answer is to come.
+    pub fn is_flushed(&self) -> bool {
+        self.output.is_empty() && !self.answering
+    }
+}
+
+/// Waits until more pieces of an answer may be queued.
+pub async fn room(state: &RefCell<GateState>) {
+    std::future::poll_fn(|cx| {
+        let mut state = state.borrow_mut();
+        if state.has_room() {
+            return Poll::Ready(());
+        }
+        state.crowded = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The IO that hyper is given.
@@ -225,6 +263,11 @@ impl Gate {
                 if front.is_empty() {
                     state.output.pop_front();
                 }
+            }
+            if state.has_room()
+                && let Some(waker) = state.crowded.take()
+            {
+                waker.wake();
             }
         }
         Poll::Ready(Ok(()))

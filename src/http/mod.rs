@@ -14,4 +14,5 @@ pub mod service;
 pub mod site;
 pub mod stream;
 pub mod target;
+pub mod transfer;
 pub mod vhost;

@@ -236,7 +236,7 @@ impl Parking {
         let rendered = answers.rendered(&waiter.responder, answer);
         let core = &waiter.responder.conf.core;
         entry.state = State::Writing(Box::new(Writing {
-            parts: [rendered.head.clone(), rendered.body.clone()],
+            parts: [rendered.head.clone(), rendered.in_memory()],
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
             head: rendered.head,

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use axum::{Extension, Router};
 use http::Method;
 
 use crate::config::model::{Config, Instruction, Location, LocationConf, Locations};
-use crate::push::{self, PushState, body};
+use crate::push::{self, PushState};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 
@@ -63,8 +62,7 @@ fn each_if(program: &[Instruction], visit: &mut dyn FnMut(&Arc<LocationConf>)) {
 }
 
 /// A location without a handler. nginx would look for a file there; there are none.
-async fn nothing_here(Extension(ctx): Extension<Arc<RequestCtx>>, request_body: Body) -> Response {
+async fn nothing_here(Extension(ctx): Extension<Arc<RequestCtx>>) -> Response {
     let readable = matches!(ctx.method, Method::GET | Method::HEAD | Method::POST);
-    let answer = Answer::error(if readable { 404 } else { 405 });
-    body::discard(&ctx, request_body).await.map_or_else(|failed| failed, |()| answer).into_response()
+    Answer::error(if readable { 404 } else { 405 }).into_response()
 }

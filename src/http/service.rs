@@ -11,19 +11,22 @@ use http::{Method, Request, Version};
 use tower::ServiceExt as _;
 
 use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
-use crate::push::body;
 use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
+use crate::request::body::{self, RequestBody};
+use crate::request::content::{Content, InternalRedirect};
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
+use crate::request::userid::UidState;
+use crate::request::values::Values;
 use crate::request::{Connection, RequestCtx, uri};
 
 use super::screen::{self, Refusal};
 use super::site::Site;
 use super::{location, vhost};
 
-/// How often a request may be sent to another location, as in nginx.
-const MOST_REDIRECTS: usize = 10;
+/// How often a request may be sent to another location, as in nginx; the next time is an error.
+const MOST_REDIRECTS: u8 = 10;
 
 /// What a request needs of its connection.
 pub struct Exchange {
@@ -57,6 +60,8 @@ pub struct Reply {
     pub conf: Arc<LocationConf>,
     /// There may be more of the request to come: read it before closing.
     pub linger: bool,
+    /// Its lines in access logs, to be written once it was sent.
+    pub log: Option<Box<PendingLog>>,
 }
 
 /// Where the phases before content have led.
@@ -71,14 +76,16 @@ enum Routed {
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts, raw);
-    // What follows a head that was refused is not known to be its body.
-    let mut body = refusal.is_none().then(|| Body::new(incoming));
-    let mut routed = match refusal {
+    let mut routed = match &refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
-            Routed::Answer(Answer::error(status))
+            Routed::Answer(Answer::error(*status))
         }
-        None => route(&mut ctx),
+        None => {
+            // What follows a head that was refused is not known to be its body.
+            ctx.body = RequestBody::new(Body::new(incoming));
+            route(&mut ctx)
+        }
     };
     let mut pages = Pages::default();
     let mut lingering = refusal.is_some();
@@ -86,9 +93,15 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
     let answer = loop {
         let answer = match routed {
             Routed::Content => {
-                let (back, answer) = content(exchange, ctx, body.take().unwrap_or_default()).await;
+                let (back, content) = content(exchange, ctx).await;
                 ctx = back;
-                answer
+                match content {
+                    Content::Answer(answer) => answer,
+                    Content::Redirect(redirect) => {
+                        routed = follow(&mut ctx, redirect);
+                        continue;
+                    }
+                }
             }
             Routed::Answer(answer) => answer,
             Routed::Close(status) => break Answer { silent: true, ..Answer::empty(status) },
@@ -97,28 +110,19 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             // Even if an error page turns it into something else: there may be a body that nobody read.
             ctx.keep_alive = false;
             lingering = true;
+            ctx.body = RequestBody::default();
         }
         if answer.special
             && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
         {
-            if pages.followed == MOST_REDIRECTS {
-                ctx.log(
-                    Severity::Error,
-                    "rewrite or internal redirection cycle while internally redirecting",
-                );
-                ctx.keep_alive = false;
-                break Answer::error(500);
-            }
-            let (next, status) = follow(&mut ctx, page, answer.status);
+            let (next, status) = turn(&mut ctx, &page, answer.status);
             pages.replace(answer, status);
             routed = next;
             continue;
         }
         break pages.complete(answer);
     };
-    let body = body.filter(|_| !lingering);
-    let reply = finish(ctx, answer, body).await;
-    Reply { linger: lingering || reply.linger, ..reply }
+    finish(ctx, answer, lingering).await
 }
 
 /// What is left of answers that `error_page` replaced.
@@ -135,8 +139,7 @@ struct Pages {
 impl Pages {
     fn replace(&mut self, answer: Answer, status: Option<u16>) {
         self.followed += 1;
-        // These four are made up for the log.
-        self.status = status.map(|status| if matches!(status, 494..=497) { 400 } else { status });
+        self.status = status;
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
     }
@@ -155,6 +158,11 @@ impl Pages {
     }
 }
 
+/// Four statuses are made up for the log.
+fn shown_status(status: u16) -> u16 {
+    if matches!(status, 494..=497) { 400 } else { status }
+}
+
 /// Statuses after which nginx does not trust the connection any more.
 fn ends_connection(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501)
@@ -162,6 +170,45 @@ fn ends_connection(status: u16) -> bool {
 
 /// Answers, and logs, bytes that are no request.
 pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
+    let ctx = unreadable(exchange, bytes);
+    ctx.log(Severity::Info, &refusal.message);
+    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
+    let rendered = Responder::new(&ctx).render(answer);
+    if let Some(log) = PendingLog::new(&ctx) {
+        log.write(&rendered.sent(), &rendered.head);
+    }
+    rendered
+}
+
+/// How a request ended before its head did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// The client closed the connection.
+    Closed,
+    /// `client_header_timeout` passed.
+    TimedOut,
+}
+
+/// Logs a request of which only these bytes came.
+pub fn abandon(exchange: &Exchange, bytes: &[u8], pipelined: bool, how: Abandoned) {
+    let ctx = unreadable(exchange, bytes);
+    let (what, status) = match how {
+        Abandoned::Closed => ("client prematurely closed connection", 400),
+        Abandoned::TimedOut => ("client timed out (110: Connection timed out)", 408),
+    };
+    let part = match (screen::has_first_line(bytes), pipelined) {
+        (true, _) => "request headers",
+        (false, true) => "pipelined request line",
+        (false, false) => "request line",
+    };
+    ctx.log(Severity::Info, &format!("{what} while reading client {part}"));
+    if let Some(log) = PendingLog::new(&ctx) {
+        log.write(&Sent { status, ..Sent::default() }, &[]);
+    }
+}
+
+/// What is known of bytes that are no request.
+fn unreadable(exchange: &Exchange, bytes: &[u8]) -> RequestCtx {
     let (parts, ()) = Request::new(()).into_parts();
     let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: Vec::new(), pipelined: false });
     ctx.line = Bytes::copy_from_slice(screen::first_line(bytes));
@@ -169,11 +216,15 @@ pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
     ctx.keep_alive = false;
     ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     (ctx.target, ctx.uri, ctx.pipelined) = (Bytes::new(), Box::default(), false);
-    ctx.log(Severity::Info, refusal.message);
-    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
-    let rendered = Responder::new(&ctx).render(answer);
-    write_log(&ctx, &rendered.sent(), &rendered.head);
-    rendered
+    // The last line may go on.
+    let lines = &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0)];
+    for name in [http::header::HOST, http::header::REFERER] {
+        let value = screen::header(lines, name.as_str().as_bytes());
+        if let Some(value) = value.and_then(|value| http::HeaderValue::from_bytes(value).ok()) {
+            ctx.headers.insert(name, value);
+        }
+    }
+    ctx
 }
 
 /// The request as directives see it, and why it is refused, if it is.
@@ -201,15 +252,20 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         host: Box::default(),
         uri: Box::default(),
         args: Box::default(),
-        captures: Vec::new(),
-        user: vec![None; config.variables.names().len()],
+        values: Values::new(config.variables.names().len()),
+        limit_rate: None,
+        uid: UidState::default(),
+        error_status: 0,
         internal: false,
+        uri_changes: MOST_REDIRECTS + 1,
+        body: RequestBody::default(),
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
         pipelined: raw.pipelined,
         body_length: Arc::default(),
         credentials: OnceLock::new(),
         id: OnceLock::new(),
         started: Instant::now(),
+        uninitialized: OnceLock::new(),
         config: Arc::clone(&config),
     };
     if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
@@ -217,23 +273,28 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     }
     let Some(target) = target else {
         let message = "client sent invalid request while reading client request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.target = target.unparsed.into();
     ctx.uri = target.path;
     ctx.args = target.args;
     let raw_head = screen::raw_head(&raw.head, default);
-    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, default)) {
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &raw.head, default)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
     let Some(host) = host.unwrap_or_else(|| Some(String::new())) else {
         let message = "client sent invalid host in request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.server = vhost::find(hosts, host.as_bytes(), &mut ctx);
     ctx.conf = Arc::clone(&ctx.server().conf);
     ctx.host = host.into();
+    if ctx.logs(Severity::Info) {
+        for line in screen::invalid_lines(&raw.head, &config.servers[ctx.server]) {
+            ctx.log_bytes(Severity::Info, &screen::invalid_header_line(line));
+        }
+    }
     screen::drop_invalid(&mut ctx.headers, &config.servers[ctx.server]);
     (ctx, None)
 }
@@ -262,15 +323,20 @@ fn keep_alive(version: Version, headers: &http::HeaderMap) -> bool {
     keep_alive
 }
 
-/// Server rewrite, location, location rewrite, until a location is settled.
+/// Server rewrite, then a location.
 fn route(ctx: &mut RequestCtx) -> Routed {
     let program = Arc::clone(&ctx.server().rewrite);
     ctx.conf = Arc::clone(&ctx.server().conf);
     if let Some(settled) = settled(ctx.run(&program)) {
         return settled;
     }
+    locate(ctx)
+}
+
+/// Location, location rewrite, until a location is settled.
+fn locate(ctx: &mut RequestCtx) -> Routed {
     let config = Arc::clone(&ctx.config);
-    for _ in 0..=MOST_REDIRECTS {
+    loop {
         ctx.conf = Arc::clone(&ctx.server().conf);
         let Some(found) = location::find(&config.servers[ctx.server].locations, ctx) else {
             return Routed::Content;
@@ -278,9 +344,22 @@ fn route(ctx: &mut RequestCtx) -> Routed {
         if let Some(routed) = enter(ctx, &found) {
             return routed;
         }
+        let uri = ctx.uri.clone();
+        if let Some(cycle) = change_uri(ctx, "processing", &uri) {
+            return cycle;
+        }
     }
-    ctx.log(Severity::Error, "rewrite or internal redirection cycle while processing the request");
-    Routed::Answer(Answer::error(500))
+}
+
+/// Counts that the request is sent elsewhere; where that happens too often it is answered 500.
+fn change_uri(ctx: &mut RequestCtx, doing: &str, target: &[u8]) -> Option<Routed> {
+    ctx.uri_changes = ctx.uri_changes.saturating_sub(1);
+    if ctx.uri_changes > 0 {
+        return None;
+    }
+    let target = String::from_utf8_lossy(target);
+    ctx.log(Severity::Error, &format!("rewrite or internal redirection cycle while {doing} \"{target}\""));
+    Some(Routed::Answer(Answer::error(500)))
 }
 
 /// Runs a location's rewrite directives; `None` when they ask for another location.
@@ -289,7 +368,10 @@ fn enter(ctx: &mut RequestCtx, location: &Location) -> Option<Routed> {
     if ctx.conf.core.internal && !ctx.internal {
         return Some(Routed::Answer(Answer::error(404)));
     }
-    if let Some(refused) = body::refuse_announced(ctx) {
+    // As nginx, not behind an internal redirect: an error page for 413 would never be shown.
+    if !ctx.internal
+        && let Some(refused) = body::refuse_announced(ctx)
+    {
         return Some(Routed::Answer(refused));
     }
     if ctx.conf.limit_except.as_ref().is_some_and(|limit| limit.limits(ctx.method.as_str())) {
@@ -312,92 +394,118 @@ fn settled(outcome: Outcome) -> Option<Routed> {
 }
 
 /// Hands the request to its location's router, and takes it back.
-async fn content(exchange: &Exchange, ctx: RequestCtx, body: Body) -> (RequestCtx, Answer) {
-    let Some(router) = exchange.site.router(&ctx.conf).cloned() else { return (ctx, Answer::error(500)) };
-    let ctx = Arc::new(ctx);
-    let mut request = Request::new(body);
+async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Content) {
+    let Some(router) = exchange.site.router(&ctx.conf).cloned() else {
+        return (ctx, Content::Answer(Answer::error(500)));
+    };
+    let mut request = Request::new(Body::empty());
     *request.method_mut() = ctx.method.clone();
-    request.extensions_mut().insert(Arc::clone(&ctx));
+    let shared = Arc::new(ctx);
+    request.extensions_mut().insert(Arc::clone(&shared));
     request.extensions_mut().insert(Arc::clone(&exchange.slot));
-    let answer = match router.oneshot(request).await {
-        Ok(mut response) => response.extensions_mut().remove::<Answer>(),
+    let mut response = match router.oneshot(request).await {
+        Ok(response) => response,
         Err(never) => match never {},
     };
-    (Arc::unwrap_or_clone(ctx), answer.unwrap_or_else(|| Answer::error(500)))
+    // A layer that changes the request puts the changed one into the response.
+    let changed = response.extensions_mut().remove::<Arc<RequestCtx>>();
+    ctx = Arc::unwrap_or_clone(changed.unwrap_or(shared));
+    let content = response.extensions_mut().remove::<Content>();
+    (ctx, content.unwrap_or_else(|| Content::Answer(Answer::error(500))))
 }
 
 /// The `error_page` for a status. Only the first error of a request has one, unless `recursive_error_pages`.
 fn error_page(ctx: &RequestCtx, status: u16, again: bool) -> Option<ErrorPage> {
     let core = &ctx.conf.core;
-    if status < 300 || (again && !core.recursive_error_pages) {
+    if status < 300 || ctx.uri_changes == 0 || (again && !core.recursive_error_pages) {
         return None;
     }
     core.error_pages.iter().find(|page| page.status == status).cloned()
 }
 
-/// Goes where an `error_page` leads; the second value is the status the answer will have instead of its own.
-fn follow(ctx: &mut RequestCtx, page: ErrorPage, status: u16) -> (Routed, Option<u16>) {
+/// Turns to an `error_page`; the second value is the status the answer will have instead of its own.
+fn turn(ctx: &mut RequestCtx, page: &ErrorPage, status: u16) -> (Routed, Option<u16>) {
     let overriding = match page.replacement {
-        Replacement::Keep => Some(status),
+        Replacement::Keep => Some(shown_status(status)),
         Replacement::FromTarget => None,
         Replacement::Code(code) => Some(code),
     };
-    ctx.internal = true;
-    match page.target {
-        ErrorTarget::Redirect(url) => {
-            let status = overriding.filter(|code| matches!(code, 301..=303 | 307 | 308)).unwrap_or(302);
-            (Routed::Answer(Answer::redirect(status, ctx.render(&url))), Some(status))
-        }
-        ErrorTarget::Named(name) => {
-            let config = Arc::clone(&ctx.config);
-            let Some(found) = config.servers[ctx.server].locations.named.get(&name) else {
-                return (Routed::Answer(Answer::error(500)), overriding);
-            };
-            let routed = enter(ctx, found).unwrap_or_else(|| route(ctx));
-            (routed, overriding)
-        }
-        ErrorTarget::Uri(target) => {
-            let target = ctx.render(&target);
-            let (path, args) = uri::split_args(&target);
-            ctx.uri = path.into();
-            ctx.args = args.into();
+    ctx.error_status = overriding.unwrap_or(0);
+    let named = |name: &[u8]| InternalRedirect::Named(name.into());
+    let target = match &page.target {
+        ErrorTarget::Named(name) => return (follow(ctx, named(name)), overriding),
+        ErrorTarget::Uri(target) | ErrorTarget::Redirect(target) => ctx.render(target),
+    };
+    // What a variable comes to decides, too.
+    match &*target {
+        [b'/', ..] => {
             if ctx.method != Method::HEAD {
                 ctx.method = Method::GET;
             }
-            (route(ctx), overriding)
+            let (path, args) = uri::split_args(&target);
+            let redirect = InternalRedirect::Uri { path: path.into(), args: args.into() };
+            (follow(ctx, redirect), overriding)
+        }
+        [b'@', name @ ..] => (follow(ctx, named(name)), overriding),
+        _ => {
+            let status = overriding.filter(|code| matches!(code, 301..=303 | 307 | 308)).unwrap_or(302);
+            (Routed::Answer(Answer::redirect(status, target)), Some(status))
         }
     }
 }
 
-/// Reads what is left of the body, completes the answer, writes it down and logs it.
-async fn finish(mut ctx: RequestCtx, mut answer: Answer, body: Option<Body>) -> Reply {
+/// Sends a request elsewhere inside the server.
+fn follow(ctx: &mut RequestCtx, redirect: InternalRedirect) -> Routed {
+    ctx.internal = true;
+    match redirect {
+        InternalRedirect::Uri { path, args } => {
+            if let Some(cycle) = change_uri(ctx, "internally redirecting to", &path) {
+                return cycle;
+            }
+            (ctx.uri, ctx.args) = (path, args);
+            route(ctx)
+        }
+        InternalRedirect::Named(name) => {
+            if let Some(cycle) = change_uri(ctx, "redirecting to named location", &name) {
+                return cycle;
+            }
+            let Some(found) = ctx.server().locations.named.get(&name).cloned() else {
+                let name = String::from_utf8_lossy(&name);
+                ctx.log(Severity::Error, &format!("could not find named location \"@{name}\""));
+                return Routed::Answer(Answer::error(500));
+            };
+            enter(ctx, &found).unwrap_or_else(|| {
+                let uri = ctx.uri.clone();
+                change_uri(ctx, "processing", &uri).unwrap_or_else(|| locate(ctx))
+            })
+        }
+    }
+}
+
+/// Reads what is left of the body, completes the answer and writes it down. With `lingering`, the body is left for the
+/// time after the answer.
+async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Reply {
     let conf = Arc::clone(&ctx.conf);
     if answer.special {
         answer = answer.with_error_page(conf.core.server_tokens);
     }
-    let closing = answer.close || answer.silent;
-    if let Some(body) = body.filter(|_| !closing)
-        && let Err(failed) = body::discard(&ctx, body).await
+    if !(answer.close || answer.silent || lingering)
+        && let Err(failed) = body::discard(&ctx).await
     {
         answer.close = true;
         answer.silent = failed.silent;
     }
     complete_location(&ctx, &mut answer);
-    let linger = answer.close;
-    if answer.silent {
-        write_log(&ctx, &Sent { status: answer.status, ..Sent::default() }, &[]);
-        return Reply { rendered: None, conf, linger: false };
-    }
+    let linger = answer.close || lingering;
     ctx.keep_alive &= !answer.close;
-    let rendered = Responder::new(&ctx).render(answer);
-    write_log(&ctx, &rendered.sent(), &rendered.head);
-    Reply { rendered: Some(rendered), conf, linger }
-}
-
-fn write_log(ctx: &RequestCtx, sent: &Sent, head: &[u8]) {
-    if let Some(log) = PendingLog::new(ctx) {
-        log.write(sent, head);
+    let log = PendingLog::new(&ctx);
+    if answer.silent {
+        if let Some(log) = log {
+            log.write(&Sent { status: answer.status, ..Sent::default() }, &[]);
+        }
+        return Reply { rendered: None, conf, linger: lingering, log: None };
     }
+    Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log }
 }
 
 /// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where

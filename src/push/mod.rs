@@ -1,6 +1,5 @@
 //! What publishing and subscribing mean: axum handlers over the store, no sockets.
 
-pub mod body;
 pub mod info;
 pub mod publisher;
 pub mod subscriber;
@@ -10,7 +9,6 @@ pub mod waiting;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 
@@ -29,12 +27,8 @@ pub struct PushState {
 }
 
 /// A location with `push_publisher`.
-pub async fn publish(
-    State(state): State<PushState>,
-    Extension(ctx): Extension<Arc<RequestCtx>>,
-    body: Body,
-) -> Response {
-    finish(publisher::answer(&state, &ctx, body).await)
+pub async fn publish(State(state): State<PushState>, Extension(ctx): Extension<Arc<RequestCtx>>) -> Response {
+    finish(publisher::answer(&state, &ctx).await)
 }
 
 /// A location with `push_subscriber`.
@@ -42,9 +36,8 @@ pub async fn subscribe(
     State(state): State<PushState>,
     Extension(ctx): Extension<Arc<RequestCtx>>,
     Extension(slot): Extension<Arc<ParkSlot>>,
-    body: Body,
 ) -> Response {
-    finish(subscriber::answer(&state, &ctx, &slot, body).await)
+    finish(subscriber::answer(&state, &ctx, &slot).await)
 }
 
 /// A location with both: GET subscribes, everything else publishes, as in Nchan.
@@ -52,12 +45,11 @@ pub async fn publish_or_subscribe(
     state: State<PushState>,
     ctx: Extension<Arc<RequestCtx>>,
     slot: Extension<Arc<ParkSlot>>,
-    body: Body,
 ) -> Response {
     if ctx.method == http::Method::GET {
-        subscribe(state, ctx, slot, body).await
+        subscribe(state, ctx, slot).await
     } else {
-        publish(state, ctx, body).await
+        publish(state, ctx).await
     }
 }
 

@@ -1,13 +1,13 @@
 //! POST, PUT, GET, DELETE and OPTIONS on a publisher location.
 
-use axum::body::Body;
 use http::Method;
 
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
+use crate::request::body;
 use crate::store::{ChannelKey, Publish};
 
-use super::{PushState, body, channel_key, info, out_of_memory};
+use super::{PushState, channel_key, info, out_of_memory};
 
 const ALLOW: &str = "GET, POST, PUT, DELETE, OPTIONS";
 
@@ -15,13 +15,13 @@ const ALLOW: &str = "GET, POST, PUT, DELETE, OPTIONS";
 ///
 /// # Errors
 /// Answers for requests that are refused; they are answers all the same.
-pub async fn answer(state: &PushState, ctx: &RequestCtx, request_body: Body) -> Result<Answer, Answer> {
+pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answer> {
     let store = &state.store;
     let channel_timeout = ctx.conf.push.channel_timeout.as_secs();
     let body = match ctx.method {
-        Method::POST | Method::PUT => body::read(ctx, request_body).await?,
+        Method::POST | Method::PUT => body::read(ctx).await?,
         _ => {
-            body::discard(ctx, request_body).await?;
+            body::discard(ctx).await?;
             bytes::Bytes::new()
         }
     };

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use bytes::Bytes;
 use http::Method;
 
 use crate::config::model::{Concurrency, Mechanism};
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Responder};
+use crate::request::body;
 use crate::request::log_line::PendingLog;
 use crate::store::{self, Message, MessageBody, Position, Subscribe, Subscribed};
 
 use super::waiting::{ParkSlot, Waiting};
-use super::{PushState, body, channel_key, out_of_memory, validators};
+use super::{PushState, channel_key, out_of_memory, validators};
 
 const ALLOW: &str = "GET, OPTIONS";
 const VARY: &str = "If-None-Match, If-Modified-Since";
@@ -22,14 +22,9 @@ const VARY: &str = "If-None-Match, If-Modified-Since";
 ///
 /// # Errors
 /// Answers for requests that are refused; they are answers all the same.
-pub async fn answer(
-    state: &PushState,
-    ctx: &RequestCtx,
-    slot: &ParkSlot,
-    request_body: Body,
-) -> Result<Answer, Answer> {
+pub async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<Answer, Answer> {
     // Read before anything else: only a connection without an unread body can be parked or kept.
-    body::discard(ctx, request_body).await?;
+    body::discard(ctx).await?;
     let key = channel_key(ctx)?;
     match ctx.method {
         Method::GET => {}
@@ -84,7 +79,7 @@ pub fn message_answer(message: &Arc<Message>) -> Answer {
         status: 200,
         content_type: message.content_type().map(Into::into),
         last_modified: Some(message.stamp()),
-        body: Bytes::from_owner(MessageBody(Arc::clone(message))),
+        body: Bytes::from_owner(MessageBody(Arc::clone(message))).into(),
         ..Answer::default()
     }
     .with_header("Etag", "0")

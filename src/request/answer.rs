@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::config::model::{Expires, LocationConf};
+use crate::config::model::{Expires, ExpiresConf, LocationConf};
+use crate::config::modules::headers::parse_expires;
 
 use super::late::{Frozen, Pending};
+use super::payload::{Payload, Pieces};
+use super::userid::UidCookie;
 use super::{RequestCtx, date, gzip};
 
 /// The name and version in `Server` and on error pages.
@@ -29,7 +31,7 @@ pub struct Answer {
     /// Further headers, in order.
     pub headers: Vec<(&'static str, Vec<u8>)>,
     /// The body.
-    pub body: Bytes,
+    pub body: Payload,
     /// nginx's "special response": `error_page` applies, and its own page is the body.
     pub special: bool,
     /// The connection ends with this answer.
@@ -56,7 +58,12 @@ impl Answer {
 
     /// A text of some type.
     pub fn text(status: u16, content_type: impl Into<Box<[u8]>>, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: Some(content_type.into()), body: body.into(), ..Self::default() }
+        Self {
+            status,
+            content_type: Some(content_type.into()),
+            body: Payload::Whole(body.into()),
+            ..Self::default()
+        }
     }
 
     /// The same with one more header.
@@ -69,21 +76,13 @@ impl Answer {
     /// Puts nginx's own page into a special answer that no `error_page` replaced.
     #[must_use]
     pub fn with_error_page(mut self, server_tokens: bool) -> Self {
-        self.body = error_page(self.status, server_tokens).into();
-        self.content_type = (!self.body.is_empty()).then(|| (*b"text/html").into());
+        let page = error_page(self.status, server_tokens);
+        self.content_type = (!page.is_empty()).then(|| (*b"text/html").into());
+        self.body = page.into();
         if matches!(self.status, 494..=497) {
             self.status = 400;
         }
         self
-    }
-}
-
-/// The answer travels through axum and the tower layers inside of the response it stands for.
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let mut response = Response::default();
-        response.extensions_mut().insert(self);
-        response
     }
 }
 
@@ -100,8 +99,56 @@ pub struct Responder {
     pub head_only: bool,
     /// The client takes gzip, and the location gives it.
     pub gzip: bool,
+    /// What is in the answer for this request alone.
+    own: Option<Box<Own>>,
+}
+
+/// Headers that depend on the request.
+#[derive(Clone, Debug)]
+struct Own {
     /// Values of those `add_header`s that hold variables, by their place in the list.
-    added: Option<Box<[AddedValue]>>,
+    added: Box<[AddedValue]>,
+    /// `expires` with variables.
+    expires: Option<Pending>,
+    /// The cookie of `userid`.
+    uid: Option<UidCookie>,
+}
+
+impl Own {
+    /// `None` if every request of the location gets the same.
+    fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
+        let headers = &ctx.conf.headers;
+        let with_variables =
+            headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
+        let pending = |value| Pending::new(ctx, value, write_value);
+        let own = Self {
+            added: with_variables.map(|(at, row)| (at, pending(&row.value))).collect(),
+            expires: match &headers.expires {
+                ExpiresConf::Fixed(_) => None,
+                ExpiresConf::Computed { value, .. } => Some(pending(value)),
+            },
+            uid: ctx.uid_cookie(),
+        };
+        let is_empty = own.added.is_empty() && own.expires.is_none() && own.uid.is_none();
+        (!is_empty).then(|| Box::new(own))
+    }
+
+    fn freeze(&self) -> FrozenOwn {
+        let freeze = |pending: &Pending| pending.freeze(write_value);
+        FrozenOwn {
+            added: self.added.iter().map(|(at, value)| (*at, freeze(value))).collect(),
+            expires: self.expires.as_ref().map(freeze),
+            uid: self.uid.clone(),
+        }
+    }
+
+    fn thaw(frozen: FrozenOwn) -> Self {
+        Self {
+            added: frozen.added.into_iter().map(|(at, value)| (at, Pending::thaw(value))).collect(),
+            expires: frozen.expires.map(Pending::thaw),
+            uid: frozen.uid,
+        }
+    }
 }
 
 /// The place of an `add_header` in its list, and its value for one request.
@@ -114,7 +161,14 @@ pub struct FrozenResponder {
     http10: bool,
     head_only: bool,
     gzip: bool,
-    added: Option<Vec<(usize, Frozen)>>,
+    own: Option<FrozenOwn>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct FrozenOwn {
+    added: Vec<(usize, Frozen)>,
+    expires: Option<Frozen>,
+    uid: Option<UidCookie>,
 }
 
 /// What went over the wire, for the access log.
@@ -138,20 +192,44 @@ pub struct Rendered {
     /// Status line and headers, with the empty line.
     pub head: Bytes,
     /// The body as framed; empty for HEAD.
-    pub body: Bytes,
+    pub body: Framed,
     /// Whether the connection stays open.
     pub keep_alive: bool,
 }
 
+/// The body of an answer as it goes over the wire.
+#[derive(Clone, Debug)]
+pub enum Framed {
+    /// Ready.
+    Whole(Bytes),
+    /// Still to be compressed and framed, piece by piece.
+    Pieces {
+        /// Where they come from.
+        pieces: Pieces,
+        /// `gzip_comp_level`, if they are to be compressed.
+        gzip: Option<u32>,
+        /// Whether each becomes a chunk.
+        chunked: bool,
+    },
+}
+
 impl Rendered {
-    /// What an access log says once all of it is sent.
+    /// What an access log says once all of an answer in memory is sent.
     pub fn sent(&self) -> Sent {
         let length = |bytes: &Bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         Sent {
             status: self.status,
             head_bytes: length(&self.head),
-            body_bytes: length(&self.body),
+            body_bytes: length(&self.in_memory()),
             complete: true,
+        }
+    }
+
+    /// The body, if it is in memory: pages, messages and whatever else a subscriber that waited gets.
+    pub fn in_memory(&self) -> Bytes {
+        match &self.body {
+            Framed::Whole(bytes) => bytes.clone(),
+            Framed::Pieces { .. } => Bytes::new(),
         }
     }
 }
@@ -160,37 +238,26 @@ impl Responder {
     /// For the answer of this request, as it stands now.
     pub fn new(ctx: &RequestCtx) -> Self {
         let conf = Arc::clone(&ctx.conf);
-        let keep_alive = ctx.keep_alive
-            && !conf.core.keepalive_timeout.is_zero()
-            && ctx.number < conf.core.keepalive_requests;
-        let with_variables =
-            conf.headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
-        let pending = |value| Pending::new(ctx, value, write_value);
-        let added: Box<[_]> = with_variables.map(|(at, row)| (at, pending(&row.value))).collect();
         Self {
-            keep_alive,
+            keep_alive: ctx.keeps_alive(),
             http10: ctx.is_http10(),
             head_only: ctx.method == http::Method::HEAD,
             gzip: conf.gzip.enabled && gzip::accepted(ctx),
-            added: (!added.is_empty()).then_some(added),
+            own: Own::new(ctx),
             conf,
         }
     }
 
     /// For another process.
     pub fn freeze(&self) -> FrozenResponder {
-        let added =
-            self.added.as_ref().map(|added| added.iter().map(|(at, value)| (*at, value.freeze())).collect());
         let Self { keep_alive, http10, head_only, gzip, .. } = *self;
-        FrozenResponder { keep_alive, http10, head_only, gzip, added }
+        FrozenResponder { keep_alive, http10, head_only, gzip, own: self.own.as_deref().map(Own::freeze) }
     }
 
     /// From another process, for the same location.
     pub fn thaw(frozen: FrozenResponder, conf: Arc<LocationConf>) -> Self {
-        let FrozenResponder { keep_alive, http10, head_only, gzip, added } = frozen;
-        let thaw = |(at, value)| (at, Pending::thaw(value));
-        let added = added.map(|added| added.into_iter().map(thaw).collect());
-        Self { conf, keep_alive, http10, head_only, gzip, added }
+        let FrozenResponder { keep_alive, http10, head_only, gzip, own } = frozen;
+        Self { conf, keep_alive, http10, head_only, gzip, own: own.map(Own::thaw).map(Box::new) }
     }
 
     /// Whether an answer rendered for `self` has the same bytes for `other`.
@@ -198,22 +265,20 @@ impl Responder {
         Arc::ptr_eq(&self.conf, &other.conf)
             && (self.keep_alive, self.http10, self.head_only, self.gzip)
                 == (other.keep_alive, other.http10, other.head_only, other.gzip)
-            && self.added.is_none()
-            && other.added.is_none()
+            && self.own.is_none()
+            && other.own.is_none()
     }
 
     /// Writes an answer down.
-    pub fn render(&self, mut answer: Answer) -> Rendered {
+    pub fn render(&self, answer: Answer) -> Rendered {
         let keep_alive = self.keep_alive && !answer.close;
         let content_type = answer.content_type.as_deref();
-        let compressible =
-            gzip::compressible(&self.conf.gzip, answer.status, content_type, answer.body.len());
+        let length = answer.body.length();
+        let compressible = gzip::compressible(&self.conf.gzip, answer.status, content_type, length);
         let compressed = self.gzip && compressible;
-        if compressed {
-            answer.body = gzip::compress(&answer.body, self.conf.gzip.level);
-        }
-        let chunked = compressed && !self.http10 && !self.head_only;
-        let keep_alive = keep_alive && (chunked || !compressed || self.head_only);
+        let length = length.filter(|_| !compressed);
+        let chunked = length.is_none() && !self.http10 && !self.head_only;
+        let keep_alive = keep_alive && (chunked || length.is_some() || self.head_only);
         let mut head = Head::new(answer.status);
         let core = &self.conf.core;
         head.line("Server", if core.server_tokens { SERVER } else { "encke" });
@@ -223,8 +288,8 @@ impl Responder {
         if let Some(content_type) = content_type {
             head.line("Content-Type", self.with_charset(content_type));
         }
-        if !compressed && answer.status != 204 {
-            head.line("Content-Length", answer.body.len().to_string());
+        if let Some(length) = length.filter(|_| answer.status != 204) {
+            head.line("Content-Length", length.to_string());
         }
         self.last_modified(&mut head, &answer);
         if let Some(location) = &answer.location {
@@ -244,11 +309,10 @@ impl Responder {
         if compressed {
             head.line("Content-Encoding", "gzip");
         }
-        let body = match () {
-            () if self.head_only || matches!(answer.status, 204 | 304) => Bytes::new(),
-            () if chunked => gzip::chunk(&answer.body),
-            () => answer.body,
-        };
+        let bodiless = self.head_only || matches!(answer.status, 204 | 304);
+        let body = if bodiless { Payload::default() } else { answer.body };
+        let gzip = compressed.then_some(self.conf.gzip.level);
+        let body = frame(body, gzip, chunked && !bodiless);
         Rendered { status: answer.status, head: head.finish(), body, keep_alive }
     }
 
@@ -266,7 +330,7 @@ impl Responder {
             }
         }
         if plain {
-            self.expires(head, answer.last_modified);
+            self.expires(head, answer);
         }
         for (name, value) in self.added(answer.status, &head.0) {
             if compressed && name.eq_ignore_ascii_case("etag") && value.starts_with(b"\"") {
@@ -275,6 +339,9 @@ impl Responder {
             } else {
                 head.line(name, value);
             }
+        }
+        for (name, value) in self.own.iter().filter_map(|own| own.uid.as_ref()).flat_map(UidCookie::headers) {
+            head.line(name, value);
         }
     }
 
@@ -287,7 +354,7 @@ impl Responder {
             let value = match row.value.as_literal() {
                 Some(bytes) => Cow::Borrowed(bytes),
                 None => {
-                    let pending = self.added.iter().flatten().find(|(place, _)| *place == at);
+                    let pending = self.own.as_ref()?.added.iter().find(|(place, _)| *place == at);
                     Cow::Owned(pending?.1.finish(&sent, head, write_value))
                 }
             };
@@ -306,9 +373,9 @@ impl Responder {
         }
     }
 
-    fn expires(&self, head: &mut Head, last_modified: Option<i64>) {
+    fn expires(&self, head: &mut Head, answer: &Answer) {
         let now = date::now();
-        let seconds = match self.conf.headers.expires {
+        let seconds = match self.expires_value(answer.status, &head.0) {
             Expires::Off => return,
             Expires::Epoch => {
                 head.line("Expires", "Thu, 01 Jan 1970 00:00:01 GMT");
@@ -321,7 +388,9 @@ impl Responder {
                 return;
             }
             Expires::In(seconds) => seconds,
-            Expires::Modified(seconds) => last_modified.map_or(seconds, |modified| modified + seconds - now),
+            Expires::Modified(seconds) => {
+                answer.last_modified.map_or(seconds, |modified| modified + seconds - now)
+            }
             Expires::At(time) => date::until_local_time(time),
         };
         head.line("Expires", date::format(now + seconds));
@@ -329,6 +398,18 @@ impl Responder {
             head.line("Cache-Control", "no-cache");
         } else {
             head.line("Cache-Control", format!("max-age={seconds}"));
+        }
+    }
+
+    /// What `expires` comes to; a value that is none sends nothing.
+    fn expires_value(&self, status: u16, head: &[u8]) -> Expires {
+        match (&self.conf.headers.expires, self.own.as_ref().and_then(|own| own.expires.as_ref())) {
+            (ExpiresConf::Fixed(expires), _) => *expires,
+            (ExpiresConf::Computed { modified, .. }, Some(pending)) => {
+                let text = pending.finish(&Sent { status, ..Sent::default() }, head, write_value);
+                parse_expires(&text, *modified).unwrap_or_default()
+            }
+            (ExpiresConf::Computed { .. }, None) => Expires::Off,
         }
     }
 
@@ -343,6 +424,28 @@ impl Responder {
         }
     }
 }
+
+/// Compresses and frames what is in memory; what is not has that before it.
+fn frame(body: Payload, gzip: Option<u32>, chunked: bool) -> Framed {
+    match body {
+        Payload::Pieces(pieces) => Framed::Pieces { pieces, gzip, chunked },
+        Payload::Whole(bytes) => {
+            let bytes = match gzip {
+                Some(level) if !bytes.is_empty() => gzip::compress(&bytes, level),
+                _ => bytes,
+            };
+            Framed::Whole(if chunked { [&chunk(&bytes)[..], LAST_CHUNK].concat().into() } else { bytes })
+        }
+    }
+}
+
+/// A stretch of a body as a chunk.
+pub fn chunk(bytes: &[u8]) -> Bytes {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat().into()
+}
+
+/// What ends a body in chunks.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Statuses that get `expires`, and every `add_header`.
 fn is_plain(status: u16) -> bool {

@@ -29,8 +29,8 @@ fn names_gzip(header: &[u8]) -> bool {
 }
 
 /// Whether an answer is of a kind that is compressed for those who take it.
-pub fn compressible(conf: &GzipConf, status: u16, content_type: Option<&[u8]>, length: usize) -> bool {
-    let long_enough = length > 0 && u64::try_from(length).is_ok_and(|length| length >= conf.min_length);
+pub fn compressible(conf: &GzipConf, status: u16, content_type: Option<&[u8]>, length: Option<u64>) -> bool {
+    let long_enough = length.is_none_or(|length| length > 0 && length >= conf.min_length);
     let fitting = |kind: &[u8]| has_type(&conf.types, kind) || has_type(&["text/html".into()], kind);
     matches!(status, 200 | 403 | 404) && long_enough && content_type.is_some_and(fitting)
 }
@@ -49,10 +49,25 @@ pub fn compress(body: &[u8], level: u32) -> Bytes {
     encoder.finish().unwrap_or_default().into()
 }
 
-/// A whole body as one chunk and the last chunk.
-pub fn chunk(body: &[u8]) -> Bytes {
-    let mut framed = format!("{:x}\r\n", body.len()).into_bytes();
-    framed.extend_from_slice(body);
-    framed.extend_from_slice(b"\r\n0\r\n\r\n");
-    framed.into()
+/// Compresses a body that comes piece by piece.
+#[derive(Debug)]
+pub struct Compressor(GzEncoder<Vec<u8>>);
+
+impl Compressor {
+    /// With nothing in it yet.
+    pub fn new(level: u32) -> Self {
+        Self(GzEncoder::new(Vec::new(), Compression::new(level)))
+    }
+
+    /// Takes a piece; returns what is ready of the compressed bytes, often nothing.
+    pub fn feed(&mut self, piece: &[u8]) -> Bytes {
+        // Writing into memory cannot fail.
+        let _ = self.0.write_all(piece);
+        std::mem::take(self.0.get_mut()).into()
+    }
+
+    /// The rest.
+    pub fn finish(self) -> Bytes {
+        self.0.finish().unwrap_or_default().into()
+    }
 }

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::builtin::{self, Builtin};
 use crate::config::template::{Part, Template};
-use crate::config::variable::{BUILTINS, Variable, Variables};
+use crate::config::variable::{Meaning, Variable};
 
 use super::RequestCtx;
 use super::answer::Sent;
+use super::evaluation::{AnswerSoFar, Evaluation, waits_for_answer};
 use super::vars::late_value;
 
 /// A text with holes for what the answer will be.
@@ -19,15 +21,19 @@ pub struct Pending {
     pieces: Box<[Piece]>,
     started: Instant,
     accepted: Instant,
+    /// The request, where something has to be computed from the answer and from the request.
+    ctx: Option<Box<RequestCtx>>,
 }
 
 #[derive(Clone, Debug)]
 enum Piece {
     Text(Box<[u8]>),
-    Late(Variable),
+    Builtin(Builtin),
+    SentHttp(Box<[u8]>),
+    Computed(Variable),
 }
 
-/// A [`Pending`] on its way to another process: holes by the names of their variables, times as ages.
+/// A [`Pending`] on its way to another process: built-in variables by their names, times as ages.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Frozen {
     pieces: Vec<FrozenPiece>,
@@ -38,15 +44,32 @@ pub struct Frozen {
 #[derive(Debug, Serialize, Deserialize)]
 enum FrozenPiece {
     Text(#[serde(with = "serde_bytes")] Vec<u8>),
-    Late(String),
+    Builtin(String),
+    SentHttp(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
+/// What is assumed of the answer where a value that is computed from it has to be known before there is one: who waits
+/// gets a message.
+const ASSUMED: Sent = Sent { status: 200, head_bytes: 0, body_bytes: 0, complete: true };
+
 impl Pending {
-    /// For another process.
-    pub fn freeze(&self) -> Frozen {
+    /// For another process. What is computed from the answer and the request (a `map` over `$status`) is settled here, for
+    /// an answer with the status 200: the request does not travel. `write` as for [`Pending::new`].
+    pub fn freeze(&self, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Frozen {
+        // A copy, since it keeps what was computed, and this process may yet go on.
+        let ctx = self.ctx.clone();
+        let answer = AnswerSoFar { sent: ASSUMED, head: &[] };
+        let evaluation = ctx.as_ref().map(|ctx| Evaluation::with_answer(ctx, answer));
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => FrozenPiece::Text(text.to_vec()),
-            Piece::Late(variable) => FrozenPiece::Late(name(variable)),
+            Piece::Builtin(builtin) => FrozenPiece::Builtin(name(*builtin).to_owned()),
+            Piece::SentHttp(name) => FrozenPiece::SentHttp(name.to_vec()),
+            Piece::Computed(variable) => {
+                let mut text = Vec::new();
+                let value = evaluation.as_ref().and_then(|evaluation| evaluation.value(variable));
+                write(value.as_deref(), &mut text);
+                FrozenPiece::Text(text)
+            }
         });
         Frozen {
             pieces: pieces.collect(),
@@ -60,12 +83,16 @@ impl Pending {
         let now = Instant::now();
         let pieces = frozen.pieces.into_iter().map(|piece| match piece {
             FrozenPiece::Text(text) => Piece::Text(text.into()),
-            FrozenPiece::Late(name) => Piece::Late(Variables::default().resolve(&name)),
+            FrozenPiece::Builtin(name) => {
+                Piece::Builtin(builtin::find(&name).map_or(Builtin::Empty, |row| row.variable))
+            }
+            FrozenPiece::SentHttp(name) => Piece::SentHttp(name.into()),
         });
         Self {
             pieces: pieces.collect(),
             started: now.checked_sub(frozen.started).unwrap_or(now),
             accepted: now.checked_sub(frozen.accepted).unwrap_or(now),
+            ctx: None,
         }
     }
 
@@ -73,56 +100,88 @@ impl Pending {
     pub fn new(ctx: &RequestCtx, template: &Template, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Self {
         let mut pieces = Vec::new();
         let mut text = Vec::new();
+        let evaluation = Evaluation::new(ctx);
         for part in template.parts() {
             match part {
                 Part::Literal(bytes) => text.extend_from_slice(bytes),
-                Part::Variable(variable) if variable.is_late() => {
+                Part::Variable(variable) if waits_for_answer(ctx, variable) => {
                     if !text.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut text).into()));
                     }
-                    pieces.push(Piece::Late(variable.clone()));
+                    pieces.push(late_piece(ctx, variable));
                 }
-                Part::Variable(variable) => write(ctx.value(variable).as_deref(), &mut text),
+                Part::Variable(variable) => write(evaluation.value(variable).as_deref(), &mut text),
             }
         }
         if !text.is_empty() {
             pieces.push(Piece::Text(text.into()));
         }
-        Self { pieces: pieces.into(), started: ctx.started, accepted: ctx.connection.accepted }
+        let computes = pieces.iter().any(|piece| matches!(piece, Piece::Computed(_)));
+        Self {
+            pieces: pieces.into(),
+            started: ctx.started,
+            accepted: ctx.connection.accepted,
+            ctx: computes.then(|| Box::new(ctx.clone())),
+        }
+    }
+
+    /// The whole text, if the answer makes no difference.
+    pub fn settled(&self) -> Option<&[u8]> {
+        match &*self.pieces {
+            [] => Some(&[]),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
     }
 
     /// The whole text, for an answer with this head (what there is of it so far).
     pub fn finish(&self, sent: &Sent, head: &[u8], write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::with_capacity(160);
+        let answer = AnswerSoFar { sent: *sent, head };
+        let evaluation = self.ctx.as_ref().map(|ctx| Evaluation::with_answer(ctx, answer));
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
-                Piece::Late(Variable::Builtin(builtin)) => {
+                Piece::Builtin(builtin) => {
                     write(late_value(*builtin, Some(sent), self.started, self.accepted).as_deref(), &mut out);
                 }
-                Piece::Late(Variable::SentHttp(name)) => write(sent_header(head, name).as_deref(), &mut out),
-                Piece::Late(_) => {}
+                Piece::SentHttp(name) => write(sent_header(sent, head, name).as_deref(), &mut out),
+                Piece::Computed(variable) => {
+                    let value = evaluation.as_ref().and_then(|evaluation| evaluation.value(variable));
+                    write(value.as_deref(), &mut out);
+                }
             }
         }
         out
     }
 }
 
-/// The name of a late variable, without its `$`.
-fn name(variable: &Variable) -> String {
-    match variable {
-        Variable::Builtin(builtin) => {
-            let row = BUILTINS.iter().find(|row| row.variable == *builtin);
-            row.map_or_else(String::new, |row| row.name.to_owned())
-        }
-        Variable::SentHttp(name) => format!("sent_http_{}", String::from_utf8_lossy(name)),
-        // None of the others is late.
-        _ => String::new(),
+fn name(builtin: Builtin) -> &'static str {
+    builtin::all().find(|row| row.variable == builtin).map_or("", |row| row.name)
+}
+
+/// A hole for a variable that waits for the answer.
+fn late_piece(ctx: &RequestCtx, variable: &Variable) -> Piece {
+    let meaning = match variable {
+        Variable::Builtin(builtin) => return Piece::Builtin(*builtin),
+        Variable::Named(index) => ctx.config.variables.meaning(*index),
+        Variable::Capture(_) => &Meaning::Unknown,
+    };
+    match meaning {
+        Meaning::Family(_, name) => Piece::SentHttp(name.clone()),
+        _ => Piece::Computed(variable.clone()),
     }
 }
 
-/// `$sent_http_NAME`: all headers of that name in the head of an answer; `_` in the name stands for `-`.
-fn sent_header<'a>(head: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+/// `$sent_http_NAME`: all headers of that name in the head of an answer; `_` in the name stands for `-`. As in nginx, the two
+/// headers that every answer has are not there, and a request that is logged has no connection to keep any more.
+pub(super) fn sent_header<'a>(sent: &Sent, head: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+    match name {
+        b"server" | b"date" => return None,
+        b"connection" if sent.complete => return Some(Cow::Borrowed(b"close")),
+        b"keep_alive" if sent.complete => return None,
+        _ => {}
+    }
     let same = |header: &[u8]| {
         let pairs = || header.iter().zip(name);
         header.len() == name.len()

@@ -1,6 +1,15 @@
 //! Lines of access logs: what can be known at once, and what only after the answer.
 
-use crate::config::model::{AccessLog, LogConf, LogEscape, LogTarget};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::model::{AccessLog, AccessTarget, LocationConf, LogEscape, LogFileCache};
+use crate::config::template::Template;
+use crate::log;
 
 use super::RequestCtx;
 use super::answer::Sent;
@@ -8,65 +17,148 @@ use super::late::{Frozen, Pending};
 
 /// The access log lines of one request, waiting for its answer.
 #[derive(Debug)]
-pub struct PendingLog(Box<[PendingLine]>);
+pub struct PendingLog {
+    lines: Box<[PendingLine]>,
+    /// Whether they are for the logs of `limit_except`.
+    limited: bool,
+    file_cache: Option<LogFileCache>,
+}
 
 #[derive(Debug)]
 struct PendingLine {
     /// Its place among the location's logs.
     row: usize,
-    target: LogTarget,
-    escape: LogEscape,
+    log: Arc<AccessLog>,
     text: Pending,
+    /// `if=`.
+    condition: Option<Pending>,
+    /// The path, if it has variables.
+    path: Option<Pending>,
+}
+
+/// A [`PendingLog`] on its way to another process, which has to know the location.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FrozenLog {
+    lines: Vec<FrozenLine>,
+    limited: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct FrozenLine {
+    row: usize,
+    text: Frozen,
+    condition: Option<Frozen>,
+    path: Option<Frozen>,
 }
 
 impl PendingLog {
     /// Evaluates all that does not depend on the answer. `None` when the location logs nothing.
     pub fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
-        let logs = ctx.conf.log.access.iter().enumerate().filter(|(_, log)| holds(ctx, log));
-        let lines: Box<[_]> = logs.map(|(row, log)| PendingLine::new(ctx, row, log)).collect();
-        (!lines.is_empty()).then(|| Box::new(Self(lines)))
+        let limit = ctx.conf.limit_except.as_ref();
+        let limited = limit.is_some_and(|limit| limit.limits(ctx.method.as_str()));
+        let logs = logs(&ctx.conf, limited).iter().enumerate();
+        let lines = logs.filter_map(|(row, log)| PendingLine::new(ctx, row, log)).collect();
+        Self::of_lines(lines, limited, &ctx.conf)
     }
 
     /// For another process: each line with its place among the location's logs.
-    pub fn freeze(&self) -> Vec<(usize, Frozen)> {
-        self.0.iter().map(|line| (line.row, line.text.freeze())).collect()
+    pub fn freeze(&self) -> FrozenLog {
+        FrozenLog { lines: self.lines.iter().map(PendingLine::freeze).collect(), limited: self.limited }
     }
 
     /// From another process, for the same location; a log that is gone there gets no line.
-    pub fn thaw(frozen: Vec<(usize, Frozen)>, conf: &LogConf) -> Option<Box<Self>> {
-        let lines = frozen.into_iter().filter_map(|(row, text)| {
-            let log = conf.access.get(row)?;
-            Some(PendingLine::with_text(row, log, Pending::thaw(text)))
-        });
-        let lines: Box<[_]> = lines.collect();
-        (!lines.is_empty()).then(|| Box::new(Self(lines)))
+    pub fn thaw(frozen: FrozenLog, conf: &LocationConf) -> Option<Box<Self>> {
+        let logs = logs(conf, frozen.limited);
+        let lines = frozen.lines.into_iter().filter_map(|line| PendingLine::thaw(line, logs)).collect();
+        Self::of_lines(lines, frozen.limited, conf)
+    }
+
+    fn of_lines(lines: Box<[PendingLine]>, limited: bool, conf: &LocationConf) -> Option<Box<Self>> {
+        (!lines.is_empty()).then(|| Box::new(Self { lines, limited, file_cache: conf.log.file_cache }))
     }
 
     /// Writes the lines, for an answer with this head.
     pub fn write(&self, sent: &Sent, head: &[u8]) {
-        for line in &self.0 {
-            let mut text = line.text.finish(sent, head, |value, out| escape(line.escape, value, out));
-            text.push(b'\n');
-            crate::log::write(&line.target, &text);
+        for line in &self.lines {
+            line.write(sent, head, self.file_cache.as_ref());
         }
     }
 }
 
+/// The logs of a location; with `limited`, those of its `limit_except`.
+fn logs(conf: &LocationConf, limited: bool) -> &[Arc<AccessLog>] {
+    match &conf.limit_except {
+        Some(limit) if limited => &limit.access_log,
+        None if limited => &[],
+        _ => &conf.log.access,
+    }
+}
+
 impl PendingLine {
-    fn new(ctx: &RequestCtx, row: usize, log: &AccessLog) -> Self {
+    /// `None` if the condition is known not to hold, whatever the answer.
+    fn new(ctx: &RequestCtx, row: usize, log: &Arc<AccessLog>) -> Option<Self> {
+        let plain = |template: &Template| Pending::new(ctx, template, unescaped);
+        let condition = log.condition.as_ref().map(plain);
+        if condition.as_ref().and_then(Pending::settled).is_some_and(|text| !holds(text)) {
+            return None;
+        }
         let how = log.format.escape;
         let text = Pending::new(ctx, &log.format.template, |value, out| escape(how, value, out));
-        Self::with_text(row, log, text)
+        let path = match &log.target {
+            AccessTarget::Fixed(_) => None,
+            AccessTarget::Path(path) => Some(plain(path)),
+        };
+        Some(Self { row, log: Arc::clone(log), text, condition, path })
     }
 
-    fn with_text(row: usize, log: &AccessLog, text: Pending) -> Self {
-        Self { row, target: log.target.clone(), escape: log.format.escape, text }
+    fn freeze(&self) -> FrozenLine {
+        let how = self.log.format.escape;
+        let plain = |pending: &Pending| pending.freeze(unescaped);
+        FrozenLine {
+            row: self.row,
+            text: self.text.freeze(|value, out| escape(how, value, out)),
+            condition: self.condition.as_ref().map(plain),
+            path: self.path.as_ref().map(plain),
+        }
+    }
+
+    fn thaw(frozen: FrozenLine, logs: &[Arc<AccessLog>]) -> Option<Self> {
+        let log = logs.get(frozen.row)?;
+        let has_path = matches!(log.target, AccessTarget::Path(_));
+        (has_path == frozen.path.is_some()).then(|| Self {
+            row: frozen.row,
+            log: Arc::clone(log),
+            text: Pending::thaw(frozen.text),
+            condition: frozen.condition.map(Pending::thaw),
+            path: frozen.path.map(Pending::thaw),
+        })
+    }
+
+    fn write(&self, sent: &Sent, head: &[u8], file_cache: Option<&LogFileCache>) {
+        let plain = |pending: &Pending| pending.finish(sent, head, unescaped);
+        if self.condition.as_ref().is_some_and(|condition| !holds(&plain(condition))) {
+            return;
+        }
+        let how = self.log.format.escape;
+        let mut line = self.text.finish(sent, head, |value, out| escape(how, value, out));
+        line.push(b'\n');
+        match (&self.log.target, &self.path) {
+            (AccessTarget::Fixed(target), _) => log::write_access(target, &line),
+            (AccessTarget::Path(_), path) => {
+                let path = path.as_ref().map(plain).unwrap_or_default();
+                log::write_to_path(Path::new(OsStr::from_bytes(&path)), file_cache, &line);
+            }
+        }
     }
 }
 
 /// `if=`: neither empty nor `0`.
-fn holds(ctx: &RequestCtx, log: &AccessLog) -> bool {
-    log.condition.as_ref().is_none_or(|condition| !matches!(&*ctx.render(condition), b"" | b"0"))
+fn holds(condition: &[u8]) -> bool {
+    !matches!(condition, b"" | b"0")
+}
+
+fn unescaped(value: Option<&[u8]>, out: &mut Vec<u8>) {
+    out.extend_from_slice(value.unwrap_or_default());
 }
 
 fn escape(how: LogEscape, value: Option<&[u8]>, out: &mut Vec<u8>) {

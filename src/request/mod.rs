@@ -1,18 +1,29 @@
 //! One request as directives see it: its parts, its variables, the rewrite program, the head of its answer.
 
 pub mod answer;
+pub mod body;
+mod browser;
+pub mod content;
 pub mod date;
+pub mod evaluation;
+pub mod forwarded;
 pub mod gzip;
 pub mod late;
 pub mod log_line;
+pub mod payload;
+mod referer;
 pub mod rewrite;
+mod secure_link;
 pub mod uri;
+pub mod userid;
+pub mod values;
 pub mod vars;
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -20,6 +31,10 @@ use http::{HeaderMap, Method, Version};
 
 use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
+
+use self::body::RequestBody;
+use self::userid::UidState;
+use self::values::Values;
 
 /// An end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,16 +109,24 @@ pub struct RequestCtx {
     pub uri: Box<[u8]>,
     /// Arguments, as rewritten so far: `$args`.
     pub args: Box<[u8]>,
-    /// Groups of the last regular expression that matched, the whole match first.
-    pub captures: Vec<Box<[u8]>>,
-    /// Values of user variables, by index.
-    pub user: Vec<Option<Box<[u8]>>>,
+    /// What variables hold so far.
+    pub values: Values,
+    /// `set $limit_rate`: bytes a second.
+    pub limit_rate: Option<u64>,
+    /// The cookie of `userid`.
+    pub uid: UidState,
+    /// The status that `error_page` keeps while another location answers; 0: none.
+    pub error_status: u16,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
+    /// How often it may still be sent to another URI or location.
+    pub uri_changes: u8,
     /// Whether some of it came together with the request before: `$pipe`.
     pub pipelined: bool,
     /// Bytes of the request line and the headers.
     pub head_length: u64,
+    /// Its body.
+    pub body: RequestBody,
     /// Bytes of the body that were read so far; those that were dropped do not count, as in nginx.
     pub body_length: Arc<AtomicU64>,
     /// Whether the connection may serve another request after this one.
@@ -114,6 +137,8 @@ pub struct RequestCtx {
     pub id: OnceLock<String>,
     /// When its first bytes were seen.
     pub started: Instant,
+    /// User variables that were used without a value: one warning each is enough.
+    pub uninitialized: OnceLock<Arc<Mutex<HashSet<usize>>>>,
 }
 
 impl RequestCtx {
@@ -127,6 +152,12 @@ impl RequestCtx {
         self.headers.get(name).map(http::HeaderValue::as_bytes)
     }
 
+    /// Whether the connection stays open after the answer, by what is known of the request.
+    pub fn keeps_alive(&self) -> bool {
+        let core = &self.conf.core;
+        self.keep_alive && !core.keepalive_timeout.is_zero() && self.number < core.keepalive_requests
+    }
+
     /// Whether the request is HTTP/1.0.
     pub fn is_http10(&self) -> bool {
         self.version == Version::HTTP_10
@@ -134,25 +165,61 @@ impl RequestCtx {
 
     /// Writes an error line about this request to the logs of its location.
     pub fn log(&self, severity: Severity, message: &str) {
-        let logs = &self.conf.log.error;
-        if logs.iter().any(|log| severity <= log.level) {
-            let message = format!("*{} {message}{}", self.connection.serial, self.error_context());
-            log::write_error(logs, severity, &message);
+        self.log_bytes(severity, message.as_bytes());
+    }
+
+    /// The same for a message that quotes what need not be UTF-8.
+    pub fn log_bytes(&self, severity: Severity, message: &[u8]) {
+        if self.logs(severity) {
+            let serial = format!("*{} ", self.connection.serial);
+            // Where the line is at fault, nginx has not read the headers yet.
+            let has_headers = !message.ends_with(b"request line");
+            let context = self.error_context(has_headers);
+            log::write_error(
+                &self.conf.log.error,
+                severity,
+                &[serial.as_bytes(), message].concat(),
+                &context,
+            );
         }
     }
 
-    /// What nginx appends to an error line about a request.
-    fn error_context(&self) -> String {
+    /// Whether lines of this severity are written for the location.
+    pub fn logs(&self, severity: Severity) -> bool {
+        self.conf.log.error.iter().any(|log| severity <= log.level)
+    }
+
+    /// What nginx appends to an error line about a request, in the bytes that came.
+    fn error_context(&self, has_headers: bool) -> Vec<u8> {
         let client = match &self.connection.remote {
             Endpoint::Inet(address) => address.ip().to_string(),
             Endpoint::Unix => "unix:".to_owned(),
         };
-        let line = String::from_utf8_lossy(&self.line).into_owned();
-        let mut text = format!(", client: {client}, server: {}, request: \"{line}\"", self.server().name);
-        if let Some(host) = self.header("host") {
-            text.push_str(&format!(", host: \"{}\"", String::from_utf8_lossy(host)));
+        let mut text = format!(", client: {client}, server: {}", self.server().name).into_bytes();
+        let mut quote = |name: &str, value: &[u8]| {
+            text.extend_from_slice(&[b", ", name.as_bytes(), b": \"", value, b"\""].concat());
+        };
+        if !self.line.is_empty() {
+            quote("request", &self.line);
+        }
+        for (name, header) in [("host", "host"), ("referrer", "referer")] {
+            if let Some(value) = self.header(header).filter(|_| has_headers) {
+                quote(name, value);
+            }
         }
         text
+    }
+
+    /// Warns, once, of a variable that is used before its `set`.
+    fn warn_uninitialized(&self, user: usize) {
+        if !self.conf.log.uninitialized {
+            return;
+        }
+        let warned = self.uninitialized.get_or_init(Arc::default);
+        if warned.lock().unwrap_or_else(PoisonError::into_inner).insert(user) {
+            let name = &self.config.variables.names()[user];
+            self.log(Severity::Warn, &format!("using uninitialized \"{name}\" variable"));
+        }
     }
 
     /// User name and password of a `Basic` authorization, if the request has one.

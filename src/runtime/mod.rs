@@ -11,7 +11,6 @@ pub mod systemd;
 pub mod upgrade;
 pub mod worker;
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,11 +18,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
-use tokio::sync::mpsc;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::{Config, Listen, ListenAddress, LogTarget, Severity};
 use crate::http::parking::handover::Arrived;
-use crate::http::router;
 use crate::http::site::Site;
 use crate::log;
 use crate::push::PushState;
@@ -34,10 +33,13 @@ use listen::Bound;
 use signals::{Signals, Told};
 use upgrade::wire::{Frame, unexpected};
 use upgrade::{Failure, Outcome, Predecessor, Standstill, Successor};
-use worker::{Mail, Start};
+use worker::{Beginning, Mail, Start};
 
 /// How long a process that handed everything over waits to be ended by hand before it ends by itself.
 const STAYS_BEHIND: Duration = Duration::from_secs(60);
+
+/// Descriptors that tokio needs to watch signals; where the system has none, it panics.
+const FOR_SIGNALS: usize = 8;
 
 /// How often messages and channels that ran out of time are freed.
 const REAP_EVERY: Duration = Duration::from_secs(1);
@@ -73,6 +75,8 @@ enum End {
     Quit,
     /// Another process has everything.
     HandedOver,
+    /// No worker is left.
+    Failed,
 }
 
 /// Reads the configuration again: what `HUP` asks for. `None` when it is broken, which was said already.
@@ -83,17 +87,7 @@ pub type Reread = Box<dyn FnMut() -> Option<Config>>;
 /// # Errors
 /// nginx's words for the first that cannot be opened.
 pub fn open_logs(config: &Config) -> Result<(), StartError> {
-    let mut targets: HashSet<LogTarget> =
-        config.main.error_log.iter().map(|log| log.target.clone()).collect();
-    router::each_conf(config, &mut |conf| {
-        targets.extend(conf.log.error.iter().map(|log| log.target.clone()));
-        targets.extend(conf.log.access.iter().map(|log| log.target.clone()));
-    });
-    for target in targets {
-        if let (Err(error), LogTarget::File(path)) = (log::open(&target), &target) {
-            return Err(format!("open() \"{}\" failed ({})", path.display(), log::os_error(&error)));
-        }
-    }
+    log::open_all(&config.log_files).map_err(|error| error.to_string())?;
     log::set_main(config.main.error_log.clone());
     Ok(())
 }
@@ -116,28 +110,28 @@ pub fn test(config: &Config) -> Result<(), StartError> {
 /// Serves a configuration until a signal ends the server.
 ///
 /// # Errors
-/// nginx's words for what kept it from starting.
+/// nginx's words for what kept it from starting or from going on.
 pub fn serve(config: Config, reread: Reread) -> Result<(), StartError> {
-    let failed = |error: io::Error| format!("cannot watch signals ({})", log::os_error(&error));
     // Before there are threads: it changes the environment.
     let (mut predecessor, inherited) = predecessor()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    // Before anything is visible from outside: a signal that comes early must not kill the process.
-    let signals = runtime.block_on(async { Signals::new() }).map_err(failed)?;
-    let app = App::start(config, inherited, predecessor.as_mut());
-    match app {
-        Ok(app) => {
+    let pid_file = config.main.pid.clone();
+    let started = start(config, inherited, predecessor.as_mut());
+    let ended = match started {
+        Ok((runtime, signals, app)) => {
             drop(predecessor);
-            runtime.block_on(app.run(signals, reread));
-            Ok(())
+            runtime.spawn(flush_logs());
+            runtime.block_on(app.run(signals, reread))
         }
         Err(error) => {
             if let Some(predecessor) = predecessor {
                 predecessor.refuse(&error);
             }
+            pid_file.iter().for_each(|path| pid::remove(path));
             Err(error)
         }
-    }
+    };
+    log::flush();
+    ended
 }
 
 /// The process to take over from, if there is one, and the sockets this one was started with.
@@ -150,9 +144,28 @@ fn predecessor() -> Result<(Option<Predecessor>, Inherited), StartError> {
     Ok((Some(predecessor), inherited))
 }
 
+/// Opens logs, raises limits, watches signals, and starts the server.
+fn start(
+    config: Config,
+    inherited: Inherited,
+    predecessor: Option<&mut Predecessor>,
+) -> Result<(Runtime, Signals, App), StartError> {
+    let failed = |error: io::Error| format!("cannot watch signals ({})", log::os_error(&error));
+    open_logs(&config)?;
+    let main = &config.main;
+    privileges::apply(main);
+    privileges::raise_open_files(main.worker_connections, main.worker_processes);
+    privileges::expect_descriptors(FOR_SIGNALS).map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    // Before anything is visible from outside: a signal that comes early must not kill the process.
+    let signals = runtime.block_on(async { Signals::new() }).map_err(failed)?;
+    let app = App::start(config, inherited, predecessor)?;
+    Ok((runtime, signals, app))
+}
+
 impl App {
-    /// Opens logs, binds sockets, writes the pid file, drops privileges, takes over from `predecessor`, and starts the
-    /// workers.
+    /// Binds sockets, writes the pid file, drops privileges, starts the workers, takes over from `predecessor`, and has the
+    /// workers begin.
     ///
     /// # Errors
     /// nginx's words for what went wrong.
@@ -161,11 +174,8 @@ impl App {
         mut inherited: Inherited,
         predecessor: Option<&mut Predecessor>,
     ) -> Result<Self, StartError> {
-        open_logs(&config)?;
         let config = Arc::new(config);
         let (main, count) = (&config.main, config.main.worker_processes);
-        privileges::apply(main);
-        privileges::raise_open_files(main.worker_connections, count);
         let bound = bind_all(&config, &mut inherited)?;
         drop(inherited);
         // While there is a predecessor, the file is its own.
@@ -184,36 +194,29 @@ impl App {
         let state = PushState { store: Arc::clone(&store) };
         let site = Arc::new(Site::build(Arc::clone(&config), &state));
         let hands = listen::deal(&bound, count).map_err(|error| no_descriptors(&error))?;
+        let (workers, begins) = start_workers(&site, senders.into_iter().zip(receivers))?;
+        // They can run: only now may another process give away what it has.
         let arrived = match predecessor {
             Some(predecessor) => take_over(predecessor, &state, &site)?,
             None => (0..count).map(|_| Vec::new()).collect(),
         };
-        let mut workers = Vec::with_capacity(count);
-        let what_they_get = senders.into_iter().zip(receivers).zip(hands).zip(arrived);
-        for (number, (((mail, inbox), sockets), arrived)) in what_they_get.enumerate() {
-            let id = WorkerId(u16::try_from(number).map_err(|_| "too many worker processes".to_owned())?);
-            let pulse = Arc::new(AtomicU64::new(0));
-            let (site, beat) = (Arc::clone(&site), Arc::clone(&pulse));
-            let start = Start { id, site, sockets, arrived, mail: inbox, pulse: beat };
-            let thread = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || {
-                if let Err(error) = worker::run(start) {
-                    log::event(Severity::Emerg, &format!("worker cannot run ({})", log::os_error(&error)));
-                }
-            });
-            let thread =
-                thread.map_err(|error| format!("cannot start a worker ({})", log::os_error(&error)))?;
-            workers.push(RunningWorker { mail, pulse, thread });
+        for ((begin, sockets), arrived) in begins.into_iter().zip(hands).zip(arrived) {
+            // One that has ended since is missed when it is asked for a sign of life.
+            let _ = begin.send(Beginning { sockets, arrived });
         }
         Ok(Self { config, store, state, bound, workers, upgrade: None, followed: false })
     }
 
     /// Obeys signals until one ends the server.
-    async fn run(mut self, mut signals: Signals, reread: Reread) {
+    ///
+    /// # Errors
+    /// When all workers have ended before.
+    async fn run(mut self, mut signals: Signals, reread: Reread) -> Result<(), StartError> {
         let end = self.obey(&mut signals, reread).await;
         match end {
             End::Stop => self.tell_all(|| Mail::Stop),
             End::Quit => self.tell_all(|| Mail::Quit),
-            End::HandedOver => {}
+            End::HandedOver | End::Failed => {}
         }
         if end != End::HandedOver {
             systemd::stopping();
@@ -237,6 +240,7 @@ impl App {
         for worker in std::mem::take(&mut self.workers) {
             let _ = worker.thread.join();
         }
+        log::flush();
         if !ended {
             // Scripts made for nginx now end the old process by the file that names it.
             let _ = tokio::time::timeout(STAYS_BEHIND, signals.end()).await;
@@ -249,6 +253,7 @@ impl App {
             pid::remove(&pid::old(path));
         }
         tracing::info!("exit");
+        if end == End::Failed { Err("all workers have ended".to_owned()) } else { Ok(()) }
     }
 
     /// Handles signals until one ends the server.
@@ -275,6 +280,9 @@ impl App {
                 }
                 _ = reap.tick() => {
                     self.store.reap();
+                    if self.workers.iter().all(|worker| worker.thread.is_finished()) {
+                        return End::Failed;
+                    }
                     continue;
                 }
             };
@@ -487,6 +495,47 @@ impl App {
             let _ = worker.mail.send(mail());
         }
     }
+}
+
+/// Writes what logs have buffered for as long as `flush=` allows.
+async fn flush_logs() {
+    loop {
+        tokio::time::sleep(log::flush_interval()).await;
+        log::flush_due(Instant::now());
+    }
+}
+
+/// Starts the workers, and returns when all of them can run: they wait to be told to begin.
+fn start_workers(
+    site: &Arc<Site>,
+    mails: impl Iterator<Item = (mpsc::UnboundedSender<Mail>, mpsc::UnboundedReceiver<Mail>)>,
+) -> Result<(Vec<RunningWorker>, Vec<oneshot::Sender<Beginning>>), StartError> {
+    let cannot_run = |error: &io::Error| format!("worker cannot run ({})", log::os_error(error));
+    let (ready, all_ready) = std::sync::mpsc::channel();
+    let (mut workers, mut begins) = (Vec::new(), Vec::new());
+    for (number, (mail, inbox)) in mails.enumerate() {
+        let id = WorkerId(u16::try_from(number).map_err(|_| "too many worker processes".to_owned())?);
+        let pulse = Arc::new(AtomicU64::new(0));
+        let (begin, begins_with) = oneshot::channel();
+        let (site, beat) = (Arc::clone(site), Arc::clone(&pulse));
+        let start = Start { id, site, begin: begins_with, mail: inbox, pulse: beat };
+        let ready = ready.clone();
+        let thread = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || {
+            let ended = worker::run(start, || drop(ready.send(Ok(()))));
+            if let Err(error) = ended
+                && ready.send(Err(cannot_run(&error))).is_err()
+            {
+                // Nobody waits for it any more.
+                log::event(Severity::Emerg, &cannot_run(&error));
+            }
+        });
+        let thread = thread.map_err(|error| format!("cannot start a worker ({})", log::os_error(&error)))?;
+        workers.push(RunningWorker { mail, pulse, thread });
+        begins.push(begin);
+    }
+    drop(ready);
+    all_ready.iter().take(workers.len()).collect::<Result<(), _>>()?;
+    Ok((workers, begins))
 }
 
 /// Takes over from the old process; connections by the worker that gets them.

@@ -1,6 +1,8 @@
 //! What the process may do: descriptors, and whose rights it has.
 
 use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, initgroups, setgid, setuid};
@@ -23,6 +25,17 @@ pub fn raise_open_files(worker_connections: usize, workers: usize) {
     if connections > limit && connections < FAR_TOO_MANY {
         tracing::warn!("{connections} worker_connections exceed open file resource limit: {limit}");
     }
+}
+
+/// Whether so many descriptors are left.
+///
+/// # Errors
+/// The system's, if there are fewer.
+pub fn expect_descriptors(count: usize) -> io::Result<()> {
+    let stderr = io::stderr();
+    let probes: io::Result<Vec<OwnedFd>> =
+        std::iter::repeat_with(|| stderr.as_fd().try_clone_to_owned()).take(count).collect();
+    probes.map(|_| ())
 }
 
 /// Sets what the configuration says of the process: `worker_rlimit_nofile`, `worker_rlimit_core`, `worker_priority`. What

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, LocalSet};
 
 use crate::config::model::{ListenAddress, Severity};
@@ -70,23 +70,30 @@ pub struct Start {
     pub id: WorkerId,
     /// The configuration.
     pub site: Arc<Site>,
-    /// Its listening sockets.
-    pub sockets: Vec<(ListenAddress, Socket)>,
-    /// Connections that came from another process.
-    pub arrived: Vec<Arrived>,
+    /// What it begins with, once all workers can. Without it, it ends.
+    pub begin: oneshot::Receiver<Beginning>,
     /// Where it is told things.
     pub mail: mpsc::UnboundedReceiver<Mail>,
     /// Where it shows that it works.
     pub pulse: Arc<AtomicU64>,
 }
 
-/// Runs a worker until it is told to end.
+/// What a worker serves from the first moment on.
+#[derive(Debug)]
+pub struct Beginning {
+    /// Its listening sockets.
+    pub sockets: Vec<(ListenAddress, Socket)>,
+    /// Connections that came from another process.
+    pub arrived: Vec<Arrived>,
+}
+
+/// Runs a worker until it is told to end. Calls `ready` when nothing but its [`Beginning`] is missing.
 ///
 /// # Errors
 /// When the system gives it no runtime, no epoll instance, or none of its sockets.
-pub fn run(start: Start) -> io::Result<()> {
+pub fn run(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, work(start))
+    LocalSet::new().block_on(&runtime, work(start, ready))
 }
 
 struct Worker {
@@ -97,7 +104,7 @@ struct Worker {
     pulse: Arc<AtomicU64>,
 }
 
-async fn work(start: Start) -> io::Result<()> {
+async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     let (parking, poll) = Parking::new()?;
     let (pace, paces) = watch::channel(Pace::Serving);
     let shared = Rc::new(Shared {
@@ -115,8 +122,11 @@ async fn work(start: Start) -> io::Result<()> {
     tokio::task::spawn_local(parking::run(parking, watch_epoll(poll)?, resume));
     let (connections, accepting) = (Rc::default(), RefCell::default());
     let worker = Worker { shared, connections, accepting, pace, pulse: start.pulse };
-    worker.welcome(start.arrived);
-    worker.listen(start.sockets)?;
+    ready();
+    let Ok(Beginning { sockets, arrived }) = start.begin.await else { return Ok(()) };
+    // Before any mail: it may be about those who arrived.
+    worker.welcome(arrived);
+    worker.listen(sockets)?;
     worker.read_mail(start.mail).await;
     Ok(())
 }

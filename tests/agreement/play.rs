@@ -71,7 +71,8 @@ impl Player {
         let paths = files.map(|entry| entry.expect("the folder can be read").path());
         let logs = paths.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
         let texts = logs.map(|path| fs::read(path).expect("the log can be read"));
-        texts.flat_map(|text| self.mask(&text).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+        let lines = |text: Vec<u8>| self.mask(&text).lines().filter_map(log_line).collect::<Vec<_>>();
+        texts.flat_map(lines).collect()
     }
 
     fn render(&self, reply: &Reply) -> Vec<String> {
@@ -93,6 +94,7 @@ impl Player {
                 }
                 ("Content-Length", _) => self.mask_length(response, value),
                 ("Server", _) if matches!(&**value, "nginx" | "encke") => "SERVER".to_owned(),
+                ("Set-Cookie", _) => mask_cookie(value, sent),
                 _ => self.mask(value.as_bytes()),
             };
             lines.push(format!("{name}: {value}"));
@@ -126,6 +128,44 @@ impl Player {
         text.replace("<center>nginx</center>", "<center>SERVER</center>")
             .replace("<center>encke</center>", "<center>SERVER</center>")
     }
+}
+
+/// A line of a log; without time, process and connection if it is of an error log. nginx also tells when a connection
+/// ends that does nothing. Long lines are cut sooner or later, as the numbers in them are long or short.
+fn log_line(line: &str) -> Option<String> {
+    const SURE: usize = 1900;
+    let error = line.split_once(" [").filter(|(stamp, _)| stamp.len() == "2026/01/31 12:00:00".len());
+    let Some((level, (_, message))) = error
+        .and_then(|(_, rest)| rest.split_once("] "))
+        .map(|(level, rest)| (level, rest.split_once(": ").unwrap_or_default()))
+    else {
+        return Some(line.to_owned());
+    };
+    let message = match message.strip_prefix('*').and_then(|rest| rest.split_once(' ')) {
+        Some((serial, rest)) if serial.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => message,
+    };
+    let idle = ["closed keepalive connection", "client closed connection while waiting for request"];
+    (!idle.iter().any(|end| message.contains(end))).then(|| {
+        let message = &message[..message.floor_char_boundary(SURE)];
+        format!("[{level}] {message}")
+    })
+}
+
+/// Of a `userid` cookie, what cannot be the same twice: time and number within the value, the end of its lifetime.
+fn mask_cookie(cookie: &str, sent: Option<u64>) -> String {
+    let masked = cookie.split("; ").enumerate().map(|(at, part)| match (at, part.split_once('=')) {
+        (0, Some((name, value))) if value.len() == 24 => format!("{name}={}...{}", &value[..5], &value[22..]),
+        (_, Some(("expires", date))) => {
+            let date = date.replacen('-', " ", 1).replacen('-', " 20", 1);
+            let expires = date::parse_rfc1123(&date).zip(sent).map(|(expires, sent)| expires - sent);
+            expires
+                .filter(|seconds| *seconds < 86_400 * 400)
+                .map_or(date, |seconds| format!("expires=now +{seconds}"))
+        }
+        _ => part.to_owned(),
+    });
+    masked.collect::<Vec<_>>().join("; ")
 }
 
 fn receive(connection: &mut Connection, head: bool, limit: Duration) -> Reply {

@@ -5,7 +5,7 @@ use super::super::call::{Call, invalid_parameter};
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::draft;
-use super::super::model::{AddHeader, Expires, HeadersConf};
+use super::super::model::{AddHeader, Expires, ExpiresConf, HeadersConf};
 use super::super::value;
 use super::{HSLI, Module, done};
 
@@ -13,7 +13,7 @@ draft! {
     /// Headers added to answers.
     HeadersDraft {
         add: Vec<AddHeader>,
-        expires: Expires,
+        expires: ExpiresConf,
     }
 }
 
@@ -35,7 +35,7 @@ const DIRECTIVES: &[Directive] = &[
         HSLI,
         Arity::between(1, 2),
         "off",
-        "Sends `Expires` and `Cache-Control`: a time, `@` a time of day, `modified` and a time, `epoch`, `max` or `off`.",
+        "Sends `Expires` and `Cache-Control`: a time, `@` a time of day, `modified` and a time, `epoch`, `max` or `off`; variables.",
         expires,
     ),
 ];
@@ -52,36 +52,63 @@ fn add_header(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 }
 
 fn expires(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    if call.args().any(|arg| arg.starts_with(b"$")) {
-        return Err(Diagnostic::emerg("a variable in \"expires\" directive is not supported yet"));
+    if b.block().conf.headers.expires.is_some() {
+        return Err(call.duplicate());
     }
-    call.fill(&mut b.block().conf.headers.expires, |call| {
-        if call.count() == 2 {
-            return if call.arg(0) == b"modified" { modified(call) } else { Err(call.invalid_value()) };
-        }
-        match call.arg(0) {
-            b"off" => Ok(Expires::Off),
-            b"epoch" => Ok(Expires::Epoch),
-            b"max" => Ok(Expires::Max),
-            [b'@', time @ ..] => daily(call, time),
-            time => signed(time).map(Expires::In).ok_or_else(|| call.invalid_value()),
-        }
-    })
+    let modified = match (call.count(), call.arg(0)) {
+        (1, _) => false,
+        (_, b"modified") => true,
+        _ => return Err(call.invalid_value()),
+    };
+    let text = call.arg(usize::from(modified));
+    let value = b.compile(text)?;
+    let conf = match value.as_literal() {
+        None => ExpiresConf::Computed { value, modified },
+        Some(_) => ExpiresConf::Fixed(parse_expires(text, modified).map_err(|wrong| match wrong {
+            WrongExpires::Value => call.invalid_value(),
+            WrongExpires::DailyModified => Diagnostic::emerg(
+                "\"expires\" directive daily time cannot be used with \"modified\" parameter",
+            ),
+            WrongExpires::LateDaily => {
+                Diagnostic::emerg("\"expires\" directive daily time value must be less than 24 hours")
+            }
+        })?),
+    };
+    b.block().conf.headers.expires = Some(conf);
+    Ok(())
 }
 
-fn modified(call: &Call<'_>) -> Outcome<Expires> {
-    if call.arg(1).starts_with(b"@") {
-        let problem = "\"expires\" directive daily time cannot be used with \"modified\" parameter";
-        return Err(Diagnostic::emerg(problem));
-    }
-    signed(call.arg(1)).map(Expires::Modified).ok_or_else(|| call.invalid_value())
+/// What is wrong with a value of `expires`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongExpires {
+    /// It is no time.
+    Value,
+    /// `modified @TIME`.
+    DailyModified,
+    /// `@TIME` of a later day.
+    LateDaily,
 }
 
-fn daily(call: &Call<'_>, time: &[u8]) -> Outcome<Expires> {
-    let seconds = value::seconds(time).ok_or_else(|| call.invalid_value())?;
-    let of_a_day = u32::try_from(seconds).ok().filter(|seconds| *seconds <= 86_400);
-    let problem = "\"expires\" directive daily time value must be less than 24 hours";
-    of_a_day.map(Expires::At).ok_or_else(|| Diagnostic::emerg(problem))
+/// A value of `expires`, as it is written or as variables come to it.
+///
+/// # Errors
+/// What nginx does not take.
+pub fn parse_expires(text: &[u8], modified: bool) -> Result<Expires, WrongExpires> {
+    match text {
+        b"off" if !modified => Ok(Expires::Off),
+        b"epoch" if !modified => Ok(Expires::Epoch),
+        b"max" if !modified => Ok(Expires::Max),
+        [b'@', ..] if modified => Err(WrongExpires::DailyModified),
+        [b'@', time @ ..] => {
+            let seconds = value::seconds(time).ok_or(WrongExpires::Value)?;
+            let of_a_day = u32::try_from(seconds).ok().filter(|seconds| *seconds <= 86_400);
+            of_a_day.map(Expires::At).ok_or(WrongExpires::LateDaily)
+        }
+        time => {
+            let seconds = signed(time).ok_or(WrongExpires::Value)?;
+            Ok(if modified { Expires::Modified(seconds) } else { Expires::In(seconds) })
+        }
+    }
 }
 
 /// A time with an optional sign.
@@ -98,6 +125,9 @@ fn signed(text: &[u8]) -> Option<i64> {
 impl HeadersDraft {
     /// The headers in force.
     pub fn finish(&self) -> HeadersConf {
-        HeadersConf { add: self.add.clone().unwrap_or_default(), expires: self.expires.unwrap_or_default() }
+        HeadersConf {
+            add: self.add.clone().unwrap_or_default(),
+            expires: self.expires.clone().unwrap_or_default(),
+        }
     }
 }

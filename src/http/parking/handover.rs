@@ -12,8 +12,7 @@ use crate::config::model::{Instruction, ListenAddress, LocationConf, Locations, 
 use crate::push::PushState;
 use crate::push::waiting::Waiting;
 use crate::request::answer::{FrozenResponder, Responder};
-use crate::request::late::Frozen;
-use crate::request::log_line::PendingLog;
+use crate::request::log_line::{FrozenLog, PendingLog};
 use crate::request::{Connection, Endpoint};
 use crate::store::{ChannelKey, WorkerId};
 
@@ -56,7 +55,7 @@ struct HandedWaiter {
     /// Which settings: see [`names`].
     conf: String,
     responder: FrozenResponder,
-    log: Vec<(usize, Frozen)>,
+    log: Option<FrozenLog>,
 }
 
 /// Settings of a generation by their names, as two processes with the same configuration agree on them.
@@ -170,7 +169,7 @@ impl Parked {
                     id: key.id().to_vec(),
                     conf: reverse.name(&self.origin.site, &waiter.responder.conf)?,
                     responder: waiter.responder.freeze(),
-                    log: waiter.log.as_ref().map(|log| log.freeze()).unwrap_or_default(),
+                    log: waiter.log.as_ref().map(|log| log.freeze()),
                 })
             }
             State::Writing(_) | State::Closing => return None,
@@ -239,7 +238,7 @@ impl HandedWaiter {
         let key = ChannelKey::new(&self.group, &self.id);
         Some(Waiting {
             subscription: state.store.import_waiter(&key, worker)?,
-            log: PendingLog::thaw(self.log, &conf.log),
+            log: self.log.and_then(|log| PendingLog::thaw(log, conf)),
             responder: Responder::thaw(self.responder, Arc::clone(conf)),
             timeout,
         })

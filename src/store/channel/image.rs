@@ -19,6 +19,7 @@ pub struct ChannelImage {
     pub(in crate::store) id: Vec<u8>,
     keep: u32,
     last_stamp: i64,
+    last_published: (i64, u64),
     next_offset: u64,
     /// Milliseconds until the clock reaches the last stamp.
     ahead_for: u64,
@@ -37,6 +38,7 @@ impl Channel {
             id: self.key.id().to_vec(),
             keep: self.keep,
             last_stamp: self.last_stamp,
+            last_published: self.last_published,
             next_offset: self.next_offset,
             ahead_for: self.ahead_until.saturating_sub(now),
             requested_ago: self.requested.map(|then| now.saturating_sub(then)),
@@ -50,6 +52,7 @@ impl Channel {
         let later = |millis: u64| now.saturating_add(millis).min(NEVER - 1);
         self.keep = image.keep;
         self.last_stamp = image.last_stamp;
+        self.last_published = image.last_published;
         self.next_offset = image.next_offset;
         self.ahead_until = later(image.ahead_for);
         // Before this process's clock began, for most: then as long ago as it can say.

@@ -19,6 +19,7 @@ pub struct MessageImage<'m> {
     content_type: Option<Cow<'m, [u8]>>,
     stamp: i64,
     offset: u64,
+    published: (i64, u64),
     sequence: u64,
     /// Milliseconds until it expires.
     expires_in: Option<u64>,
@@ -95,6 +96,7 @@ impl Store {
         let now = self.clock.monotonic_millis();
         message.stamp = image.stamp;
         message.offset = image.offset;
+        message.published = image.published;
         message.sequence = image.sequence;
         message.deadline = image.expires_in.map_or(NEVER, |millis| now.saturating_add(millis));
         self.last_message.fetch_max(image.sequence, Relaxed);
@@ -121,6 +123,7 @@ fn image_of(message: &Message, now: u64) -> MessageImage<'_> {
         content_type: message.content_type().map(Cow::Borrowed),
         stamp: message.stamp,
         offset: message.offset,
+        published: message.published,
         sequence: message.sequence,
         expires_in: (message.deadline != NEVER).then(|| message.deadline.saturating_sub(now)),
         delete_beyond: message.delete_beyond,

@@ -66,6 +66,19 @@ fn the_next_message_goes_on_in_the_sequence() {
 }
 
 #[test]
+fn tags_go_on_within_the_second() {
+    let (old, new) = (bench(PLENTY), later(PLENTY));
+    let key = key("a");
+    for body in ["0", "1", "2"] {
+        old.publish(&key, body);
+    }
+    hand_over(&old, &new).expect("room");
+    new.publish(&key, "3");
+    let after = |tag| text(&new.message(&get(&key, Position::AfterTag { second: START_SECS, tag })));
+    assert_eq!([after(1), after(2)], ["2", "3"]);
+}
+
+#[test]
 fn messages_expire_when_they_would_have() {
     let (old, new) = (bench(PLENTY), later(PLENTY));
     let key = key("a");

@@ -1,8 +1,8 @@
 //! The rest of nginx's core, events and http core modules; what concerns files is in `files`.
 
 use super::{
-    BLOCK, Directive, E, H, HS, HSL, HSLI, HTTP_REWRITE, M, Module, ONE, ONE_OR_TWO, ONE_TO_FOUR, SOME,
-    TWO_OR_THREE, U, rows,
+    BLOCK, Directive, E, H, HS, HSL, HSLI, M, Module, ONE, ONE_OR_TWO, ONE_TO_FOUR, SOME, TWO_OR_THREE, U,
+    rows,
 };
 
 const SCHEDULING: &str =
@@ -22,7 +22,6 @@ const BODY_IN_MEMORY: &str =
 const WRITING: &str = "it tunes when bytes are handed to the kernel; the same bytes are sent without it";
 const OLD_BROWSERS: &str =
     "it works around bugs of browsers that are long gone; the answer means the same without it";
-const ONLY_LOGGING: &str = "it only adds lines to the error log; no request is answered differently";
 const PROTOCOL_BLOCK: &str = "Encke serves HTTP only: ports that nginx would have opened in this block, \
      with its limits, would be missing";
 const NOT_DONE: &str =
@@ -38,7 +37,6 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_core_module", directives: MAIN },
     Module { name: "ngx_event_core_module", directives: EVENTS },
     Module { name: "ngx_http_core_module", directives: HTTP_CORE },
-    Module { name: "ngx_http_rewrite_module", directives: REWRITE_LOGGING },
     Module { name: "ngx_google_perftools_module", directives: PERFTOOLS },
     Module { name: "blocks of other protocols", directives: PROTOCOLS },
 ];
@@ -114,8 +112,7 @@ const HTTP_CORE: &[Directive] = &rows![
         "How long a client may go on sending while its connection is closed.";
     Refused "lingering_timeout", HSL, ONE, "5s", NOT_DONE,
         "How long to wait for more from a client while its connection is closed.";
-    Refused "log_subrequest", HSL, ONE, "off",
-        "Encke does not do this yet: lines that nginx would have written to the access log would be missing",
+    Accepted(flag) "log_subrequest", HSL, ONE, "off", "Encke makes no subrequests that could be logged",
         "Writes a line to the access log for requests made inside, too.";
     Refused "max_headers", HS, ONE, "1000", NO_LIMIT,
         "How many headers a request may have.";
@@ -156,13 +153,6 @@ const HTTP_CORE: &[Directive] = &rows![
         "Bucket size of the table of variables.";
     Accepted(number) "variables_hash_max_size", H, ONE, "1024", HASHES,
         "Size of the table of variables.";
-];
-
-const REWRITE_LOGGING: &[Directive] = &rows![
-    Accepted(flag) "rewrite_log", HTTP_REWRITE, ONE, "off", ONLY_LOGGING,
-        "Logs what the rewrite directives do.";
-    Accepted(flag) "uninitialized_variable_warn", HTTP_REWRITE, ONE, "on", ONLY_LOGGING,
-        "Logs the use of variables that were never set.";
 ];
 
 const PERFTOOLS: &[Directive] = &rows![

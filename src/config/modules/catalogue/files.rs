@@ -1,8 +1,7 @@
 //! Serving files: root, index, listings, caches of open files, uploads by WebDAV.
 
 use super::{
-    Directive, HSL, HSLI, L, Module, NONE, ONE, ONE_OR_TWO, ONE_TO_FOUR, ONE_TO_THREE, SL, SOME, TWO, TWO_UP,
-    rows,
+    Directive, HSL, HSLI, L, Module, NONE, ONE, ONE_OR_TWO, ONE_TO_THREE, SL, SOME, TWO, TWO_UP, rows,
 };
 
 const NO_FILES: &str =
@@ -21,12 +20,10 @@ const NO_VIDEO: &str =
 const NO_PRECOMPRESSED: &str =
     "Encke serves no files yet: a compressed file that nginx would have sent would not be looked for";
 const FILE_TUNING: &str = "it tunes how nginx reads and sends files; no answer depends on it";
-const LOG_FILES: &str = "Encke keeps its log files open; the same lines are written without it";
 
 /// The http core's part in files, and the modules that find, list or store them.
 pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_core_module: files", directives: CORE },
-    Module { name: "ngx_http_log_module", directives: LOG },
     Module { name: "ngx_http_index_module", directives: INDEX },
     Module { name: "ngx_http_autoindex_module", directives: AUTOINDEX },
     Module { name: "ngx_http_random_index_module", directives: RANDOM_INDEX },
@@ -53,9 +50,6 @@ const CORE: &[Directive] = &rows![
         "Sends an ETag with files.";
     Refused "if_modified_since", HSL, ONE, "exact", NO_VALIDATORS,
         "How If-Modified-Since is compared with a file's time.";
-    Refused "log_not_found", HSL, ONE, "on",
-        "Encke serves no files yet: lines that nginx would have written to the error log would be missing",
-        "Writes a line to the error log for files that are not found.";
     Refused "max_ranges", HSL, ONE, "",
         "Encke serves no files yet: byte ranges that nginx would have limited would not be",
         "How many byte ranges a request may ask for.";
@@ -81,11 +75,6 @@ const CORE: &[Directive] = &rows![
         "How much of a file is sent in one call.";
     Refused "try_files", SL, TWO_UP, "", NO_FALLBACK,
         "Looks for files in turn and goes to the last choice when none is there.";
-];
-
-const LOG: &[Directive] = &rows![
-    Accepted(file_cache) "open_log_file_cache", HSL, ONE_TO_FOUR, "off", LOG_FILES,
-        "Keeps log files open whose names hold variables.";
 ];
 
 const INDEX: &[Directive] = &rows![

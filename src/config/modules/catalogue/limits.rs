@@ -1,6 +1,6 @@
 //! Who may come in, how often, and who a client is taken for.
 
-use super::{Directive, H, HSL, HSLX, Module, ONE, ONE_OR_TWO, ONE_TO_THREE, SL, SOME, THREE, TWO, rows};
+use super::{Directive, H, HSL, HSLX, Module, ONE, ONE_OR_TWO, ONE_TO_THREE, SOME, THREE, TWO, rows};
 
 const NO_AUTH_REQUEST: &str = "Encke does not ask other locations for leave yet: a request that nginx \
      would have turned away would get in";
@@ -12,12 +12,6 @@ const NO_LIMIT_CONN: &str = "Encke does not limit connections per key yet: a con
      have turned away would get in";
 const NO_REAL_IP: &str = "Encke does not take addresses from headers yet: allow, deny and the logs would \
      see the proxy's address where nginx would have seen the client's";
-const NO_SECURE_LINK: &str =
-    "Encke does not check signed links yet: a request that nginx would have found to be forged would pass";
-const NO_REFERER: &str = "Encke does not check Referer yet: a request that nginx would have found to come \
-     from elsewhere would pass";
-const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
-const NO_USERID: &str = "the cookie only numbers browsers for statistics; nothing in Encke depends on it";
 
 /// Access control and identity beyond `allow`, `deny` and `auth_basic`.
 pub(super) const MODULES: &[Module] = &[
@@ -26,9 +20,6 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_limit_req_module", directives: LIMIT_REQ },
     Module { name: "ngx_http_limit_conn_module", directives: LIMIT_CONN },
     Module { name: "ngx_http_realip_module", directives: REALIP },
-    Module { name: "ngx_http_secure_link_module", directives: SECURE_LINK },
-    Module { name: "ngx_http_referer_module", directives: REFERER },
-    Module { name: "ngx_http_userid_module", directives: USERID },
 ];
 
 const AUTH_REQUEST: &[Directive] = &rows![
@@ -94,43 +85,4 @@ const REALIP: &[Directive] = &rows![
         "Skips all trusted addresses of the header.";
     Refused "set_real_ip_from", HSL, ONE, "", NO_REAL_IP,
         "Proxies whose header is trusted.";
-];
-
-const SECURE_LINK: &[Directive] = &rows![
-    Refused "secure_link", HSL, ONE, "", NO_SECURE_LINK,
-        "Where checksum and lifetime of a link are taken from.";
-    Refused "secure_link_md5", HSL, ONE, "", NO_SECURE_LINK,
-        "What the checksum is made of.";
-    Refused "secure_link_secret", HSL, ONE, "", NO_SECURE_LINK,
-        "Secret word of links in the older form.";
-];
-
-const REFERER: &[Directive] = &rows![
-    Accepted(number) "referer_hash_bucket_size", SL, ONE, "64", HASHES,
-        "Bucket size of the table of referers.";
-    Accepted(number) "referer_hash_max_size", SL, ONE, "2048", HASHES,
-        "Size of the table of referers.";
-    Refused "valid_referers", SL, SOME, "", NO_REFERER,
-        "Values of Referer that leave $invalid_referer empty.";
-];
-
-const USERID: &[Directive] = &rows![
-    Accepted(userid) "userid", HSL, ONE, "off", NO_USERID,
-        "Gives each browser a cookie with a number.";
-    Accepted(once) "userid_domain", HSL, ONE, "none", NO_USERID,
-        "Domain of the cookie.";
-    Accepted(userid_expires) "userid_expires", HSL, ONE, "off", NO_USERID,
-        "Lifetime of the cookie.";
-    Accepted "userid_flags", HSL, ONE_TO_THREE, "off", NO_USERID,
-        "Flags of the cookie: secure, httponly, samesite.";
-    Accepted(once) "userid_mark", HSL, ONE, "off", NO_USERID,
-        "A mark by which the module knows its own cookies.";
-    Accepted(once) "userid_name", HSL, ONE, "uid", NO_USERID,
-        "Name of the cookie.";
-    Accepted(once) "userid_p3p", HSL, ONE, "none", NO_USERID,
-        "P3P header sent with the cookie.";
-    Accepted(once) "userid_path", HSL, ONE, "/", NO_USERID,
-        "Path of the cookie.";
-    Accepted(number) "userid_service", HSL, ONE, "", NO_USERID,
-        "Number of this server within the cookie.";
 ];

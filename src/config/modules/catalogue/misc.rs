@@ -1,8 +1,8 @@
 //! Variables made from others, status pages, and what is left.
 
 use super::{
-    ANY, Directive, H, HSL, HSLI, L, Module, NONE, ONE, ONE_BLOCK, ONE_OR_TWO, SL, SOME, THREE, TWO_BLOCK,
-    TWO_UP, UP_TO_ONE, rows,
+    ANY, Directive, H, HSL, HSLI, L, Module, NONE, ONE, ONE_BLOCK, ONE_OR_TWO, SL, SOME, THREE, TWO_UP,
+    UP_TO_ONE, rows,
 };
 
 const NO_VARIABLES: &str =
@@ -17,15 +17,10 @@ const NO_REDIRECT: &str = "Encke does not do this yet: a request that nginx woul
      location would stay where it is";
 const NO_OIDC: &str =
     "Encke does not log users in by OpenID yet: a request that nginx would have turned away would get in";
-const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
 
 /// The remaining modules.
 pub(super) const MODULES: &[Module] = &[
-    Module { name: "ngx_http_map_module", directives: MAP },
-    Module { name: "ngx_http_geo_module", directives: GEO },
     Module { name: "ngx_http_geoip_module", directives: GEOIP },
-    Module { name: "ngx_http_split_clients_module", directives: SPLIT_CLIENTS },
-    Module { name: "ngx_http_browser_module", directives: BROWSER },
     Module { name: "ngx_http_keyval_module", directives: KEYVAL },
     Module { name: "ngx_http_mirror_module", directives: MIRROR },
     Module { name: "ngx_http_empty_gif_module", directives: EMPTY_GIF },
@@ -34,20 +29,6 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_session_log_module", directives: SESSION_LOG },
     Module { name: "ngx_http_internal_redirect_module", directives: INTERNAL_REDIRECT },
     Module { name: "ngx_http_oidc_module", directives: OIDC },
-];
-
-const MAP: &[Directive] = &rows![
-    Refused "map", H, TWO_BLOCK, "", NO_VARIABLES,
-        "A variable whose value depends on another's.";
-    Accepted(number) "map_hash_bucket_size", H, ONE, "32|64|128", HASHES,
-        "Bucket size of tables of map.";
-    Accepted(number) "map_hash_max_size", H, ONE, "2048", HASHES,
-        "Size of tables of map.";
-];
-
-const GEO: &[Directive] = &rows![
-    Refused "geo", H, ONE_OR_TWO.block(), "", NO_VARIABLES,
-        "A variable whose value depends on an address.";
 ];
 
 const GEOIP: &[Directive] = &rows![
@@ -67,22 +48,6 @@ const GEOIP: &[Directive] = &rows![
         "Proxies whose X-Forwarded-For is trusted (ngx_http_geoip2_module).";
     Refused "geoip2_proxy_recursive", H, ONE, "off", NO_VARIABLES,
         "Skips all trusted addresses of the header (ngx_http_geoip2_module).";
-];
-
-const SPLIT_CLIENTS: &[Directive] = &rows![
-    Refused "split_clients", H, TWO_BLOCK, "", NO_VARIABLES,
-        "A variable that splits clients into groups, for A/B tests.";
-];
-
-const BROWSER: &[Directive] = &rows![
-    Refused "ancient_browser", HSL, SOME, "", NO_VARIABLES,
-        "Browsers for which $ancient_browser is set.";
-    Refused "ancient_browser_value", HSL, ONE, "1", NO_VARIABLES,
-        "Value of $ancient_browser.";
-    Refused "modern_browser", HSL, ONE_OR_TWO, "", NO_VARIABLES,
-        "Browsers for which $modern_browser is set.";
-    Refused "modern_browser_value", HSL, ONE, "1", NO_VARIABLES,
-        "Value of $modern_browser.";
 ];
 
 const KEYVAL: &[Directive] = &rows![

@@ -48,19 +48,16 @@ pub(super) fn off_or_offset(builder: &mut Builder<'_>, call: &Call<'_>) -> Outco
     valid(call, call.arg(0) == b"off" || value::offset(call.arg(0)).is_some())
 }
 
-/// `off`, or `max=N` with `inactive=`, and for logs `min_uses=` and `valid=`.
+/// `off`, or `max=N` with `inactive=`.
 pub(super) fn file_cache(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
     let name = call.row.name;
-    let log = name == "open_log_file_cache";
     for argument in call.args() {
         let text = String::from_utf8_lossy(argument);
         let known = match text.split_once('=') {
             None => text == "off",
             Some(("max", given)) => value::number(given.as_bytes()).is_some(),
             Some(("inactive", given)) => value::seconds(given.as_bytes()).is_some(),
-            Some(("min_uses", given)) if log => value::number(given.as_bytes()).is_some(),
-            Some(("valid", given)) if log => value::seconds(given.as_bytes()).is_some(),
             Some(_) => false,
         };
         if !known {
@@ -70,20 +67,7 @@ pub(super) fn file_cache(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome 
     if call.args().any(|argument| argument == b"off" || argument.starts_with(b"max=")) {
         return Ok(());
     }
-    let parameter = if log { "\"max\"" } else { "the \"max\"" };
-    Err(Diagnostic::emerg(format!("\"{name}\" must have {parameter} parameter")))
-}
-
-/// `off`, `log`, `v1` or `on`.
-pub(super) fn userid(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    call.one_of(&[("off", ()), ("log", ()), ("v1", ()), ("on", ())])
-}
-
-/// `off`, `max` or a time.
-pub(super) fn userid_expires(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    valid(call, matches!(call.arg(0), b"off" | b"max") || value::seconds(call.arg(0)).is_some())
+    Err(Diagnostic::emerg(format!("\"{name}\" must have the \"max\" parameter")))
 }
 
 /// A method of any system.
