@@ -317,3 +317,30 @@ impl AsyncWrite for Gate {
         Pin::new(&mut gate.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use encke_parser::MemLoader;
+
+    use crate::config::{LoadOptions, load};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_in_pieces_is_neither_flushed_nor_at_rest_between_two_pieces() {
+        let loader = MemLoader::new().with("/c.conf", b"events {} http { server { return 204; } }");
+        let loaded = load(Path::new("/c.conf"), &loader, &LoadOptions::default());
+        let config = loaded.config.expect("it is right");
+        let state = GateState::new(Bytes::new(), None);
+        let mut state = state.borrow_mut();
+        assert!(state.is_flushed() && state.is_at_rest());
+        state.begin(Some(0));
+        assert!(state.is_flushed() && !state.is_at_rest(), "nothing of an answer is there to be sent");
+        state.answer_under(&config.servers[0].conf.core, false);
+        assert!(!state.is_flushed() && !state.is_at_rest());
+        state.end();
+        assert!(state.is_flushed() && state.is_at_rest());
+    }
+}
