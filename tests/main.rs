@@ -4,6 +4,8 @@
 #[allow(dead_code, unused_imports, reason = "each module takes what it needs")]
 mod harness;
 
+// Clients that mean harm, machines that run out.
+mod abuse;
 // The same input for nginx and encke, and what each makes of it.
 mod agreement;
 // The program of the article that people set up comet servers from, unchanged.
@@ -18,6 +20,8 @@ mod examples;
 mod flood;
 // Logs that are buffered, compressed, rotated, full; pipes; syslog.
 mod logs;
+// Limits per client, and what is told about the server.
+mod limits;
 // Connections that leave hyper to wait, and come back.
 mod parked;
 // The command line, signals, reload.

@@ -9,21 +9,26 @@ use encke_parser::Span;
 
 use super::context::Contexts;
 use super::model::{
-    Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, User,
+    Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, StatusPage, User,
 };
 use super::modules::access::AccessDraft;
 use super::modules::browser::BrowserDraft;
 use super::modules::charset::CharsetDraft;
+use super::modules::connections::ConnectionDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
 use super::modules::http_core::CoreDraft;
+use super::modules::limit_conn::LimitConnDraft;
+use super::modules::limit_req::LimitReqDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
 use super::modules::push::PushDraft;
+use super::modules::realip::RealIpDraft;
 use super::modules::referer::RefererDraft;
 use super::modules::secure_link::SecureLinkDraft;
 use super::modules::server_name::ServerName;
 use super::modules::userid::UseridDraft;
+use super::modules::zones::ZoneDraft;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
 macro_rules! draft {
@@ -80,6 +85,8 @@ pub struct HttpDraft {
     pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
     /// `push_max_reserved_memory`.
     pub max_reserved_memory: Option<u64>,
+    /// Zones of `limit_req` and `limit_conn`, in the order in which they were first named.
+    pub zones: Vec<ZoneDraft>,
     /// Every `listen` so far, by address, to notice repetitions.
     pub listens: Vec<SeenListen>,
 }
@@ -101,7 +108,10 @@ draft! {
     /// Settings of a server that locations do not have.
     ServerDraft {
         client_header_timeout: Duration,
+        client_header_buffer_size: usize,
         large_client_header_buffers: (usize, usize),
+        connection_pool_size: usize,
+        max_headers: usize,
         merge_slashes: bool,
         underscores_in_headers: bool,
         ignore_invalid_headers: bool,
@@ -113,7 +123,11 @@ draft! {
 #[allow(missing_docs)]
 pub struct ConfDraft {
     pub core: CoreDraft,
+    pub connection: ConnectionDraft,
     pub access: AccessDraft,
+    pub limit_req: LimitReqDraft,
+    pub limit_conn: LimitConnDraft,
+    pub real_ip: RealIpDraft,
     pub headers: HeadersDraft,
     pub log: LogDraft,
     pub charset: CharsetDraft,
@@ -132,6 +146,8 @@ pub struct OwnDraft {
     pub publisher: bool,
     /// `push_subscriber`.
     pub subscriber: Option<Mechanism>,
+    /// `stub_status`, `encke_metrics`.
+    pub status: Option<StatusPage>,
     /// `limit_except`: methods and the block.
     pub limit_except: Option<(Vec<String>, Box<Block>)>,
 }
@@ -194,7 +210,11 @@ impl ConfDraft {
     /// Takes what is unset from the enclosing block.
     pub fn inherit(&mut self, parent: &Self) {
         self.core.inherit(&parent.core);
+        self.connection.inherit(&parent.connection);
         self.access.inherit(&parent.access);
+        self.limit_req.inherit(&parent.limit_req);
+        self.limit_conn.inherit(&parent.limit_conn);
+        self.real_ip.inherit(&parent.real_ip);
         self.headers.inherit(&parent.headers);
         self.log.inherit(&parent.log);
         self.charset.inherit(&parent.charset);

@@ -108,6 +108,9 @@ fn unknown_variable(b: &Builder<'_>, name: &str) -> Diagnostic {
 /// nginx's `connection_pool_size`, below which it allows no header buffer.
 const CONNECTION_POOL_SIZE: usize = 512;
 
+/// `large_client_header_buffers` where none are written.
+const LARGE_BUFFERS: (usize, usize) = (4, 8 << 10);
+
 struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     channel_id: Template,
@@ -135,7 +138,9 @@ impl Merger<'_, '_> {
             rewrite,
             locations,
             client_header_timeout: limits.client_header_timeout.unwrap_or(std::time::Duration::from_secs(60)),
-            large_client_header_buffers: limits.large_client_header_buffers.unwrap_or((4, 8 << 10)),
+            client_header_buffer_size: limits.client_header_buffer_size.unwrap_or(1 << 10),
+            max_headers: limits.max_headers.unwrap_or(1000),
+            large_client_header_buffers: limits.large_client_header_buffers.unwrap_or(LARGE_BUFFERS),
             merge_slashes: limits.merge_slashes.unwrap_or(true),
             underscores_in_headers: limits.underscores_in_headers.unwrap_or(false),
             ignore_invalid_headers: limits.ignore_invalid_headers.unwrap_or(true),
@@ -143,7 +148,8 @@ impl Merger<'_, '_> {
     }
 
     fn check_buffers(&mut self, limits: &ServerDraft) -> Outcome {
-        if limits.large_client_header_buffers.is_none_or(|(_, size)| size >= CONNECTION_POOL_SIZE) {
+        let pool = limits.connection_pool_size.unwrap_or(CONNECTION_POOL_SIZE);
+        if limits.large_client_header_buffers.unwrap_or(LARGE_BUFFERS).1 >= pool {
             return Ok(());
         }
         let text = "the \"large_client_header_buffers\" size must be equal to or greater than \"connection_pool_size\"";
@@ -261,7 +267,12 @@ impl Merger<'_, '_> {
         Ok(LocationConf {
             name,
             core: conf.core.finish(),
+            connection: conf.connection.finish(),
             access: conf.access.finish(),
+            limit_req: conf.limit_req.finish(),
+            limit_conn: conf.limit_conn.finish(),
+            real_ip: conf.real_ip.finish(),
+            status: own.status,
             limit_except,
             headers: conf.headers.finish(),
             log: conf.log.finish(&self.error_log),

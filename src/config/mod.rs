@@ -39,7 +39,7 @@ use self::diag::Diagnostic;
 use self::fragment::Shape;
 use self::model::{Config, ErrorLog, Instruction, MainConf, Server, Severity};
 use self::modules::listen::ListenDraft;
-use self::modules::{listen, push};
+use self::modules::{listen, push, zones};
 
 /// `worker_connections` of a fragment, which cannot say it: as many as the limit of open files allows.
 const FRAGMENT_CONNECTIONS: usize = 1 << 20;
@@ -146,6 +146,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> 
             format!("{connections} worker_connections are not enough for {sockets} listening sockets");
         b.settle(Err(Diagnostic::emerg(error)))?;
     }
+    let zones = zones::finish(b)?;
     if !servers.iter().any(serves) {
         let error =
             Diagnostic::emerg("there is nothing to serve: no server has a location, a return or a push role");
@@ -160,6 +161,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> 
         servers,
         variables: std::mem::take(&mut b.variables),
         log_files: std::mem::take(&mut b.log_files),
+        zones,
     })
 }
 
@@ -228,7 +230,7 @@ fn serves(server: &Server) -> bool {
     let locations = &server.locations;
     let has_role = server.conf.push.publisher || server.conf.push.subscriber.is_some();
     let empty = locations.exact.is_empty() && locations.prefix.is_empty() && locations.regex.is_empty();
-    has_role || !empty || returns(&server.rewrite)
+    has_role || server.conf.status.is_some() || !empty || returns(&server.rewrite)
 }
 
 fn returns(program: &[Instruction]) -> bool {

@@ -27,6 +27,8 @@ pub struct Config {
     pub variables: Variables,
     /// Every log file it names, in file order.
     pub log_files: Vec<LogFile>,
+    /// Zones of `limit_req` and `limit_conn`.
+    pub zones: Vec<ZoneConf>,
 }
 
 /// Directives of the main and `events` contexts.
@@ -219,6 +221,8 @@ pub enum KeepAlive {
 /// The servers of one address and port, found by host name. Indices are into [`Config::servers`].
 #[derive(Clone, Debug, Default)]
 pub struct VirtualHosts {
+    /// `listen ... proxy_protocol`: connections begin with a PROXY header.
+    pub proxy_protocol: bool,
     /// Answers when no name fits.
     pub default: usize,
     /// Exact names, lower case.
@@ -246,6 +250,10 @@ pub struct Server {
     pub locations: Locations,
     /// `client_header_timeout`.
     pub client_header_timeout: Duration,
+    /// `client_header_buffer_size`.
+    pub client_header_buffer_size: usize,
+    /// `max_headers`.
+    pub max_headers: usize,
     /// `large_client_header_buffers`: how many and how large.
     pub large_client_header_buffers: (usize, usize),
     /// `merge_slashes`.
@@ -307,8 +315,18 @@ pub struct LocationConf {
     pub name: String,
     /// nginx's core module.
     pub core: CoreConf,
+    /// How its connections are kept and closed.
+    pub connection: ConnectionConf,
     /// `allow`, `deny`, `auth_basic`, `satisfy`.
     pub access: AccessConf,
+    /// `limit_req`.
+    pub limit_req: LimitReqConf,
+    /// `limit_conn`.
+    pub limit_conn: LimitConnConf,
+    /// `set_real_ip_from` and its kin.
+    pub real_ip: RealIpConf,
+    /// `stub_status` or `encke_metrics` here.
+    pub status: Option<StatusPage>,
     /// `limit_except METHODS { ... }`: these rules are for all other methods.
     pub limit_except: Option<LimitExcept>,
     /// `add_header`, `expires`.
@@ -366,6 +384,45 @@ pub struct CoreConf {
     pub recursive_error_pages: bool,
 }
 
+/// How connections are kept and closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionConf {
+    /// `keepalive_time`.
+    pub keepalive_time: Duration,
+    /// `keepalive_disable`.
+    pub keepalive_disable: KeepAliveDisable,
+    /// `lingering_close`.
+    pub lingering_close: Lingering,
+    /// `lingering_time`.
+    pub lingering_time: Duration,
+    /// `lingering_timeout`.
+    pub lingering_timeout: Duration,
+    /// `reset_timedout_connection`.
+    pub reset_timedout: bool,
+    /// `chunked_transfer_encoding`.
+    pub chunked: bool,
+}
+
+/// `keepalive_disable`: browsers whose connections are not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepAliveDisable {
+    /// Old MSIE, after a POST.
+    pub msie6: bool,
+    /// Safari on macOS.
+    pub safari: bool,
+}
+
+/// `lingering_close`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lingering {
+    /// Never.
+    Off,
+    /// Where the client still sends.
+    On,
+    /// Always.
+    Always,
+}
+
 /// MIME types by extension.
 pub type Types = std::collections::HashMap<Box<[u8]>, Box<[u8]>>;
 
@@ -413,6 +470,8 @@ pub struct AccessConf {
     pub auth_basic: Option<Template>,
     /// `auth_basic_user_file`.
     pub auth_basic_user_file: Option<Template>,
+    /// `auth_delay`.
+    pub auth_delay: Duration,
 }
 
 /// One `allow` or `deny`.
@@ -433,6 +492,110 @@ pub enum AccessWho {
     Unix,
     /// An address or a network: address and prefix length.
     Net(IpAddr, u8),
+}
+
+/// A zone of `limit_req_zone` or `limit_conn_zone`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneConf {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its memory, bytes.
+    pub size: u64,
+    /// What is counted.
+    pub key: Template,
+    /// The key as written.
+    pub key_text: String,
+    /// What it is for.
+    pub kind: ZoneKind,
+}
+
+/// What a zone is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneKind {
+    /// `limit_req_zone`.
+    Requests {
+        /// Thousandths of a request per second.
+        rate: u64,
+    },
+    /// `limit_conn_zone`.
+    Connections,
+}
+
+/// `limit_req` and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitReqConf {
+    /// `limit_req`, in order.
+    pub limits: Vec<ReqLimit>,
+    /// `limit_req_status`.
+    pub status: u16,
+    /// `limit_req_log_level`.
+    pub log_level: Severity,
+    /// `limit_req_dry_run`.
+    pub dry_run: bool,
+}
+
+/// One `limit_req`. Numbers of requests are in thousandths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReqLimit {
+    /// An index into [`Config::zones`].
+    pub zone: usize,
+    /// `burst=`: how many requests above the rate are let in at all.
+    pub burst: u64,
+    /// `delay=`: how many of them need not wait; [`u64::MAX`] for `nodelay`.
+    pub delay: u64,
+}
+
+/// `limit_conn` and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitConnConf {
+    /// `limit_conn`, in order.
+    pub limits: Vec<ConnLimit>,
+    /// `limit_conn_status`.
+    pub status: u16,
+    /// `limit_conn_log_level`.
+    pub log_level: Severity,
+    /// `limit_conn_dry_run`.
+    pub dry_run: bool,
+}
+
+/// One `limit_conn`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnLimit {
+    /// An index into [`Config::zones`].
+    pub zone: usize,
+    /// How many connections with one key.
+    pub most: u16,
+}
+
+/// `set_real_ip_from` and its kin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealIpConf {
+    /// `set_real_ip_from`: whose word is trusted.
+    pub from: Vec<AccessWho>,
+    /// `real_ip_header`.
+    pub header: RealIpHeader,
+    /// `real_ip_recursive`.
+    pub recursive: bool,
+}
+
+/// Where a trusted proxy names the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RealIpHeader {
+    /// `X-Forwarded-For`, of which there may be several.
+    ForwardedFor,
+    /// The PROXY protocol.
+    ProxyProtocol,
+    /// Another header, by its name in lower case.
+    Named(Box<str>),
+}
+
+/// A page about the server itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusPage {
+    /// `stub_status`.
+    Stub,
+    /// `encke_metrics`.
+    Metrics,
 }
 
 /// `limit_except`.

@@ -18,24 +18,24 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::config::model::Server;
+use crate::config::model::{ConnectionConf, Lingering, Server};
+use crate::metrics;
 use crate::push::waiting::ParkSlot;
 use crate::request::answer::Sent;
 use crate::store::WorkerId;
 
 use super::gate::{Gate, GateState, Phase};
+use super::head_room::{HeadRoom, TooLarge};
 use super::origin::Origin;
 use super::parking::Parking;
-use super::screen;
+use super::proxy_protocol;
+use super::reuse::{self, Idle};
+use super::screen::{self, Refusal};
 use super::service::{self, Abandoned, Exchange, Raw};
 use super::site::Site;
 use super::stream::Stream;
 use super::target;
 use super::transfer;
-
-/// How long a connection is read and dropped after an answer that closes it, and how long between two reads:
-/// nginx's `lingering_time` and `lingering_timeout`.
-const LINGERING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
 
 /// What the connections of a worker share.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct Shared {
     pub site: RefCell<Arc<Site>>,
     /// Where waiting connections go.
     pub parking: Rc<RefCell<Parking>>,
+    /// Connections that may be closed to make room.
+    pub idle: Rc<RefCell<Idle>>,
     /// Told to every connection when the worker stops taking requests.
     pub pace: tokio::sync::watch::Receiver<Pace>,
     /// Requests that are being handled, or whose answers still come in pieces.
@@ -86,6 +88,10 @@ impl Drop for Busy<'_> {
 enum End {
     Closed(Result<(), hyper::Error>),
     TimedOut,
+    /// Closed to make room for others.
+    MadeRoom,
+    /// The head of a request does not fit.
+    TooLarge(TooLarge),
     Parked(usize),
     /// It is between two requests, and the parking is where it is wanted.
     Resting,
@@ -103,7 +109,11 @@ struct Next {
 }
 
 /// Serves a connection until it closes or is parked.
-pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin: Origin) {
+pub async fn serve(shared: Rc<Shared>, mut stream: Stream, mut readahead: Bytes, mut origin: Origin) {
+    if proxy_protocol::is_awaited(&origin) {
+        let Some(rest) = proxy_protocol::read(&mut stream, &mut origin).await else { return };
+        readahead = rest;
+    }
     let origin = Rc::new(RefCell::new(origin));
     let mut next = Some(Next { stream, readahead, target: None });
     while let Some(connection) = next {
@@ -114,7 +124,7 @@ pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin:
 /// Serves a connection with one hyper. What it returns, if anything, is to be served with another one: a request whose
 /// target hyper cannot read, with another target in its place.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
-    let state = GateState::new(next.readahead, next.target);
+    let state = GateState::new(next.readahead, next.target, origin.borrow().default_server());
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let service = service_fn(|request| {
         let (shared, origin) = (Rc::clone(shared), Rc::clone(origin));
@@ -126,7 +136,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         .auto_date_header(false)
         .half_close(true)
         .ignore_invalid_headers(true)
-        .max_headers(1000)
+        .max_headers(most_headers(origin.borrow().default_server()))
         .max_buf_size(most_head(origin.borrow().default_server()))
         .serve_connection(TokioIo::new(gate), service);
     let end = Drive {
@@ -139,11 +149,22 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         change: Box::pin(change(shared.pace.clone(), Pace::Serving)),
         timer: pin!(tokio::time::sleep(Duration::ZERO)),
         expected: None,
+        idle: reuse::Driven::new(&shared.idle),
     }
     .await;
     let stream = connection.into_parts().io.into_inner().into_inner();
     match end {
-        End::TimedOut => abandon(shared, origin, &state, Abandoned::TimedOut),
+        End::MadeRoom => {}
+        End::TimedOut => {
+            abandon(shared, origin, &state, Abandoned::TimedOut);
+            if state.borrow().resets_after_timeout() {
+                stream.reset_on_close();
+            }
+        }
+        End::TooLarge(what) => {
+            let bytes = state.borrow_mut().take_refused();
+            send_refusal(shared, origin, stream, &bytes, what.into()).await;
+        }
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
             Err(_) => shared.parking.borrow_mut().abandon(id),
@@ -160,14 +181,20 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             if let Some((target, readahead)) = target::replace(&bytes) {
                 return Some(Next { stream, readahead, target: Some(target) });
             }
-            let refused = refuse(shared, &mut origin.borrow_mut(), &bytes, error.is_parse_too_large());
-            let send_timeout = state.borrow().send_timeout;
-            let _ = tokio::time::timeout(send_timeout, send_and_close(stream, &refused)).await;
+            let too_large = error.is_parse_too_large();
+            let refusal = screen::unparsable(&bytes, too_large, origin.borrow().default_server());
+            if let Some(refusal) = refusal {
+                send_refusal(shared, origin, stream, &bytes, refusal).await;
+            }
         }
         End::Closed(_) => {
             abandon(shared, origin, &state, Abandoned::Closed);
-            let linger = state.borrow().linger;
-            close(stream, linger).await;
+            let (linger, conf) = (state.borrow().linger, state.borrow().conf);
+            if state.borrow().silent && conf.reset_timedout {
+                stream.reset_on_close();
+            } else {
+                close(stream, linger.then_some(&conf)).await;
+            }
         }
     }
     None
@@ -175,8 +202,12 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
 
 /// Room for the longest head that `large_client_header_buffers` allows; hyper needs at least 8 KiB.
 fn most_head(server: &Server) -> usize {
-    let (count, size) = server.large_client_header_buffers;
-    count.saturating_mul(size).saturating_add(size).clamp(8192, 1 << 24)
+    HeadRoom::most(server).clamp(8192, 1 << 24)
+}
+
+/// Room for the headers that `max_headers` allows, and for some that do not count.
+fn most_headers(server: &Server) -> usize {
+    server.max_headers.clamp(1000, 10_000)
 }
 
 /// Answers one request: the bytes go to the gate, and hyper gets what its own bookkeeping needs.
@@ -196,7 +227,11 @@ async fn answer(
     // Until the last piece of the answer is with the gate.
     let _busy = Busy::new(&shared.busy);
     let reply = service::handle(&exchange, request, raw).await;
-    let rendered = reply.rendered.ok_or(Silence)?;
+    state.borrow_mut().answer_under(&reply.conf, reply.linger);
+    let Some(rendered) = reply.rendered else {
+        state.borrow_mut().silent = true;
+        return Err(Silence);
+    };
     if *shared.pace.borrow() == Pace::Gone {
         if let Some(log) = reply.log {
             log.write(&Sent { status: rendered.status, ..Sent::default() }, &[]);
@@ -204,9 +239,9 @@ async fn answer(
         return Err(Silence);
     }
     let keep_alive = rendered.keep_alive;
-    state.borrow_mut().answer_under(&reply.conf.core, reply.linger);
     transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
     state.borrow_mut().end();
+    state.borrow_mut().hold(reply.limits);
     let ends = matches!(*shared.pace.borrow(), Pace::Draining | Pace::Gone);
     let connection = if keep_alive && !ends { "keep-alive" } else { "close" };
     let mut response = Response::new(Empty::new());
@@ -242,6 +277,8 @@ where
     timer: Pin<&'a mut T>,
     /// The subscriber that waits, once there is one: its place in the parking.
     expected: Option<usize>,
+    /// Its place among those that may be closed to make room.
+    idle: reuse::Driven,
 }
 
 impl<S, B> Future for Drive<'_, S, tokio::time::Sleep>
@@ -272,6 +309,9 @@ where
         if let Poll::Ready(result) = polled {
             return Poll::Ready(drive.closed(result));
         }
+        if let Some(end) = drive.cut_short(cx) {
+            return Poll::Ready(end);
+        }
         while let Poll::Ready(pace) = drive.change.as_mut().poll(cx) {
             drive.pace = pace;
             drive.change = Box::pin(change(drive.shared.pace.clone(), pace));
@@ -289,6 +329,26 @@ impl<S> Drive<'_, S, tokio::time::Sleep>
 where
     S: hyper::service::HttpService<Incoming>,
 {
+    /// Ends the connection when a head does not fit, when the client of a request that rests has gone, or when others
+    /// need its place.
+    fn cut_short(&mut self, cx: &Context<'_>) -> Option<End> {
+        let mut state = self.state.borrow_mut();
+        if let Some(what) = state.too_large.filter(|_| state.is_flushed()) {
+            return Some(End::TooLarge(what));
+        }
+        let resting = self.slot.is_resting();
+        if resting && state.gone {
+            return Some(End::Closed(Ok(())));
+        }
+        if resting && !state.watches {
+            // The gate begins to watch when hyper comes by the next time.
+            cx.waker().wake_by_ref();
+        }
+        (state.watches, state.gone) = (resting, false);
+        self.idle.update(state.idle_since(), cx.waker());
+        self.idle.must_close().then_some(End::MadeRoom)
+    }
+
     fn closed(&self, result: Result<(), hyper::Error>) -> End {
         if let Some(id) = self.expected {
             self.shared.parking.borrow_mut().abandon(id);
@@ -300,7 +360,9 @@ where
     fn stopped(&self) -> Option<End> {
         let (flushed, rests) = {
             let state = self.state.borrow();
-            (state.is_flushed(), state.is_at_rest() && self.expected.is_none())
+            // Before its first request, what a proxy says of the client would be asked for again.
+            let fresh = proxy_protocol::is_awaited(&self.origin.borrow());
+            (state.is_flushed(), state.is_at_rest() && self.expected.is_none() && !fresh)
         };
         match self.pace {
             Pace::Resting if rests => Some(End::Resting),
@@ -347,15 +409,6 @@ async fn change(mut paces: tokio::sync::watch::Receiver<Pace>, pace: Pace) -> Pa
     }
 }
 
-/// nginx's answer to bytes that hyper could not read as a request.
-fn refuse(shared: &Shared, origin: &mut Origin, bytes: &[u8], too_large: bool) -> Vec<u8> {
-    let refusal = screen::unparsable(bytes, too_large, origin.default_server());
-    let Some(refusal) = refusal else { return Vec::new() };
-    let slot = Arc::new(ParkSlot::new(shared.worker));
-    let rendered = service::refuse(&exchange(shared, origin, &slot), bytes, refusal);
-    [rendered.head.clone(), rendered.in_memory()].concat()
-}
-
 /// Logs what came of a request that will not go on, if anything did.
 fn abandon(shared: &Shared, origin: &RefCell<Origin>, state: &RefCell<GateState>, how: Abandoned) {
     let mut state = state.borrow_mut();
@@ -373,6 +426,7 @@ fn abandon(shared: &Shared, origin: &RefCell<Origin>, state: &RefCell<GateState>
 /// What the next request of a connection needs of it.
 fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Exchange {
     origin.requests += 1;
+    metrics::count(|worker| worker.requests.add(1));
     origin.renew(&shared.site.borrow());
     Exchange {
         site: Arc::clone(&origin.site),
@@ -383,19 +437,39 @@ fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Excha
     }
 }
 
-async fn send_and_close(mut stream: Stream, bytes: &[u8]) {
-    if stream.write_all(bytes).await.is_ok() {
-        close(stream, true).await;
+/// Answers what is no request, or only the beginning of one, and closes the connection.
+async fn send_refusal(
+    shared: &Shared,
+    origin: &RefCell<Origin>,
+    mut stream: Stream,
+    bytes: &[u8],
+    refusal: Refusal,
+) {
+    let slot = Arc::new(ParkSlot::new(shared.worker));
+    let exchange = exchange(shared, &mut origin.borrow_mut(), &slot);
+    // An error page may be anywhere, even where subscribers wait.
+    let patience = origin.borrow().default_server().client_header_timeout;
+    let Ok(reply) = tokio::time::timeout(patience, service::refuse(&exchange, bytes, refusal)).await else {
+        return;
+    };
+    let Some(rendered) = reply.rendered else { return };
+    let answer = [rendered.head.clone(), rendered.in_memory()].concat();
+    let sent = tokio::time::timeout(reply.conf.core.send_timeout, stream.write_all(&answer)).await;
+    if let Some(log) = reply.log {
+        log.write(&rendered.sent(), &rendered.head);
+    }
+    if matches!(sent, Ok(Ok(()))) {
+        let conf = reply.conf.connection;
+        close(stream, Some(&conf).filter(|conf| conf.lingering_close != Lingering::Off)).await;
     }
 }
 
 /// Closes a connection. With `linger`, what the client still sends is read and dropped for a while: closing a
 /// socket with unread bytes resets it, and the reset may overtake the answer.
-async fn close(mut stream: Stream, linger: bool) {
-    if stream.shutdown().await.is_err() || !linger {
-        return;
-    }
-    let (time, timeout) = LINGERING;
+async fn close(mut stream: Stream, linger: Option<&ConnectionConf>) {
+    let shut_down = stream.shutdown().await;
+    let Some(conf) = linger.filter(|_| shut_down.is_ok()) else { return };
+    let (time, timeout) = (conf.lingering_time, conf.lingering_timeout);
     let mut sink = [0; 4096];
     let drain =
         async { while let Ok(Ok(1..)) = tokio::time::timeout(timeout, stream.read(&mut sink)).await {} };

@@ -1,11 +1,14 @@
 //! Settings in, axum routers out: the only place that builds them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
+use axum::routing::{Route, any};
 use axum::{Extension, Router};
 use http::Method;
+use tower::{Layer, Service};
 
 use crate::config::model::{Config, Instruction, Location, LocationConf, Locations};
 use crate::push::{self, PushState};
@@ -13,18 +16,35 @@ use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 
 use super::access::AccessLayer;
+use super::limits::connections::LimitConnLayer;
+use super::limits::requests::LimitReqLayer;
+use super::limits::zone::Zone;
+use super::status;
 
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
-/// before, and methods are the handler's business), behind the location's access rules.
-pub fn build(conf: &LocationConf, state: &PushState) -> Router {
+/// before, and methods are the handler's business), behind the location's limits and access rules.
+pub fn build(conf: &LocationConf, state: &PushState, zones: &[Arc<Zone>]) -> Router {
     let handler = match (conf.push.publisher, conf.push.subscriber.is_some()) {
         (true, true) => any(push::publish_or_subscribe),
         (true, false) => any(push::publish),
         (false, true) => any(push::subscribe),
+        (false, false) if conf.status.is_some() => any(status::page),
         (false, false) => any(nothing_here),
     };
     let router = Router::new().fallback_service(handler.with_state(state.clone()));
-    match AccessLayer::of(conf) {
+    let router = layered(router, AccessLayer::of(conf));
+    let router = layered(router, LimitConnLayer::of(&conf.limit_conn, zones));
+    layered(router, LimitReqLayer::of(&conf.limit_req, zones))
+}
+
+/// A router with a layer around it, if there is one.
+fn layered<L>(router: Router, layer: Option<L>) -> Router
+where
+    L: Layer<Route> + Clone + Send + Sync + 'static,
+    L::Service: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    <L::Service as Service<Request>>::Future: Send + 'static,
+{
+    match layer {
         Some(layer) => router.layer(layer),
         None => router,
     }

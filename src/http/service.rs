@@ -15,6 +15,7 @@ use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
 use crate::request::body::{self, RequestBody};
 use crate::request::content::{Content, InternalRedirect};
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
 use crate::request::userid::UidState;
@@ -23,7 +24,7 @@ use crate::request::{Connection, RequestCtx, uri};
 
 use super::screen::{self, Refusal};
 use super::site::Site;
-use super::{location, vhost};
+use super::{location, real_ip, vhost};
 
 /// How often a request may be sent to another location, as in nginx; the next time is an error.
 const MOST_REDIRECTS: u8 = 10;
@@ -62,6 +63,8 @@ pub struct Reply {
     pub linger: bool,
     /// Its lines in access logs, to be written once it was sent.
     pub log: Option<Box<PendingLog>>,
+    /// What its request holds until then.
+    pub limits: Arc<Limits>,
 }
 
 /// Where the phases before content have led.
@@ -76,7 +79,7 @@ enum Routed {
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts, raw);
-    let mut routed = match &refusal {
+    let routed = match &refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
             Routed::Answer(Answer::error(*status))
@@ -84,11 +87,17 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
         None => {
             // What follows a head that was refused is not known to be its body.
             ctx.body = RequestBody::new(Body::new(incoming));
+            real_ip::apply(&mut ctx);
             route(&mut ctx)
         }
     };
+    settle(exchange, ctx, routed, refusal.is_some()).await
+}
+
+/// Goes through handlers and error pages until there is an answer. With `lingering`, the request was refused before its
+/// end.
+async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed, mut lingering: bool) -> Reply {
     let mut pages = Pages::default();
-    let mut lingering = refusal.is_some();
     ctx.keep_alive &= !lingering;
     let answer = loop {
         let answer = match routed {
@@ -168,18 +177,6 @@ fn ends_connection(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501)
 }
 
-/// Answers, and logs, bytes that are no request.
-pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
-    let ctx = unreadable(exchange, bytes);
-    ctx.log(Severity::Info, &refusal.message);
-    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
-    let rendered = Responder::new(&ctx).render(answer);
-    if let Some(log) = PendingLog::new(&ctx) {
-        log.write(&rendered.sent(), &rendered.head);
-    }
-    rendered
-}
-
 /// How a request ended before its head did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Abandoned {
@@ -227,6 +224,31 @@ fn unreadable(exchange: &Exchange, bytes: &[u8]) -> RequestCtx {
     ctx
 }
 
+/// Answers bytes that are no request, or only the beginning of one.
+pub async fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Reply {
+    let line = screen::first_line(bytes);
+    let mut ctx = match request_of(line).filter(|_| refusal.status == 494) {
+        Some((parts, target)) => {
+            let raw = Raw { target: Some(target), head: bytes.to_vec(), pipelined: false };
+            context(exchange, parts, raw).0
+        }
+        None => unreadable(exchange, bytes),
+    };
+    ctx.line = Bytes::copy_from_slice(line);
+    ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    ctx.log(Severity::Info, &refusal.message);
+    settle(exchange, ctx, Routed::Answer(Answer::error(refusal.status)), true).await
+}
+
+/// What a request line says, and its target.
+fn request_of(line: &[u8]) -> Option<(Parts, Bytes)> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    let version = if version == b"HTTP/1.0" { Version::HTTP_10 } else { Version::HTTP_11 };
+    let request = Request::builder().method(method).version(version).body(()).ok()?;
+    Some((request.into_parts().0, Bytes::copy_from_slice(target)))
+}
+
 /// The request as directives see it, and why it is refused, if it is.
 fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<Refusal>) {
     let config = Arc::clone(&exchange.site.config);
@@ -240,6 +262,9 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         server: hosts.default,
         conf: Arc::clone(&default.conf),
         connection: Arc::clone(&exchange.connection),
+        remote: exchange.connection.remote.clone(),
+        remote_replaced: false,
+        limits: Arc::default(),
         number: exchange.number,
         keep_alive: keep_alive(version, &parts.headers),
         line: line(&raw.head, &raw_target),
@@ -268,7 +293,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         uninitialized: OnceLock::new(),
         config: Arc::clone(&config),
     };
-    if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
+    if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target) {
         return (ctx, Some(refusal));
     }
     let Some(target) = target else {
@@ -279,7 +304,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     ctx.uri = target.path;
     ctx.args = target.args;
     let raw_head = screen::raw_head(&raw.head, default);
-    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &raw.head, default)) {
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &raw.head)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
@@ -395,6 +420,7 @@ fn settled(outcome: Outcome) -> Option<Routed> {
 
 /// Hands the request to its location's router, and takes it back.
 async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Content) {
+    real_ip::apply(&mut ctx);
     let Some(router) = exchange.site.router(&ctx.conf).cloned() else {
         return (ctx, Content::Answer(Answer::error(500)));
     };
@@ -503,9 +529,9 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
         if let Some(log) = log {
             log.write(&Sent { status: answer.status, ..Sent::default() }, &[]);
         }
-        return Reply { rendered: None, conf, linger: lingering, log: None };
+        return Reply { rendered: None, conf, linger: lingering, log: None, limits: ctx.limits };
     }
-    Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log }
+    Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log, limits: ctx.limits }
 }
 
 /// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where

@@ -277,7 +277,7 @@ impl Responder {
         let compressible = gzip::compressible(&self.conf.gzip, answer.status, content_type, length);
         let compressed = self.gzip && compressible;
         let length = length.filter(|_| !compressed);
-        let chunked = length.is_none() && !self.http10 && !self.head_only;
+        let chunked = length.is_none() && !self.http10 && !self.head_only && self.conf.connection.chunked;
         let keep_alive = keep_alive && (chunked || length.is_some() || self.head_only);
         let mut head = Head::new(answer.status);
         let core = &self.conf.core;

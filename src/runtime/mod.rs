@@ -25,6 +25,7 @@ use crate::config::model::{Config, Listen, ListenAddress, LogTarget, Severity};
 use crate::http::parking::handover::Arrived;
 use crate::http::site::Site;
 use crate::log;
+use crate::metrics;
 use crate::push::PushState;
 use crate::store::{Mailbox, Store, SystemClock, WorkerId};
 
@@ -295,7 +296,10 @@ impl App {
                 Told::Reload => {
                     tracing::info!("reconfiguring");
                     systemd::reloading();
-                    reread().into_iter().for_each(|config| self.reload(config));
+                    match reread() {
+                        Some(config) => self.reload(config),
+                        None => metrics::reloaded(false),
+                    }
                     systemd::ready();
                 }
                 Told::Reopen => {
@@ -433,7 +437,9 @@ impl App {
     /// Puts a new configuration in force, or says why not and keeps the old one. Channels, messages and waiting
     /// subscribers stay.
     fn reload(&mut self, config: Config) {
-        if let Err(error) = self.try_reload(config) {
+        let outcome = self.try_reload(config);
+        metrics::reloaded(outcome.is_ok());
+        if let Err(error) = outcome {
             log::event(Severity::Emerg, &error);
         }
     }
@@ -585,7 +591,7 @@ fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
     let sender = sender.clone();
     Box::new(move |event| {
         // A worker that ended has no subscribers left to be told.
-        let _ = sender.send(Mail::Event(event));
+        let _ = sender.send(Mail::Event(event, Instant::now()));
     })
 }
 

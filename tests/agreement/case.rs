@@ -17,6 +17,8 @@
 //! GET /
 //! ```
 //!
+//! A request below a line `aside` is sent on a connection of its own; what comes back is looked at in the end.
+//!
 //! A request is sent when the one before it was answered; adjoining lines with `|` are sent at once.
 //! Everywhere `\r \n \t \0 \\ \xFF` are bytes, `{{port}}` is the port, `{{a*9000}}` is 9,000 times `a`.
 //! In preambles `{{dir}}` is the server's folder, `{{tests}}` the folder of the cases.
@@ -44,6 +46,8 @@ pub(super) struct Message {
     pub(super) bytes: Vec<u8>,
     /// A `HEAD` request, whose answer has no body.
     pub(super) head: bool,
+    /// It has a connection of its own, on which nothing is waited for until the end.
+    pub(super) aside: bool,
 }
 
 impl Topic {
@@ -82,12 +86,16 @@ impl Case {
 }
 
 fn message(lines: &[&str], port: u16) -> Message {
+    let (aside, lines) = match lines {
+        ["aside", lines @ ..] => (true, lines),
+        lines => (false, lines),
+    };
     let text = match raw(lines) {
         Some(text) => text,
         None => request(lines),
     };
     let bytes = unescape(&text.replace("{{port}}", &port.to_string()));
-    Message { head: bytes.starts_with(b"HEAD "), bytes }
+    Message { head: bytes.starts_with(b"HEAD "), aside, bytes }
 }
 
 /// The text of lines with `|`.

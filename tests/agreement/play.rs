@@ -11,7 +11,12 @@ use crate::harness::{Backend, Conf, Connection, PATIENCE, Reply, Response, Serve
 /// How long a server is given to answer, where it is not sure to do so.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a connection is watched after the last answer.
+/// How long a request on a connection of its own is given to arrive before the next one is sent.
+const ASIDE: Duration = Duration::from_millis(100);
 const AFTERWARDS: Duration = Duration::from_millis(300);
+
+/// What only nginx logs: that it looked for a file.
+const ONE_SIDED: [&str; 2] = ["No such file or directory), client", "directory index of"];
 
 /// A running server.
 pub(super) struct Player {
@@ -36,10 +41,22 @@ impl Player {
         let address = (ip, self.server.port()).into();
         let mut connection = Connection::open_patiently(address).expect("the server listens");
         let mut lines = Vec::new();
+        let mut asides = Vec::new();
         for message in case.messages(self.server.port()) {
+            if message.aside {
+                let mut aside = Connection::open_patiently(address).expect("the server listens");
+                aside.send(&message.bytes);
+                std::thread::sleep(ASIDE * patience);
+                asides.push((aside, message.head));
+                continue;
+            }
             connection.send(&message.bytes);
             let reply = receive(&mut connection, message.head, ANSWER * patience);
             lines.extend(self.render(&reply));
+        }
+        for (mut aside, head) in asides {
+            lines.push("aside:".to_owned());
+            lines.extend(self.render(&receive(&mut aside, head, ANSWER * 2 * patience)));
         }
         // Answers to pipelined requests, and the connection's end.
         loop {
@@ -92,6 +109,7 @@ impl Player {
                 ("Expires", Some((expires, sent))) if expires.abs_diff(sent) < 86_400 * 400 => {
                     format!("now {:+}", i128::from(expires) - i128::from(sent))
                 }
+                ("Content-Length", _) if response.text().starts_with(STUB_STATUS) => "N".to_owned(),
                 ("Content-Length", _) => self.mask_length(response, value),
                 ("Server", _) if matches!(&**value, "nginx" | "encke") => "SERVER".to_owned(),
                 ("Set-Cookie", _) => mask_cookie(value, sent),
@@ -123,6 +141,7 @@ impl Player {
         let text = String::from_utf8_lossy(bytes);
         let text = text.replace(&self.server.port().to_string(), "{{port}}");
         let text = text.replace(&*self.server.dir().to_string_lossy(), "{{dir}}");
+        let text = if text.starts_with(STUB_STATUS) { without_numbers(&text) } else { text };
         let text = text.replace("nginx/1.22.1", "SERVER/VERSION");
         let text = text.replace(concat!("encke/", env!("CARGO_PKG_VERSION")), "SERVER/VERSION");
         text.replace("<center>nginx</center>", "<center>SERVER</center>")
@@ -146,8 +165,9 @@ fn log_line(line: &str) -> Option<String> {
         _ => message,
     };
     let idle = ["closed keepalive connection", "client closed connection while waiting for request"];
-    (!idle.iter().any(|end| message.contains(end))).then(|| {
-        let message = &message[..message.floor_char_boundary(SURE)];
+    let mut one_sided = idle.iter().chain(&ONE_SIDED);
+    (!one_sided.any(|text| message.contains(text))).then(|| {
+        let message = without_excess(&message[..message.floor_char_boundary(SURE)]);
         format!("[{level}] {message}")
     })
 }
@@ -166,6 +186,29 @@ fn mask_cookie(cookie: &str, sent: Option<u64>) -> String {
         _ => part.to_owned(),
     });
     masked.collect::<Vec<_>>().join("; ")
+}
+
+/// A message without how much a rate was exceeded.
+fn without_excess(message: &str) -> String {
+    let Some((before, behind)) = message.split_once("excess: ") else { return message.to_owned() };
+    let number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    format!("{before}excess: N{}", behind.trim_start_matches(number))
+}
+
+/// How a page of `stub_status` begins.
+const STUB_STATUS: &str = "Active connections: ";
+
+/// A text with `N` in the place of each number.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::new();
+    for letter in text.chars() {
+        match letter {
+            '0'..='9' if out.ends_with('N') => {}
+            '0'..='9' => out.push('N'),
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 fn receive(connection: &mut Connection, head: bool, limit: Duration) -> Reply {

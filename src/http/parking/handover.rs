@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::config::model::{Instruction, ListenAddress, LocationConf, Locations, Mechanism};
+use crate::metrics::{Stage, StageGauge};
 use crate::push::PushState;
 use crate::push::waiting::Waiting;
 use crate::request::answer::{FrozenResponder, Responder};
+use crate::request::limits::SlotName;
 use crate::request::log_line::{FrozenLog, PendingLog};
-use crate::request::{Connection, Endpoint};
+use crate::request::{Connection, Endpoint, Proxied};
 use crate::store::{ChannelKey, WorkerId};
 
 use super::super::origin::{Origin, Place};
@@ -28,6 +30,8 @@ pub struct Handed {
     listen: ListenName,
     remote: Option<SocketAddr>,
     local: Option<SocketAddr>,
+    /// What a proxy said: the client, and where it connected to.
+    proxied: Option<(SocketAddr, SocketAddr)>,
     serial: u64,
     age: Duration,
     requests: u64,
@@ -56,6 +60,8 @@ struct HandedWaiter {
     conf: String,
     responder: FrozenResponder,
     log: Option<FrozenLog>,
+    /// What it holds of `limit_conn`.
+    slots: Vec<SlotName>,
 }
 
 /// Settings of a generation by their names, as two processes with the same configuration agree on them.
@@ -143,15 +149,18 @@ impl Parking {
         let id = self.entries.insert(Parked {
             stream: None,
             origin,
-            state: State::Idle,
+            state: State::Idle(None),
             readahead: Vec::new(),
             serial: self.serial,
             deadline: None,
+            gauge: StageGauge::default(),
         });
         self.adopt(id, stream, readahead);
         if self.entries.get(id).is_some_and(|entry| !entry.readahead.is_empty()) {
             self.finish(id, Fate::Resumes);
-        } else {
+        } else if let Some(entry) = self.entries.get_mut(id) {
+            entry.state = State::Idle(Some(self.idle.borrow_mut().park(id)));
+            entry.gauge.set(Stage::Waiting);
             self.set_deadline(id, left);
         }
     }
@@ -160,7 +169,7 @@ impl Parking {
 impl Parked {
     fn handed(&self, reverse: &mut Reverse) -> Option<Handed> {
         let waiter = match &self.state {
-            State::Idle => None,
+            State::Idle(_) => None,
             State::Waiting(waiter) => {
                 // One that was released gets its answer here.
                 let key = waiter.subscription.key().filter(|_| !waiter.subscription.is_released())?;
@@ -170,6 +179,7 @@ impl Parked {
                     conf: reverse.name(&self.origin.site, &waiter.responder.conf)?,
                     responder: waiter.responder.freeze(),
                     log: waiter.log.as_ref().map(|log| log.freeze()),
+                    slots: waiter.limits.as_ref().map(|limits| limits.freeze()).unwrap_or_default(),
                 })
             }
             State::Writing(_) | State::Closing => return None,
@@ -186,6 +196,7 @@ impl Parked {
             },
             remote: inet(&connection.remote),
             local: inet(&connection.local),
+            proxied: connection.proxied.map(|proxied| (proxied.source, proxied.destination)),
             serial: connection.serial,
             age: connection.accepted.elapsed(),
             requests: self.origin.requests,
@@ -211,13 +222,14 @@ impl Handed {
     pub fn arrive(
         mut self,
         socket: OwnedFd,
+        site: &Site,
         names: &Names,
         state: &PushState,
         worker: WorkerId,
     ) -> Option<Arrived> {
         let waiting = match self.waiter.take() {
             None => None,
-            Some(waiter) => Some(waiter.wait(self.left, names, state, worker)?),
+            Some(waiter) => Some(waiter.wait(self.left, site, names, state, worker)?),
         };
         Some(Arrived { handed: self, socket, waiting })
     }
@@ -227,6 +239,7 @@ impl HandedWaiter {
     fn wait(
         self,
         timeout: Option<Duration>,
+        site: &Site,
         names: &Names,
         state: &PushState,
         worker: WorkerId,
@@ -240,6 +253,7 @@ impl HandedWaiter {
             subscription: state.store.import_waiter(&key, worker)?,
             log: self.log.and_then(|log| PendingLog::thaw(log, conf)),
             responder: Responder::thaw(self.responder, Arc::clone(conf)),
+            limits: site.hold(&self.slots),
             timeout,
         })
     }
@@ -264,6 +278,7 @@ impl Arrived {
             serial: self.handed.serial,
             remote: endpoint(self.handed.remote),
             local: endpoint(self.handed.local),
+            proxied: self.handed.proxied.map(|(source, destination)| Proxied { source, destination }),
             accepted: now.checked_sub(self.handed.age).unwrap_or(now),
         });
         let site = Arc::clone(site);

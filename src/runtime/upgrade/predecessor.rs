@@ -71,7 +71,7 @@ impl Predecessor {
         for (number, (handed, socket)) in connections.into_iter().enumerate() {
             let worker = number % workers;
             let id = WorkerId(u16::try_from(worker).unwrap_or(u16::MAX));
-            match handed.arrive(socket, &names, state, id) {
+            match handed.arrive(socket, site, &names, state, id) {
                 Some(connection) => arrived[worker].push(connection),
                 None => refused += 1,
             }
