@@ -4,27 +4,43 @@
 #[allow(dead_code, unused_imports, reason = "each module takes what it needs")]
 mod harness;
 
+// Clients that mean harm, machines that run out.
+mod abuse;
 // The same input for nginx and encke, and what each makes of it.
 mod agreement;
 // The program of the article that people set up comet servers from, unchanged.
 mod article;
+// Many subscribers, and a publisher, for the tests of what happens to them.
+mod crowd;
 // The documentation is whole.
 mod docs;
 // Every example configuration does what it says.
 mod examples;
+// Files and slow answers.
+mod files;
 // More messages than fit into the memory limit.
 mod flood;
 // Logs that are buffered, compressed, rotated, full; pipes; syslog.
 mod logs;
+// Limits per client, and what is told about the server.
+mod limits;
 // Connections that leave hyper to wait, and come back.
 mod parked;
 // The command line, signals, reload.
 mod process;
+// A reload under load.
+mod reload;
 // Requests as odd clients send them.
 mod requests;
+// Called as nginx, it is nginx to scripts.
+mod stand_in;
 // Who may import whom.
 mod structure;
+// What systemd gives and is told.
+mod systemd;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
+// A new program takes over from a running one.
+mod upgrade;
 // Variables of requests that wait, and those that would never end.
 mod variables;

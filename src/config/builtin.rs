@@ -82,6 +82,10 @@ builtins! {
     NginxVersion "nginx_version" Fixed "version of nginx whose behaviour is followed";
     Pid "pid" Fixed "number of the process";
     Pipe "pipe" Fixed "p if the request was pipelined, else .";
+    ProxyProtocolAddr "proxy_protocol_addr" Fixed "the client's address, from the PROXY protocol";
+    ProxyProtocolPort "proxy_protocol_port" Fixed "the client's port, from the PROXY protocol";
+    ProxyProtocolServerAddr "proxy_protocol_server_addr" Fixed "the address the client connected to, from the PROXY protocol";
+    ProxyProtocolServerPort "proxy_protocol_server_port" Fixed "the port the client connected to, from the PROXY protocol";
     QueryString "query_string" Fixed "same as $args";
     RealpathRoot "realpath_root" Fixed "root in force, links resolved";
     RemoteAddr "remote_addr" Fixed "the client's address";
@@ -117,6 +121,12 @@ builtins! {
     "proxy":
     ProxyAddXForwardedFor "proxy_add_x_forwarded_for" Fixed "X-Forwarded-For of the request, and the client's address";
 
+    "limit_conn":
+    LimitConnStatus "limit_conn_status" Fixed "PASSED, REJECTED or REJECTED_DRY_RUN";
+
+    "limit_req":
+    LimitReqStatus "limit_req_status" Fixed "PASSED, DELAYED, REJECTED, DELAYED_DRY_RUN or REJECTED_DRY_RUN";
+
     "realip":
     RealipRemoteAddr "realip_remote_addr" Fixed "the address the connection came from";
     RealipRemotePort "realip_remote_port" Fixed "the port the connection came from";
@@ -131,6 +141,12 @@ builtins! {
     "ssi":
     DateGmt "date_gmt" Late "current time, as SSI writes it";
     DateLocal "date_local" Late "current local time, as SSI writes it";
+
+    "stub_status":
+    ConnectionsActive "connections_active" Fixed "open connections";
+    ConnectionsReading "connections_reading" Fixed "connections in the middle of a request's head";
+    ConnectionsWaiting "connections_waiting" Fixed "connections that wait for a request";
+    ConnectionsWriting "connections_writing" Fixed "connections with a request under way";
 
     "userid":
     UidGot "uid_got" Fixed "name and value of the cookie that came";
@@ -170,17 +186,6 @@ builtins! {
 
 /// Names that exist and are empty, with the module and the reason; `Open` ones can be defined.
 const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
-    (
-        "core",
-        Kind::Fixed,
-        NO_PROXY_PROTOCOL,
-        &[
-            "proxy_protocol_addr",
-            "proxy_protocol_port",
-            "proxy_protocol_server_addr",
-            "proxy_protocol_server_port",
-        ],
-    ),
     ("core", Kind::Fixed, "bodies are not kept in files", &["request_body_file"]),
     (
         "core",
@@ -190,8 +195,6 @@ const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
     ),
     ("fastcgi", Kind::Fixed, NO_UPSTREAM, &["fastcgi_path_info"]),
     ("gzip", Kind::Fixed, "the ratio is not kept", &["gzip_ratio"]),
-    ("limit_conn", Kind::Fixed, "connections per key are not limited yet", &["limit_conn_status"]),
-    ("limit_req", Kind::Fixed, "requests per key are not limited yet", &["limit_req_status"]),
     ("proxy", Kind::Open, NO_UPSTREAM, &["proxy_host", "proxy_port"]),
     ("proxy", Kind::Fixed, NO_UPSTREAM, &["proxy_internal_body_length", "proxy_internal_chunked"]),
     ("slice", Kind::Fixed, NO_UPSTREAM, &["slice_range"]),
@@ -226,12 +229,6 @@ const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
         ],
     ),
     (
-        "stub_status",
-        Kind::Fixed,
-        "the server does not count them yet",
-        &["connections_active", "connections_reading", "connections_waiting", "connections_writing"],
-    ),
-    (
         "upstream",
         Kind::Fixed,
         NO_UPSTREAM,
@@ -252,7 +249,6 @@ const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
     ("v2", Kind::Fixed, "there is no HTTP/2", &["http2"]),
 ];
 
-const NO_PROXY_PROTOCOL: &str = "the PROXY protocol is not spoken yet";
 const NO_UPSTREAM: &str = "there are no servers behind";
 const NO_TLS: &str = "there is no TLS";
 

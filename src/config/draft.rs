@@ -8,21 +8,30 @@ use std::time::Duration;
 use encke_parser::Span;
 
 use super::context::Contexts;
-use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, User};
+use super::model::{
+    Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, StatusPage, TryFiles, User,
+};
 use super::modules::access::AccessDraft;
 use super::modules::browser::BrowserDraft;
-use super::modules::charset::CharsetDraft;
+use super::modules::charset::{CharsetDraft, CharsetMap};
+use super::modules::connections::ConnectionDraft;
+use super::modules::files::FilesDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
 use super::modules::http_core::CoreDraft;
+use super::modules::limit_conn::LimitConnDraft;
+use super::modules::limit_req::LimitReqDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
 use super::modules::nchan::{DeflateDraft, NchanDraft};
+use super::modules::output::OutputDraft;
 use super::modules::push::PushDraft;
+use super::modules::realip::RealIpDraft;
 use super::modules::referer::RefererDraft;
 use super::modules::secure_link::SecureLinkDraft;
 use super::modules::server_name::ServerName;
 use super::modules::userid::UseridDraft;
+use super::modules::zones::ZoneDraft;
 use super::roles::Roles;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
@@ -52,6 +61,12 @@ pub struct MainDraft {
     pub user: Option<User>,
     pub pid: Option<Option<PathBuf>>,
     pub daemon: Option<bool>,
+    pub open_files: Option<u64>,
+    pub core_size: Option<u64>,
+    pub priority: i32,
+    pub shutdown_timeout: Option<Duration>,
+    pub working_directory: Option<PathBuf>,
+    pub environment: Vec<EnvironmentVariable>,
     pub error_log: Vec<ErrorLog>,
     /// `events { }` was there.
     pub events: bool,
@@ -72,12 +87,16 @@ pub struct HttpDraft {
     pub servers: Vec<Block>,
     /// `log_format`s by name.
     pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
+    /// `charset_map`s.
+    pub charset_maps: Vec<CharsetMap>,
     /// `push_max_reserved_memory`, `nchan_shared_memory_size`.
     pub max_reserved_memory: Option<u64>,
     /// `nchan_permessage_deflate_*`.
     pub deflate: DeflateDraft,
     /// An `nchan_*` role was given somewhere.
     pub speaks_nchan: bool,
+    /// Zones of `limit_req` and `limit_conn`, in the order in which they were first named.
+    pub zones: Vec<ZoneDraft>,
     /// Every `listen` so far, by address, to notice repetitions.
     pub listens: Vec<SeenListen>,
 }
@@ -99,7 +118,10 @@ draft! {
     /// Settings of a server that locations do not have.
     ServerDraft {
         client_header_timeout: Duration,
+        client_header_buffer_size: usize,
         large_client_header_buffers: (usize, usize),
+        connection_pool_size: usize,
+        max_headers: usize,
         merge_slashes: bool,
         underscores_in_headers: bool,
         ignore_invalid_headers: bool,
@@ -111,7 +133,11 @@ draft! {
 #[allow(missing_docs)]
 pub struct ConfDraft {
     pub core: CoreDraft,
+    pub connection: ConnectionDraft,
     pub access: AccessDraft,
+    pub limit_req: LimitReqDraft,
+    pub limit_conn: LimitConnDraft,
+    pub real_ip: RealIpDraft,
     pub headers: HeadersDraft,
     pub log: LogDraft,
     pub charset: CharsetDraft,
@@ -120,6 +146,8 @@ pub struct ConfDraft {
     pub referer: RefererDraft,
     pub secure_link: SecureLinkDraft,
     pub userid: UseridDraft,
+    pub files: FilesDraft,
+    pub output: OutputDraft,
     pub push: PushDraft,
     pub nchan: NchanDraft,
     pub roles: Roles,
@@ -128,8 +156,14 @@ pub struct ConfDraft {
 /// Settings of one block only.
 #[derive(Debug, Default)]
 pub struct OwnDraft {
+    /// `stub_status`, `encke_metrics`.
+    pub status: Option<StatusPage>,
     /// `limit_except`: methods and the block.
     pub limit_except: Option<(Vec<String>, Box<Block>)>,
+    /// `try_files`.
+    pub try_files: Option<Arc<TryFiles>>,
+    /// `empty_gif`.
+    pub empty_gif: bool,
 }
 
 /// What a `location` block is, besides its content.
@@ -190,7 +224,11 @@ impl ConfDraft {
     /// Takes what is unset from the enclosing block.
     pub fn inherit(&mut self, parent: &Self) {
         self.core.inherit(&parent.core);
+        self.connection.inherit(&parent.connection);
         self.access.inherit(&parent.access);
+        self.limit_req.inherit(&parent.limit_req);
+        self.limit_conn.inherit(&parent.limit_conn);
+        self.real_ip.inherit(&parent.real_ip);
         self.headers.inherit(&parent.headers);
         self.log.inherit(&parent.log);
         self.charset.inherit(&parent.charset);
@@ -199,6 +237,8 @@ impl ConfDraft {
         self.referer.inherit(&parent.referer);
         self.secure_link.inherit(&parent.secure_link);
         self.userid.inherit(&parent.userid);
+        self.files.inherit(&parent.files);
+        self.output.inherit(&parent.output);
         self.push.inherit(&parent.push);
         self.nchan.inherit(&parent.nchan);
         self.roles.inherit(&parent.roles);

@@ -9,8 +9,9 @@ use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
     Dialect, ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program,
-    Server,
+    Root, Server,
 };
+use super::modules::files;
 use super::modules::location::shown;
 use super::modules::nchan::PushDefaults;
 use super::modules::server_name::{NameKind, ServerName};
@@ -28,8 +29,13 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
     let listens: Vec<_> = blocks.iter().map(|block| block.listens.clone()).collect();
     let names: Vec<_> = blocks.iter().map(names).collect();
     let channel_id = channel_id(b, &blocks, &conf);
-    let defaults = PushDefaults::new(channel_id, b.http.speaks_nchan, &mut b.variables);
-    let merger = &mut Merger { defaults, error_log: b.main.error_log.clone(), names: Vec::new(), b };
+    let merger = &mut Merger {
+        defaults: PushDefaults::new(channel_id, b.http.speaks_nchan, &mut b.variables),
+        default_root: files::default_root(b),
+        error_log: b.main.error_log.clone(),
+        names: Vec::new(),
+        b,
+    };
     let servers: Vec<Server> =
         blocks.into_iter().map(|block| merger.server(block, &conf, &server)).collect::<Outcome<_>>()?;
     check_variables(b)?;
@@ -111,9 +117,13 @@ fn unknown_variable(b: &Builder<'_>, name: &str) -> Diagnostic {
 /// nginx's `connection_pool_size`, below which it allows no header buffer.
 const CONNECTION_POOL_SIZE: usize = 512;
 
+/// `large_client_header_buffers` where none are written.
+const LARGE_BUFFERS: (usize, usize) = (4, 8 << 10);
+
 struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     defaults: PushDefaults,
+    default_root: Root,
     error_log: Vec<ErrorLog>,
     /// Of the server that is being merged.
     names: Vec<ServerName>,
@@ -138,7 +148,9 @@ impl Merger<'_, '_> {
             rewrite,
             locations,
             client_header_timeout: limits.client_header_timeout.unwrap_or(std::time::Duration::from_secs(60)),
-            large_client_header_buffers: limits.large_client_header_buffers.unwrap_or((4, 8 << 10)),
+            client_header_buffer_size: limits.client_header_buffer_size.unwrap_or(1 << 10),
+            max_headers: limits.max_headers.unwrap_or(1000),
+            large_client_header_buffers: limits.large_client_header_buffers.unwrap_or(LARGE_BUFFERS),
             merge_slashes: limits.merge_slashes.unwrap_or(true),
             underscores_in_headers: limits.underscores_in_headers.unwrap_or(false),
             ignore_invalid_headers: limits.ignore_invalid_headers.unwrap_or(true),
@@ -146,7 +158,8 @@ impl Merger<'_, '_> {
     }
 
     fn check_buffers(&mut self, limits: &ServerDraft) -> Outcome {
-        if limits.large_client_header_buffers.is_none_or(|(_, size)| size >= CONNECTION_POOL_SIZE) {
+        let pool = limits.connection_pool_size.unwrap_or(CONNECTION_POOL_SIZE);
+        if limits.large_client_header_buffers.unwrap_or(LARGE_BUFFERS).1 >= pool {
             return Ok(());
         }
         let text = "the \"large_client_header_buffers\" size must be equal to or greater than \"connection_pool_size\"";
@@ -231,6 +244,7 @@ impl Merger<'_, '_> {
             block.conf.roles = location.conf.roles;
         }
         self.inherit(block, &location.conf)?;
+        block.own.empty_gif |= location.own.empty_gif;
         let mut conf = self.conf(around.name.clone(), &block.conf, &block.own)?;
         conf.limit_except.clone_from(&around.limit_except);
         Ok(conf)
@@ -259,21 +273,35 @@ impl Merger<'_, '_> {
             let access_log = log.finish(&self.error_log).access;
             LimitExcept { methods: methods.clone(), access: access.finish(), access_log }
         });
+        let mut charset = conf.charset.finish();
+        match conf.charset.recoding(&self.b.http.charset_maps) {
+            Ok(recoding) => charset.recoding = recoding,
+            Err(error) => self.b.settle(Err(error))?,
+        }
         let referer = conf.referer.finish(&self.names, self.b.http.span);
         let secure_link = conf.secure_link.finish(self.b.http.span);
         Ok(LocationConf {
             name,
             core: conf.core.finish(),
+            connection: conf.connection.finish(),
             access: conf.access.finish(),
+            limit_req: conf.limit_req.finish(),
+            limit_conn: conf.limit_conn.finish(),
+            real_ip: conf.real_ip.finish(),
+            status: own.status,
             limit_except,
             headers: conf.headers.finish(),
             log: conf.log.finish(&self.error_log),
-            charset: conf.charset.finish(),
+            charset,
             gzip: conf.gzip.finish(),
             browser: conf.browser.finish(),
             referer: self.or_default(referer)?,
             secure_link: self.or_default(secure_link)?,
             userid: conf.userid.finish(),
+            files: conf.files.finish(&self.default_root),
+            try_files: own.try_files.clone(),
+            empty_gif: own.empty_gif,
+            output: conf.output.finish(),
             push: conf.push.finish(&conf.nchan, &conf.roles, &self.defaults),
         })
     }

@@ -38,9 +38,9 @@ use self::builder::{Builder, Outcome};
 use self::check::Finding;
 use self::diag::Diagnostic;
 use self::fragment::Shape;
-use self::model::{Config, ErrorLog, Instruction, MainConf, PushHandler, Server, Severity};
+use self::model::{Config, ErrorLog, MainConf, Severity};
 use self::modules::listen::ListenDraft;
-use self::modules::{listen, push};
+use self::modules::{listen, push, zones};
 
 /// `worker_connections` of a fragment, which cannot say it: as many as the limit of open files allows.
 const FRAGMENT_CONNECTIONS: usize = 1 << 20;
@@ -66,6 +66,10 @@ pub struct LoadOptions {
     pub globals: Option<String>,
     /// `-e`: the error log when the configuration names none.
     pub error_log: Option<PathBuf>,
+    /// The pid file when the configuration names none.
+    pub pid: Option<PathBuf>,
+    /// Whether to go to the background when the configuration does not say.
+    pub daemon: bool,
     /// Whether the default port is 80 or 8000.
     pub is_root: bool,
     /// Whether to go on after an error.
@@ -143,12 +147,10 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> 
             format!("{connections} worker_connections are not enough for {sockets} listening sockets");
         b.settle(Err(Diagnostic::emerg(error)))?;
     }
-    if !servers.iter().any(serves) {
-        let error =
-            Diagnostic::emerg("there is nothing to serve: no server has a location, a return or a push role");
-        b.settle(Err(
-            error.with_help("write a server with a location that holds push_publisher or push_subscriber")
-        ))?;
+    let zones = zones::finish(b)?;
+    if servers.is_empty() {
+        let error = Diagnostic::emerg("there is nothing to serve: there is no server");
+        b.settle(Err(error.with_help("write \"http { server { ... } }\"")))?;
     }
     Ok(Config {
         main: main(b),
@@ -158,6 +160,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> 
         servers,
         variables: std::mem::take(&mut b.variables),
         log_files: std::mem::take(&mut b.log_files),
+        zones,
     })
 }
 
@@ -221,22 +224,6 @@ fn listens(b: &mut Builder<'_>, shape: Shape) -> Outcome {
     Ok(())
 }
 
-/// Whether a server answers anything but 404.
-fn serves(server: &Server) -> bool {
-    let locations = &server.locations;
-    let has_role = server.conf.push.handler != PushHandler::None;
-    let empty = locations.exact.is_empty() && locations.prefix.is_empty() && locations.regex.is_empty();
-    has_role || !empty || returns(&server.rewrite)
-}
-
-fn returns(program: &[Instruction]) -> bool {
-    program.iter().any(|instruction| match instruction {
-        Instruction::Return(_) | Instruction::Rewrite(_) => true,
-        Instruction::If { body, .. } => returns(body),
-        _ => false,
-    })
-}
-
 /// Without an `error_log`, errors go where `-e` says, or to standard error.
 fn default_error_log(b: &mut Builder<'_>) -> Outcome {
     if b.main.error_log.is_empty() {
@@ -253,8 +240,14 @@ fn main(b: &mut Builder<'_>) -> MainConf {
         worker_processes: main.worker_processes.unwrap_or(1),
         worker_connections: main.worker_connections.unwrap_or(FRAGMENT_CONNECTIONS),
         user: main.user,
-        pid: main.pid.flatten(),
-        daemon: main.daemon.unwrap_or(false),
+        pid: main.pid.flatten().or_else(|| b.options.pid.clone()),
+        daemon: main.daemon.unwrap_or(b.options.daemon),
         error_log: main.error_log,
+        open_files: main.open_files,
+        core_size: main.core_size,
+        priority: main.priority,
+        shutdown_timeout: main.shutdown_timeout.filter(|timeout| !timeout.is_zero()),
+        working_directory: main.working_directory,
+        environment: main.environment,
     }
 }

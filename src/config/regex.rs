@@ -39,7 +39,7 @@ impl Regex {
         let compiled = RegexBuilder::new()
             .caseless(caseless)
             .jit_if_available(true)
-            .build(&text)
+            .build(&format!("{STEPS}{text}"))
             .map_err(|error| compile_error(&text, &error))?;
         Ok(Self { pattern: text.into(), compiled, named: Box::default() })
     }
@@ -67,11 +67,14 @@ impl Regex {
     }
 }
 
+/// How many steps a match may take: an expression that backtracks without end must not stop a worker.
+const STEPS: &str = "(*LIMIT_MATCH=1000000)";
+
 /// nginx quotes the whole expression and, unless the error is at its end, the rest from there on.
 fn compile_error(pattern: &str, error: &pcre2::Error) -> String {
     let full = error.to_string();
     let reason = full.rsplit_once(": ").map_or(full.as_str(), |(_, reason)| reason);
-    match error.offset() {
+    match error.offset().map(|at| at.saturating_sub(STEPS.len())) {
         Some(at) if at < pattern.len() => {
             let rest = String::from_utf8_lossy(&pattern.as_bytes()[at..]);
             format!("pcre2_compile() failed: {reason} in \"{pattern}\" at \"{rest}\"")

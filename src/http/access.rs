@@ -8,14 +8,16 @@ use std::task::{Context, Poll};
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 
 use crate::config::model::{AccessConf, AccessWho, LocationConf, Severity};
 use crate::log;
+use crate::push::waiting::ParkSlot;
 use crate::request::answer::Answer;
 use crate::request::{Endpoint, RequestCtx};
 
-use super::htpasswd;
+use super::{htpasswd, limits};
 
 /// Puts a location's access rules around its handler.
 #[derive(Clone, Debug)]
@@ -46,7 +48,7 @@ pub struct Access<S> {
 
 impl<S> Service<Request> for Access<S>
 where
-    S: Service<Request, Response = Response>,
+    S: Service<Request, Response = Response> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: 'static,
 {
@@ -62,39 +64,76 @@ where
         let Some(ctx) = request.extensions().get::<Arc<RequestCtx>>().map(Arc::clone) else {
             return Box::pin(async { Ok(Answer::error(500).into_response()) });
         };
-        match check(&ctx) {
-            Ok(()) => Box::pin(self.inner.call(request)),
-            Err(answer) => Box::pin(async { Ok(answer.into_response()) }),
+        match by_address(&ctx) {
+            Decision::In => Box::pin(self.inner.call(request)),
+            Decision::Out(answer) => Box::pin(async { Ok(answer.into_response()) }),
+            Decision::AskPassword => {
+                // The service that was asked whether it is ready is the one to be called.
+                let ready = self.inner.clone();
+                let mut inner = std::mem::replace(&mut self.inner, ready);
+                let slot = limits::slot_of(&request);
+                Box::pin(async move {
+                    if let Err(answer) = password(&ctx).await {
+                        if answer.status == 401 {
+                            delay(&ctx, slot).await;
+                        }
+                        return Ok(answer.into_response());
+                    }
+                    drop(ctx);
+                    inner.call(request).await
+                })
+            }
         }
     }
 }
 
-/// Whether the request may go on.
-fn check(ctx: &RequestCtx) -> Result<(), Answer> {
-    let conf = &ctx.conf;
-    let access = match &conf.limit_except {
+/// The rules in force for a request: the location's, or those of its `limit_except`.
+fn rules(ctx: &RequestCtx) -> &AccessConf {
+    match &ctx.conf.limit_except {
         Some(limit) if limit.limits(ctx.method.as_str()) => &limit.access,
-        _ => &conf.access,
-    };
-    let by_address = check_address(access, &ctx.connection.remote);
-    if access.satisfy_any && access.auth_basic.is_some() && !access.rules.is_empty() {
-        return if by_address { Ok(()) } else { check_password(ctx, access) };
+        _ => &ctx.conf.access,
     }
-    if !by_address {
-        ctx.log(Severity::Error, "access forbidden by rule");
-        return Err(Answer::error(403));
-    }
-    check_password(ctx, access)
 }
 
-/// The first rule that fits decides; without one the address may.
-fn check_address(access: &AccessConf, remote: &Endpoint) -> bool {
-    let fits = |who: &AccessWho| match (who, remote.ip()) {
+/// What the rules about addresses come to.
+enum Decision {
+    In,
+    Out(Answer),
+    /// It depends on the password.
+    AskPassword,
+}
+
+fn by_address(ctx: &RequestCtx) -> Decision {
+    let access = rules(ctx);
+    let rule = verdict(access, &ctx.remote);
+    let asks = access.auth_basic.is_some() && access.auth_basic_user_file.is_some();
+    match rule {
+        Some(true) if access.satisfy_any => Decision::In,
+        Some(false) if !(access.satisfy_any && asks) => {
+            ctx.log(Severity::Error, "access forbidden by rule");
+            Decision::Out(Answer::error(403))
+        }
+        _ if asks => Decision::AskPassword,
+        _ => Decision::In,
+    }
+}
+
+/// What the first rule that fits says; none if none does.
+fn verdict(access: &AccessConf, remote: &Endpoint) -> Option<bool> {
+    access.rules.iter().find(|rule| fits(&rule.who, remote)).map(|rule| rule.allow)
+}
+
+/// Whether an end of a connection is one of these.
+pub fn is_among(all: &[AccessWho], remote: &Endpoint) -> bool {
+    all.iter().any(|who| fits(who, remote))
+}
+
+fn fits(who: &AccessWho, remote: &Endpoint) -> bool {
+    match (who, remote.ip()) {
         (AccessWho::All, _) | (AccessWho::Unix, None) => true,
         (AccessWho::Net(network, length), Some(ip)) => in_network(ip, *network, *length),
         _ => false,
-    };
-    access.rules.iter().find(|rule| fits(&rule.who)).is_none_or(|rule| rule.allow)
+    }
 }
 
 /// IPv4 addresses that came in over an IPv6 socket are judged as IPv4.
@@ -112,25 +151,59 @@ fn in_network(ip: IpAddr, network: IpAddr, length: u8) -> bool {
     }
 }
 
-fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Result<(), Answer> {
-    let (Some(realm), Some(file)) = (&access.auth_basic, &access.auth_basic_user_file) else { return Ok(()) };
-    let realm = ctx.render(realm);
+/// Passwords that are checked at a time, by all workers together: hashes must not take all processors.
+static HASHING: Semaphore = Semaphore::const_new(4);
+
+/// Asks for user and password.
+async fn password(ctx: &RequestCtx) -> Result<(), Answer> {
+    let access = rules(ctx);
+    match (&access.auth_basic, &access.auth_basic_user_file) {
+        (Some(realm), Some(file)) => check_password(ctx, access, ctx.render(realm), ctx.render(file)).await,
+        _ => Ok(()),
+    }
+}
+
+/// A refusal takes `auth_delay`, whatever it is for.
+async fn delay(ctx: &RequestCtx, slot: Option<Arc<ParkSlot>>) {
+    let delay = rules(ctx).auth_delay;
+    if !delay.is_zero() {
+        ctx.log(Severity::Info, "delaying unauthorized request");
+        limits::rest(slot, delay).await;
+    }
+}
+
+async fn check_password(
+    ctx: &RequestCtx,
+    access: &AccessConf,
+    realm: Vec<u8>,
+    path: Vec<u8>,
+) -> Result<(), Answer> {
     if realm == b"off" {
-        return Ok(());
+        // No password is asked for, so none can let in somebody whom a rule keeps out.
+        return match verdict(access, &ctx.remote) {
+            Some(false) => {
+                ctx.log(Severity::Error, "access forbidden by rule");
+                Err(Answer::error(403))
+            }
+            _ => Ok(()),
+        };
     }
     let unauthorized = || {
         let value = [b"Basic realm=\"", &realm[..], b"\""].concat();
         Answer::error(401).with_header("WWW-Authenticate", value)
     };
-    let Some((user, password)) = ctx.credentials() else {
+    let Some(credentials) = ctx.credentials().cloned() else {
         ctx.log(Severity::Info, "no user/password was provided for basic authentication");
         return Err(unauthorized());
     };
-    let path = ctx.render(file);
-    match htpasswd::check(&path, user, password) {
+    let (user, file) = (String::from_utf8_lossy(&credentials.0).into_owned(), path.clone());
+    // Reading the file may take a while, and some hashes are made to take one. The semaphore is never closed.
+    let _turn = HASHING.acquire().await;
+    let checked = tokio::task::spawn_blocking(move || htpasswd::check(&file, &credentials.0, &credentials.1));
+    let path = String::from_utf8_lossy(&path);
+    match checked.await.unwrap_or_else(|_| Err(std::io::ErrorKind::Interrupted.into())) {
         Ok(htpasswd::Verdict::Right) => Ok(()),
         Ok(htpasswd::Verdict::UnknownUser) => {
-            let path = String::from_utf8_lossy(&path);
             ctx.log(Severity::Error, &format!("user \"{user}\" was not found in \"{path}\""));
             Err(unauthorized())
         }
@@ -139,11 +212,11 @@ fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Result<(), Answer> {
             Err(unauthorized())
         }
         Err(error) => {
-            let path = String::from_utf8_lossy(&path);
-            let message = format!("open() \"{path}\" failed ({})", log::os_error(&error));
             let missing = error.kind() == std::io::ErrorKind::NotFound;
-            ctx.log(if missing { Severity::Error } else { Severity::Crit }, &message);
-            Err(Answer::error(403))
+            let (severity, status) = if missing { (Severity::Error, 403) } else { (Severity::Crit, 500) };
+            let what = if error.kind() == std::io::ErrorKind::IsADirectory { "pread" } else { "open" };
+            ctx.log(severity, &format!("{what}() \"{path}\" failed ({})", log::os_error(&error)));
+            Err(Answer::error(status))
         }
     }
 }

@@ -4,22 +4,26 @@
 //! of writing answers is not nginx's: HTTP/1.0 in the status line for old clients, its own spelling and order of
 //! headers, its own bare errors. So each answer is put into the gate as finished bytes (the same bytes a parked
 //! connection would get), and of what hyper itself writes only `100 Continue` passes: whatever comes while a request
-//! is being handled and not yet answered.
+//! is being handled and not yet being answered.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::config::model::CoreConf;
+use crate::config::model::{ConnectionConf, Lingering, LocationConf, Server};
+use crate::metrics::{Stage, StageGauge};
+use crate::request::limits::Limits;
 
 use super::chunks::Chunks;
+use super::head_room::{HeadRoom, TooLarge};
 use super::stream::Stream;
 use super::target;
 
@@ -58,11 +62,33 @@ pub struct GateState {
     readahead: BytesMut,
     /// Whether some of the request came together with the one before it: `$pipe`.
     pub pipelined: bool,
+    /// The request is being answered, perhaps piece by piece: what hyper would write is not wanted any more.
+    answering: bool,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
     /// To be woken when there is room for more output.
     crowded: Option<Waker>,
+    /// What is left of the buffers for the head that is being read, and for one of which nothing has come.
+    room: HeadRoom,
+    whole_room: HeadRoom,
+    /// The request rests: what the client sends meanwhile is read ahead, and whether it has gone is noted.
+    pub watches: bool,
+    /// It has.
+    pub gone: bool,
+    /// The connection in the gauges.
+    gauge: StageGauge,
+    /// The connection is closed without an answer.
+    pub silent: bool,
+    /// The head does not fit.
+    pub too_large: Option<TooLarge>,
+    /// How the connection is kept and closed, as the last answer's location says.
+    pub conf: ConnectionConf,
+    /// What the last requests hold until their answers have left.
+    held: Vec<Arc<Limits>>,
 }
+
+/// Most bytes read ahead while a request rests.
+const MOST_READAHEAD: usize = 64 * 1024;
 
 /// Output beyond which no more of an answer's pieces are taken.
 const MOST_OUTPUT: usize = 64 * 1024;
@@ -83,7 +109,8 @@ impl GateState {
     /// For a connection on which a head is awaited, of which `readahead` was read already.
     ///
     /// `target` is that of the first request, if another one stands in its place; see [`super::target`].
-    pub fn new(readahead: Bytes, target: Option<Bytes>) -> Rc<RefCell<Self>> {
+    pub fn new(readahead: Bytes, target: Option<Bytes>, server: &Server) -> Rc<RefCell<Self>> {
+        let room = HeadRoom::new(server);
         Rc::new(RefCell::new(Self {
             phase: Phase::Head(Instant::now()),
             output: VecDeque::new(),
@@ -95,14 +122,25 @@ impl GateState {
             reading: Reading::Head(Vec::new(), false),
             pipelined: !readahead.is_empty(),
             readahead: readahead.into(),
+            answering: false,
             waiting: None,
             crowded: None,
+            room,
+            whole_room: room,
+            watches: false,
+            gone: false,
+            gauge: StageGauge::default(),
+            silent: false,
+            too_large: None,
+            conf: server.conf.connection,
+            held: Vec::new(),
         }))
     }
 
     /// A request's head has been read; `body` is the length of its body, `None` for chunks. Returns the head as it came.
     pub fn begin(&mut self, body: Option<u64>) -> Vec<u8> {
-        self.phase = Phase::Handling;
+        (self.phase, self.answering) = (Phase::Handling, false);
+        self.gauge.set(Stage::Writing);
         let body = body.map_or_else(|| Reading::Chunks(Chunks::default()), Reading::Length);
         self.wake();
         match std::mem::replace(&mut self.reading, body) {
@@ -111,19 +149,35 @@ impl GateState {
         }
     }
 
-    /// The request will be answered under these settings.
-    pub fn answer_under(&mut self, core: &CoreConf, linger: bool) {
-        self.linger = linger;
+    /// The request will be answered under these settings, from now until [`GateState::end`].
+    pub fn answer_under(&mut self, conf: &LocationConf, linger: bool) {
+        let core = &conf.core;
+        self.conf = conf.connection;
+        self.linger = match self.conf.lingering_close {
+            Lingering::Off => false,
+            Lingering::On => linger,
+            Lingering::Always => true,
+        };
+        self.answering = true;
         self.keepalive_timeout = core.keepalive_timeout;
         self.send_timeout = core.send_timeout;
     }
 
     /// The request has been answered.
     pub fn end(&mut self) {
+        self.answering = false;
         self.phase = Phase::Idle(Instant::now());
+        self.gauge.set(Stage::Waiting);
         self.pipelined = !self.readahead.is_empty();
         self.reading = Reading::Head(Vec::new(), false);
+        self.room = self.whole_room;
         self.wake();
+    }
+
+    /// No request is under way: the next one has so long to come.
+    pub fn rest(&mut self, keepalive_timeout: Duration) {
+        self.keepalive_timeout = keepalive_timeout;
+        self.phase = Phase::Idle(Instant::now());
     }
 
     /// All that came of a request that hyper refused, and what came behind it.
@@ -151,6 +205,12 @@ impl GateState {
                 *complete = rest.is_some();
                 let length = rest.unwrap_or(there);
                 head.extend_from_slice(&next[..length]);
+                if let Err(too_large) = self.room.feed(&next[..length]) {
+                    // Not for hyper any more: the connection ends with the refusal.
+                    self.too_large.get_or_insert(too_large);
+                    self.readahead.advance(length);
+                    return BytesMut::new();
+                }
                 length
             }
             Reading::Length(missing) => {
@@ -160,10 +220,36 @@ impl GateState {
             }
             Reading::Chunks(chunks) => chunks.feed(&self.readahead[..there]),
         };
+        if length > 0 && self.phase != Phase::Handling {
+            self.gauge.set(Stage::Reading);
+        }
         if length > 0 && matches!(self.phase, Phase::Idle(_)) {
             self.phase = Phase::Head(Instant::now());
         }
         self.readahead.split_to(length)
+    }
+
+    /// Keeps what a request holds until its answer has left.
+    pub fn hold(&mut self, limits: Arc<Limits>) {
+        if limits.holds() && !self.is_flushed() {
+            self.held.push(limits);
+        }
+    }
+
+    /// Whether the connection is reset now that it took too long. One that only waited for a next request is closed as
+    /// always.
+    pub fn resets_after_timeout(&self) -> bool {
+        let waited = self.blocked.is_none() && matches!(self.phase, Phase::Idle(_));
+        self.conf.reset_timedout && !waited
+    }
+
+    /// Since when the connection may be closed to make room for others: it waits for the first byte of a request.
+    pub fn idle_since(&self) -> Option<Instant> {
+        match (self.phase, &self.reading) {
+            (Phase::Idle(since), _) if self.is_flushed() => Some(since),
+            (Phase::Head(since), Reading::Head(head, _)) if head.is_empty() => Some(since),
+            _ => None,
+        }
     }
 
     fn wake(&mut self) {
@@ -179,14 +265,25 @@ impl GateState {
         }
     }
 
+    /// Whether the connection is between two requests: nothing of the next one has come, nothing of the last is left.
+    pub fn is_at_rest(&self) -> bool {
+        let nothing_read = matches!(&self.reading, Reading::Head(head, _) if head.is_empty());
+        nothing_read
+            && self.phase != Phase::Handling
+            && self.is_flushed()
+            && self.readahead.is_empty()
+            && self.target.is_none()
+            && self.too_large.is_none()
+    }
+
     /// Whether more pieces of an answer may be queued.
     fn has_room(&self) -> bool {
         self.output.iter().map(Bytes::len).sum::<usize>() < MOST_OUTPUT
     }
 
-    /// Whether everything was handed to the system.
+    /// Whether everything was handed to the system, and nothing more of an answer is to come.
     pub fn is_flushed(&self) -> bool {
-        self.output.is_empty()
+        self.output.is_empty() && !self.answering
     }
 }
 
@@ -195,6 +292,19 @@ pub async fn room(state: &RefCell<GateState>) {
     std::future::poll_fn(|cx| {
         let mut state = state.borrow_mut();
         if state.has_room() {
+            return Poll::Ready(());
+        }
+        state.crowded = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Waits until everything that is queued was handed to the system.
+pub async fn flushed(state: &RefCell<GateState>) {
+    std::future::poll_fn(|cx| {
+        let mut state = state.borrow_mut();
+        if state.output.is_empty() {
             return Poll::Ready(());
         }
         state.crowded = Some(cx.waker().clone());
@@ -219,6 +329,22 @@ impl Gate {
     /// The socket.
     pub fn into_inner(self) -> Stream {
         self.stream
+    }
+
+    /// Reads ahead while a request rests. hyper comes by here whenever the connection is polled.
+    fn watch(&mut self, cx: &mut Context<'_>) {
+        let mut state = self.state.borrow_mut();
+        while state.watches && !state.gone && state.readahead.len() < MOST_READAHEAD {
+            let mut chunk = [0; 1024];
+            let mut chunk = ReadBuf::new(&mut chunk);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut chunk) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) if !chunk.filled().is_empty() => {
+                    state.readahead.extend_from_slice(chunk.filled());
+                }
+                Poll::Ready(_) => state.gone = true,
+            }
+        }
     }
 
     /// Writes what is queued.
@@ -255,6 +381,7 @@ impl Gate {
                 waker.wake();
             }
         }
+        state.held.clear();
         Poll::Ready(Ok(()))
     }
 }
@@ -286,19 +413,48 @@ impl AsyncRead for Gate {
 impl AsyncWrite for Gate {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.state.borrow_mut();
-        if state.phase == Phase::Handling {
+        if state.phase == Phase::Handling && !state.answering {
             state.push(Bytes::copy_from_slice(buf));
         }
         Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_output(cx)
+        let gate = self.get_mut();
+        gate.watch(cx);
+        gate.poll_output(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let gate = self.get_mut();
         ready!(gate.poll_output(cx))?;
         Pin::new(&mut gate.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use encke_parser::MemLoader;
+
+    use crate::config::{LoadOptions, load};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_in_pieces_is_neither_flushed_nor_at_rest_between_two_pieces() {
+        let loader = MemLoader::new().with("/c.conf", b"events {} http { server { return 204; } }");
+        let loaded = load(Path::new("/c.conf"), &loader, &LoadOptions::default());
+        let config = loaded.config.expect("it is right");
+        let state = GateState::new(Bytes::new(), None, &config.servers[0]);
+        let mut state = state.borrow_mut();
+        assert!(state.is_flushed() && state.is_at_rest());
+        state.begin(Some(0));
+        assert!(state.is_flushed() && !state.is_at_rest(), "nothing of an answer is there to be sent");
+        state.answer_under(&config.servers[0].conf, false);
+        assert!(!state.is_flushed() && !state.is_at_rest());
+        state.end();
+        assert!(state.is_flushed() && state.is_at_rest());
     }
 }

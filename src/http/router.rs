@@ -1,22 +1,27 @@
 //! Settings in, axum routers out: the only place that builds them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
-use axum::{Extension, Router};
-use http::Method;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{Route, any};
+use axum::{Router, middleware};
+use tower::{Layer, Service};
 
 use crate::config::model::{Config, Instruction, Location, LocationConf, Locations, PushHandler};
 use crate::push::{self, PushState};
-use crate::request::RequestCtx;
-use crate::request::answer::Answer;
 
 use super::access::AccessLayer;
+use super::files::{self, try_files};
+use super::limits::connections::LimitConnLayer;
+use super::limits::requests::LimitReqLayer;
+use super::limits::zone::Zone;
+use super::status;
 
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
-/// before, and methods are the handler's business), behind the location's access rules.
-pub fn build(conf: &LocationConf, state: &PushState) -> Router {
+/// before, and methods are the handler's business), behind the location's limits and access rules.
+pub fn build(conf: &LocationConf, state: &PushState, zones: &[Arc<Zone>]) -> Router {
     let handler = match conf.push.handler {
         PushHandler::Channel => any(push::channel),
         PushHandler::Group(_) => any(push::group_location),
@@ -25,10 +30,27 @@ pub fn build(conf: &LocationConf, state: &PushState) -> Router {
             state.roster.open();
             any(push::status::subscriber_info)
         }
-        PushHandler::None => any(nothing_here),
+        PushHandler::None if conf.status.is_some() => any(status::page),
+        PushHandler::None if conf.empty_gif => any(files::empty_gif),
+        PushHandler::None => any(files::serve),
     };
-    let router = Router::new().fallback_service(handler.with_state(state.clone()));
-    match AccessLayer::of(conf) {
+    let mut router = Router::new().fallback_service(handler.with_state(state.clone()));
+    if conf.try_files.is_some() {
+        router = router.layer(middleware::from_fn(try_files::layer));
+    }
+    let router = layered(router, AccessLayer::of(conf));
+    let router = layered(router, LimitConnLayer::of(&conf.limit_conn, zones));
+    layered(router, LimitReqLayer::of(&conf.limit_req, zones))
+}
+
+/// A router with a layer around it, if there is one.
+fn layered<L>(router: Router, layer: Option<L>) -> Router
+where
+    L: Layer<Route> + Clone + Send + Sync + 'static,
+    L::Service: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    <L::Service as Service<Request>>::Future: Send + 'static,
+{
+    match layer {
         Some(layer) => router.layer(layer),
         None => router,
     }
@@ -63,10 +85,4 @@ fn each_if(program: &[Instruction], visit: &mut dyn FnMut(&Arc<LocationConf>)) {
             each_if(body, visit);
         }
     }
-}
-
-/// A location without a handler. nginx would look for a file there; there are none.
-async fn nothing_here(Extension(ctx): Extension<Arc<RequestCtx>>) -> Response {
-    let readable = matches!(ctx.method, Method::GET | Method::HEAD | Method::POST);
-    Answer::error(if readable { 404 } else { 405 }).into_response()
 }

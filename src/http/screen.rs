@@ -7,6 +7,8 @@ use http::{HeaderMap, Method, Version};
 use crate::config::model::Server;
 use crate::request::uri;
 
+use super::head_room::{HeadRoom, TooLarge};
+
 /// Why a request is refused before it has a location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -38,17 +40,13 @@ fn refuse_headers(status: u16, what: &str) -> Result<(), Refusal> {
     refuse(status, format!("client sent {what} while reading client request headers"))
 }
 
-/// Checks the request line: method, length, version.
-pub fn request_line(method: &Method, raw_target: &[u8], server: &Server) -> Result<(), Refusal> {
+/// Checks the request line: method and target.
+pub fn request_line(method: &Method, raw_target: &[u8]) -> Result<(), Refusal> {
     if !method.as_str().bytes().all(is_method_byte) {
         return refuse(400, "client sent invalid method while reading client request line");
     }
     if raw_target.iter().any(|byte| *byte < b' ' || *byte == 0x7f) {
         return refuse(400, "client sent invalid request while reading client request line");
-    }
-    let (_, size) = server.large_client_header_buffers;
-    if method.as_str().len() + raw_target.len() + " HTTP/1.1 \r\n".len() > size {
-        return refuse(414, "client sent too long URI while reading client request line");
     }
     if matches!(*method, Method::TRACE | Method::CONNECT) {
         return refuse_headers(405, &format!("{method} method"));
@@ -60,14 +58,9 @@ fn is_method_byte(byte: u8) -> bool {
     byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-')
 }
 
-/// Checks the headers: lengths, those that may come once, `Host`, and how the body is framed.
+/// Checks the headers: those that may come once, `Host`, and how the body is framed.
 /// `head` is the head as it came, to be quoted.
-pub fn headers(version: Version, headers: &HeaderMap, head: &[u8], server: &Server) -> Result<(), Refusal> {
-    let (count, size) = server.large_client_header_buffers;
-    let lengths = || headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
-    if lengths().any(|length| length > size) || lengths().sum::<usize>() > count * size {
-        return refuse(494, "client sent too large request header while reading client request headers");
-    }
+pub fn headers(version: Version, headers: &HeaderMap, head: &[u8]) -> Result<(), Refusal> {
     if let Some(name) = UNIQUE.iter().find(|name| headers.get_all(**name).iter().nth(1).is_some()) {
         return refuse_headers(400, &duplicate(name, head));
     }
@@ -92,10 +85,28 @@ pub fn headers(version: Version, headers: &HeaderMap, head: &[u8], server: &Serv
     Ok(())
 }
 
+/// Checks whether a head fits into its buffers.
+pub fn sizes(head: &[u8], server: &Server) -> Result<(), Refusal> {
+    HeadRoom::new(server).feed(head).map_err(Refusal::from)
+}
+
+impl From<TooLarge> for Refusal {
+    fn from(what: TooLarge) -> Self {
+        let (status, message) = match what {
+            TooLarge::Line => (414, "client sent too long URI while reading client request line"),
+            TooLarge::Headers => {
+                (494, "client sent too large request header while reading client request headers")
+            }
+        };
+        Self { status, message: message.into() }
+    }
+}
+
 /// Checks the lines of a head as it came: hyper mends or drops some that nginx refuses, and a server that reads a
 /// request otherwise than the proxy in front of it lets requests be smuggled in.
 pub fn raw_head(head: &[u8], server: &Server) -> Result<(), Refusal> {
     let mut framings = Framings::default();
+    let mut count = 0;
     for line in head_lines(head) {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         let broken = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
@@ -103,8 +114,11 @@ pub fn raw_head(head: &[u8], server: &Server) -> Result<(), Refusal> {
             let end = name.iter().position(broken).unwrap_or(name.len());
             return refuse_headers(400, &invalid_line(line, end));
         }
-        if !server.ignore_invalid_headers && !name.iter().all(|byte| is_name_byte(*byte, server)) {
-            return refuse(400, String::from_utf8_lossy(&invalid_header_line(line)).into_owned());
+        count += usize::from(
+            !server.ignore_invalid_headers || name.iter().all(|byte| is_name_byte(*byte, server)),
+        );
+        if count > server.max_headers {
+            return refuse(494, "client sent too many header lines while reading client request headers");
         }
         if !framings.count(name, &line[name.len()..]) {
             return refuse_headers(400, "invalid header line");
@@ -223,9 +237,8 @@ pub fn unparsable(bytes: &[u8], too_large: bool, server: &Server) -> Option<Refu
     let bytes = bytes.trim_ascii_start();
     let line_end = bytes.iter().position(|byte| *byte == b'\n');
     let line = &bytes[..line_end.unwrap_or(bytes.len())];
-    let (_, size) = server.large_client_header_buffers;
-    if line.len() > size || (too_large && line_end.is_none()) {
-        return refusal(414, "client sent too long URI while reading client request line");
+    if let Err(refused) = sizes(bytes, server) {
+        return Some(refused);
     }
     if too_large {
         return refusal(494, "client sent too large request header while reading client request headers");

@@ -13,19 +13,20 @@ use tower::ServiceExt as _;
 
 use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::{Answer, Rendered, Responder, Sent};
+use crate::request::answer::{Answer, Ranges, Rendered, Responder, Sent};
 use crate::request::body::{self, RequestBody};
 use crate::request::channel_facts::ChannelFacts;
 use crate::request::content::{Content, InternalRedirect};
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
 use crate::request::userid::UidState;
 use crate::request::values::Values;
-use crate::request::{Connection, RequestCtx, uri};
+use crate::request::{Connection, RequestCtx, pages, uri};
 
 use super::screen::{self, Refusal};
 use super::site::Site;
-use super::{location, vhost};
+use super::{files, location, real_ip, vhost};
 
 /// How often a request may be sent to another location, as in nginx; the next time is an error.
 const MOST_REDIRECTS: u8 = 10;
@@ -64,6 +65,12 @@ pub struct Reply {
     pub linger: bool,
     /// Its lines in access logs, to be written once it was sent.
     pub log: Option<Box<PendingLog>>,
+    /// What its request holds until then.
+    pub limits: Arc<Limits>,
+    /// The client waits for `100 Continue` first.
+    pub continues: bool,
+    /// What nobody read of the request's body: to be dropped after the answer.
+    pub unread: Option<Body>,
 }
 
 /// Where the phases before content have led.
@@ -78,7 +85,7 @@ enum Routed {
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts, raw);
-    let mut routed = match &refusal {
+    let routed = match &refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
             Routed::Answer(Answer::error(*status))
@@ -86,11 +93,17 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
         None => {
             // What follows a head that was refused is not known to be its body.
             ctx.body = RequestBody::new(Body::new(incoming));
+            real_ip::apply(&mut ctx);
             route(&mut ctx)
         }
     };
+    settle(exchange, ctx, routed, refusal.is_some()).await
+}
+
+/// Goes through handlers and error pages until there is an answer. With `lingering`, the request was refused before its
+/// end.
+async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed, mut lingering: bool) -> Reply {
     let mut pages = Pages::default();
-    let mut lingering = refusal.is_some();
     ctx.keep_alive &= !lingering;
     let answer = loop {
         let answer = match routed {
@@ -115,14 +128,21 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             ctx.body = RequestBody::default();
         }
         if answer.special
-            && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
+            && let Some(page) = error_page(&ctx, answer.status, &pages)
         {
-            let (next, status) = turn(&mut ctx, &page, answer.status);
-            pages.replace(answer, status);
-            routed = next;
+            routed = turn_page(&mut ctx, &mut pages, answer, &page);
             continue;
         }
-        break pages.complete(answer);
+        let answer = pages.complete(answer);
+        let filtered = files::ranges::apply(&ctx, files::conditions::apply(&ctx, answer));
+        if filtered.special
+            && matches!(filtered.status, 412 | 416)
+            && let Some(page) = error_page(&ctx, filtered.status, &pages)
+        {
+            routed = turn_page(&mut ctx, &mut pages, filtered, &page);
+            continue;
+        }
+        break filtered;
     };
     finish(ctx, answer, lingering).await
 }
@@ -130,8 +150,8 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
 /// What is left of answers that `error_page` replaced.
 #[derive(Default)]
 struct Pages {
-    /// How many were replaced.
-    followed: usize,
+    /// The last was replaced where `recursive_error_pages` is off: there will be no other.
+    last: bool,
     /// The status of the answer in the end, if it is not to have its own.
     status: Option<u16>,
     headers: Vec<(Cow<'static, str>, Vec<u8>)>,
@@ -140,22 +160,30 @@ struct Pages {
 
 impl Pages {
     fn replace(&mut self, answer: Answer, status: Option<u16>) {
-        self.followed += 1;
         self.status = status;
+        if let Ranges::Content(range) = answer.ranges {
+            // nginx has written these for the file already when it finds that there is no such range.
+            self.headers.extend(answer.etag.map(|etag| ("ETag".into(), etag)));
+            self.headers.push(("Content-Range".into(), range.into_bytes()));
+        }
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
     }
 
     /// Headers stay: without `WWW-Authenticate`, no browser would ask for the password.
-    fn complete(mut self, mut answer: Answer) -> Answer {
+    fn complete(&mut self, mut answer: Answer) -> Answer {
         // An error in the place of an error page speaks for itself.
-        let own_status = answer.special && answer.location.is_none();
-        if let Some(status) = self.status.filter(|_| !own_status) {
+        if let Some(status) = self.status.filter(|_| !answer.special) {
             answer.status = status;
         }
-        self.headers.append(&mut answer.headers);
-        answer.headers = self.headers;
-        answer.location = answer.location.or(self.location);
+        let mut headers = std::mem::take(&mut self.headers);
+        if headers.iter().any(|(name, _)| *name == "ETag") {
+            headers.extend(answer.etag.clone().filter(|_| !answer.special).map(|etag| ("ETag".into(), etag)));
+            answer.etag_written = true;
+        }
+        headers.append(&mut answer.headers);
+        answer.headers = headers;
+        answer.location = answer.location.or(self.location.take());
         answer
     }
 }
@@ -168,18 +196,6 @@ fn shown_status(status: u16) -> u16 {
 /// Statuses after which nginx does not trust the connection any more.
 fn ends_connection(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501)
-}
-
-/// Answers, and logs, bytes that are no request.
-pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
-    let ctx = unreadable(exchange, bytes);
-    ctx.log(Severity::Info, &refusal.message);
-    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
-    let rendered = Responder::new(&ctx).render(answer);
-    if let Some(log) = PendingLog::new(&ctx) {
-        log.write(&rendered.sent(), &rendered.head);
-    }
-    rendered
 }
 
 /// How a request ended before its head did.
@@ -229,6 +245,31 @@ fn unreadable(exchange: &Exchange, bytes: &[u8]) -> RequestCtx {
     ctx
 }
 
+/// Answers bytes that are no request, or only the beginning of one.
+pub async fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Reply {
+    let line = screen::first_line(bytes);
+    let mut ctx = match request_of(line).filter(|_| refusal.status == 494) {
+        Some((parts, target)) => {
+            let raw = Raw { target: Some(target), head: bytes.to_vec(), pipelined: false };
+            context(exchange, parts, raw).0
+        }
+        None => unreadable(exchange, bytes),
+    };
+    ctx.line = Bytes::copy_from_slice(line);
+    ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    ctx.log(Severity::Info, &refusal.message);
+    settle(exchange, ctx, Routed::Answer(Answer::error(refusal.status)), true).await
+}
+
+/// What a request line says, and its target.
+fn request_of(line: &[u8]) -> Option<(Parts, Bytes)> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    let version = if version == b"HTTP/1.0" { Version::HTTP_10 } else { Version::HTTP_11 };
+    let request = Request::builder().method(method).version(version).body(()).ok()?;
+    Some((request.into_parts().0, Bytes::copy_from_slice(target)))
+}
+
 /// The request as directives see it, and why it is refused, if it is.
 fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<Refusal>) {
     let config = Arc::clone(&exchange.site.config);
@@ -242,6 +283,9 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         server: hosts.default,
         conf: Arc::clone(&default.conf),
         connection: Arc::clone(&exchange.connection),
+        remote: exchange.connection.remote.clone(),
+        remote_replaced: false,
+        limits: Arc::default(),
         number: exchange.number,
         keep_alive: keep_alive(version, &parts.headers),
         line: line(&raw.head, &raw_target),
@@ -261,6 +305,8 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         uid: UidState::default(),
         error_status: 0,
         internal: false,
+        rewritten_in_place: false,
+        uri_behind_alias: false,
         uri_changes: MOST_REDIRECTS + 1,
         body: RequestBody::default(),
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
@@ -272,7 +318,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         uninitialized: OnceLock::new(),
         config: Arc::clone(&config),
     };
-    if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
+    if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target) {
         return (ctx, Some(refusal));
     }
     let Some(target) = target else {
@@ -283,7 +329,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     ctx.uri = target.path;
     ctx.args = target.args;
     let raw_head = screen::raw_head(&raw.head, default);
-    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &raw.head, default)) {
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &raw.head)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
@@ -342,6 +388,7 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
     let config = Arc::clone(&ctx.config);
     loop {
         ctx.conf = Arc::clone(&ctx.server().conf);
+        (ctx.rewritten_in_place, ctx.uri_behind_alias) = (false, false);
         let Some(found) = location::find(&config.servers[ctx.server].locations, ctx) else {
             return Routed::Content;
         };
@@ -399,6 +446,7 @@ fn settled(outcome: Outcome) -> Option<Routed> {
 
 /// Hands the request to its location's router, and takes it back.
 async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Content) {
+    real_ip::apply(&mut ctx);
     let Some(router) = exchange.site.router(&ctx.conf).cloned() else {
         return (ctx, Content::Answer(Answer::error(500)));
     };
@@ -419,12 +467,19 @@ async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Conte
 }
 
 /// The `error_page` for a status. Only the first error of a request has one, unless `recursive_error_pages`.
-fn error_page(ctx: &RequestCtx, status: u16, again: bool) -> Option<ErrorPage> {
-    let core = &ctx.conf.core;
-    if status < 300 || ctx.uri_changes == 0 || (again && !core.recursive_error_pages) {
+fn error_page(ctx: &RequestCtx, status: u16, pages: &Pages) -> Option<ErrorPage> {
+    if status < 300 || ctx.uri_changes == 0 || pages.last {
         return None;
     }
-    core.error_pages.iter().find(|page| page.status == status).cloned()
+    ctx.conf.core.error_pages.iter().find(|page| page.status == status).cloned()
+}
+
+/// Turns to the page for an answer, of which the rest is noted.
+fn turn_page(ctx: &mut RequestCtx, pages: &mut Pages, answer: Answer, page: &ErrorPage) -> Routed {
+    pages.last = !ctx.conf.core.recursive_error_pages;
+    let (next, status) = turn(ctx, page, answer.status);
+    pages.replace(answer, status);
+    next
 }
 
 /// Turns to an `error_page`; the second value is the status the answer will have instead of its own.
@@ -486,30 +541,48 @@ fn follow(ctx: &mut RequestCtx, redirect: InternalRedirect) -> Routed {
     }
 }
 
-/// Reads what is left of the body, completes the answer and writes it down. With `lingering`, the body is left for the
-/// time after the answer.
+/// Completes the answer and writes it down. What has not come of the body by now is left for the time after the
+/// answer; with `lingering`, all of it.
 async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Reply {
     let conf = Arc::clone(&ctx.conf);
+    let was_special = answer.special;
     if answer.special {
-        answer = answer.with_error_page(conf.core.server_tokens);
+        answer = pages::complete(answer, &ctx);
     }
-    if !(answer.close || answer.silent || lingering)
-        && let Err(failed) = body::discard(&ctx).await
-    {
+    // An error tells the client enough: it need not send the body.
+    let expected = ctx.body.is_untouched() && expects_continue(&ctx);
+    let continues = expected && !was_special;
+    if !(expected || answer.close || answer.silent || lingering) && body::discard_early(&ctx).await.is_err() {
         answer.close = true;
-        answer.silent = failed.silent;
     }
     complete_location(&ctx, &mut answer);
-    let linger = answer.close || lingering;
+    let linger = answer.close || lingering || ctx.body.is_unread();
     ctx.keep_alive &= !answer.close;
     let log = PendingLog::new(&ctx);
     if answer.silent {
         if let Some(log) = log {
             log.write(&Sent { status: answer.status, ..Sent::default() }, &[]);
         }
-        return Reply { rendered: None, conf, linger: lingering, log: None };
+        return Reply {
+            rendered: None,
+            conf,
+            linger: lingering,
+            log: None,
+            limits: ctx.limits,
+            continues: false,
+            unread: None,
+        };
     }
-    Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log }
+    let rendered = Responder::new(&ctx).render(answer);
+    let unread = ctx.body.take_unread().filter(|_| rendered.keep_alive);
+    let limits = ctx.limits;
+    Reply { rendered: Some(rendered), conf, linger, log, limits, continues, unread }
+}
+
+/// `Expect: 100-continue`
+fn expects_continue(ctx: &RequestCtx) -> bool {
+    let expected = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
+    !ctx.is_http10() && ctx.header("expect").is_some_and(expected)
 }
 
 /// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where

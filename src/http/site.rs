@@ -8,8 +8,10 @@ use axum::Router;
 use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
 use crate::push::PushState;
 use crate::request::Endpoint;
+use crate::request::limits::{Limits, SlotName};
 use crate::store::Store;
 
+use super::limits::zone::{self, Memory, Zone};
 use super::router;
 
 /// A generation of the configuration, ready to serve.
@@ -21,16 +23,29 @@ pub struct Site {
     pub store: Arc<Store>,
     /// One router per location, server and `if`, by the address of its settings.
     routers: HashMap<usize, Router>,
+    /// Zones of limits: the next generation goes on with them.
+    zones: Vec<Arc<Zone>>,
 }
 
 impl Site {
     /// Builds every location's router.
     pub fn build(config: Arc<Config>, state: &PushState) -> Self {
         let mut routers = HashMap::new();
+        let zones = zone::open(&config);
         router::each_conf(&config, &mut |conf| {
-            routers.insert(key(conf), router::build(conf, state));
+            routers.insert(key(conf), router::build(conf, state, &zones));
         });
-        Self { config, store: Arc::clone(&state.store), routers }
+        Self { config, store: Arc::clone(&state.store), routers, zones }
+    }
+
+    /// Takes over what a request of another process holds of `limit_conn`; what is gone here is not held.
+    pub fn hold(&self, slots: &[SlotName]) -> Option<Arc<Limits>> {
+        let held = slots.iter().filter_map(|slot| {
+            let zone = self.zones.iter().find(|zone| *zone.conf.name == *slot.zone)?;
+            let Memory::Connections(connections) = &zone.memory else { return None };
+            connections.take_over(&slot.key)
+        });
+        Limits::thaw(held.collect()).map(Arc::new)
     }
 
     /// What answers requests under these settings.

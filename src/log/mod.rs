@@ -113,7 +113,11 @@ pub fn write_access(target: &LogTarget, line: &[u8]) {
 /// nginx's words for an error of the system: `2: No such file or directory`.
 pub fn os_error(error: &io::Error) -> String {
     match error.raw_os_error() {
-        Some(number) => format!("{number}: {}", nix::errno::Errno::from_raw(number).desc()),
+        Some(number) => {
+            // The words of the system's library, without what Rust puts behind them.
+            let text = io::Error::from_raw_os_error(number).to_string();
+            format!("{number}: {}", text.trim_end_matches(&format!(" (os error {number})")))
+        }
         None => error.to_string(),
     }
 }

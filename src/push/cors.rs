@@ -1,13 +1,16 @@
 //! Requests from pages of other origins, in Nchan's dialect.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::model::{Dialect, PushConf};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 
 /// The origin of a request that may read its answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// `Access-Control-Allow-Origin`.
+    #[serde(with = "serde_bytes")]
     allowed: Box<[u8]>,
 }
 
@@ -31,7 +34,9 @@ impl Origin {
     /// Lets the page that asked read why it is refused, if it may read anything here.
     pub fn allow_refusal(ctx: &RequestCtx, answer: Answer) -> Answer {
         match Self::of(ctx) {
-            Ok(Some(origin)) if ctx.conf.push.dialect == Dialect::Nchan => origin.allow(&ctx.conf.push, answer),
+            Ok(Some(origin)) if ctx.conf.push.dialect == Dialect::Nchan => {
+                origin.allow(&ctx.conf.push, answer)
+            }
             _ => answer,
         }
     }

@@ -16,7 +16,7 @@ use super::sources::Sources;
 pub struct LongPoll {
     wait: Wait,
     /// That its subscriber is there.
-    _attendance: Option<Box<Attendance>>,
+    attendance: Option<Box<Attendance>>,
     /// How its answer will be written.
     pub reply: Reply,
 }
@@ -36,12 +36,12 @@ pub struct LastAnswer(Option<(Reply, Rendered)>);
 impl LongPoll {
     /// Waits in one channel.
     pub fn one(subscription: Subscription, reply: Reply, attendance: Option<Box<Attendance>>) -> Self {
-        Self { wait: Wait::One(subscription), _attendance: attendance, reply }
+        Self { wait: Wait::One(subscription), attendance: attendance, reply }
     }
 
     /// Waits in several channels.
     pub fn many(sources: Sources, reply: Reply, attendance: Option<Box<Attendance>>) -> Self {
-        Self { wait: Wait::Many(Box::new(sources)), _attendance: attendance, reply }
+        Self { wait: Wait::Many(Box::new(sources)), attendance: attendance, reply }
     }
 
     /// Settings of the location.
@@ -69,6 +69,14 @@ impl LongPoll {
     /// Whether an event is on its way that will end the wait.
     pub fn is_released(&self) -> bool {
         matches!(&self.wait, Wait::One(subscription) if subscription.is_released())
+    }
+
+    /// The subscription of a wait that another process can go on with: in one channel, and nobody is told of it.
+    pub fn portable(&self) -> Option<&Subscription> {
+        match &self.wait {
+            Wait::One(subscription) if self.attendance.is_none() => Some(subscription),
+            _ => None,
+        }
     }
 
     /// Its answer, after an event or (without one) because its time is over.

@@ -31,6 +31,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::config::model::{Dialect, PushHandler, Severity};
+use crate::metrics;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::{Refusal, Store};
@@ -112,5 +113,6 @@ fn out_of_memory(ctx: &RequestCtx) -> Answer {
     let message =
         "push module: out of reserved memory, nothing was stored; increase push_max_reserved_memory";
     ctx.log(Severity::Error, message);
+    metrics::count(|worker| worker.out_of_memory.add(1));
     Answer::error(507)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::model::{DeflateConf, Dialect, LocationConf, Setting, Unusable, Written};
+use crate::metrics;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::{Accounting, ChannelInfo, ChannelKey, Publish, Refusal, Store};
@@ -89,6 +90,7 @@ impl Publication {
             })
             .collect();
         let infos = infos?;
+        metrics::count(|worker| worker.published.add(1));
         Ok(self.told(&infos, store))
     }
 

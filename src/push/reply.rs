@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-use crate::config::model::{Dialect, PushConf};
+use crate::config::model::{Dialect, LocationConf, PushConf};
 use crate::request::RequestCtx;
-use crate::request::answer::{Answer, Responder};
+use crate::request::answer::{Answer, FrozenResponder, Responder};
 use crate::request::date;
 use crate::store::{Message, MessageBody};
 
@@ -30,12 +31,39 @@ pub struct Reply {
     tag: Option<Box<[u8]>>,
 }
 
+/// A [`Reply`] on its way to another process, which has to know the location.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FrozenReply {
+    responder: FrozenResponder,
+    origin: Option<Origin>,
+    by_second: bool,
+    #[serde(with = "serde_bytes")]
+    tag: Option<Vec<u8>>,
+}
+
 impl Reply {
     /// For the answers to this request.
     pub fn new(ctx: &RequestCtx, origin: Option<Origin>) -> Self {
         let by_second = ctx.header("if-modified-since").is_some() && ctx.header("if-none-match").is_none();
         let tag = ctx.header("if-none-match").filter(|_| ctx.conf.push.dialect == Dialect::Nchan);
         Self { responder: Responder::new(ctx), origin, by_second, tag: tag.map(Into::into) }
+    }
+
+    /// What of it is not the location's.
+    pub fn freeze(&self) -> FrozenReply {
+        FrozenReply {
+            responder: self.responder.freeze(),
+            origin: self.origin.clone(),
+            by_second: self.by_second,
+            tag: self.tag.as_deref().map(<[u8]>::to_vec),
+        }
+    }
+
+    /// Goes on with it in the location's settings.
+    pub fn thaw(frozen: FrozenReply, conf: Arc<LocationConf>) -> Self {
+        let FrozenReply { responder, origin, by_second, tag } = frozen;
+        let responder = Responder::thaw(responder, conf);
+        Self { responder, origin, by_second, tag: tag.map(Into::into) }
     }
 
     /// Whether an answer has the same bytes for the other request.
@@ -112,9 +140,7 @@ impl Reply {
     pub fn timed_out(&self) -> Answer {
         match self.responder.conf.push.dialect {
             Dialect::Push => Answer::empty(304),
-            Dialect::Nchan => {
-                self.ended(Answer { phrase: Some("Request Timeout"), ..Answer::empty(408) })
-            }
+            Dialect::Nchan => self.ended(Answer { phrase: Some("Request Timeout"), ..Answer::empty(408) }),
         }
     }
 
@@ -133,7 +159,10 @@ impl Reply {
         let conf = &self.responder.conf.push;
         let Some(origin) = &self.origin else { return answer.with_header("Vary", VARY) };
         let expose = format!("Last-Modified, {}, Content-Type", etag_name(conf));
-        origin.allow(conf, answer.with_header("Access-Control-Expose-Headers", expose).with_header("Vary", VARY))
+        origin.allow(
+            conf,
+            answer.with_header("Access-Control-Expose-Headers", expose).with_header("Vary", VARY),
+        )
     }
 }
 

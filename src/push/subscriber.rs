@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::model::{Concurrency, Dialect, FirstMessage, LongPollMultipart, Transport};
+use crate::metrics;
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Responder, StreamHead};
 use crate::request::body;
@@ -102,6 +103,7 @@ impl Subscriber<'_> {
         match subscribed {
             Subscribed::Message(message) => {
                 attend();
+                metrics::count(|worker| worker.delivered.add(1));
                 Ok(reply.message(&message, &Cursor::of(&message)))
             }
             Subscribed::NothingNew => {
@@ -190,7 +192,8 @@ impl Subscriber<'_> {
 
     async fn park(self, what: What) -> Result<Answer, Answer> {
         let timeout = self.ctx.conf.push.subscriber_timeout;
-        self.slot.fill(Waiting { what, log: PendingLog::new(self.ctx), timeout });
+        let limits = self.ctx.limits.holds().then(|| Arc::clone(&self.ctx.limits));
+        self.slot.fill(Waiting { what, log: PendingLog::new(self.ctx), limits, timeout });
         std::future::pending().await
     }
 

@@ -4,12 +4,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-use crate::config::model::{Expires, ExpiresConf, LocationConf};
-use crate::config::modules::headers::parse_expires;
+use crate::config::model::{AddHeader, Expires, ExpiresSetting, LocationConf, Recoding};
+use crate::config::template::Template;
 
-use super::late::Pending;
+use super::gzip::{Acceptance, ProxiedAnswer};
+use super::late::{Frozen, Pending};
+use super::pace::Pace;
+use super::pages::reason;
 use super::payload::{Payload, Pieces};
+use super::recode::{self, Recoder};
 use super::userid::UidCookie;
 use super::{RequestCtx, date, gzip};
 
@@ -27,18 +32,40 @@ pub struct Answer {
     pub content_type: Option<Box<[u8]>>,
     /// `Last-Modified`, seconds since 1970.
     pub last_modified: Option<i64>,
+    /// `ETag`, with its quotes.
+    pub etag: Option<Vec<u8>>,
+    /// `ETag` is among the further headers already.
+    pub etag_written: bool,
     /// `Location`; a path is completed to a URL.
     pub location: Option<Vec<u8>>,
     /// Further headers, in order.
     pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
+    /// What is said of ranges, behind all other headers.
+    pub ranges: Ranges,
     /// The body.
     pub body: Payload,
+    /// `If-Modified-Since` and its like are looked at.
+    pub conditional: bool,
+    /// The body depends on `Accept-Encoding`.
+    pub vary: bool,
     /// nginx's "special response": `error_page` applies, and its own page is the body.
     pub special: bool,
     /// The connection ends with this answer.
     pub close: bool,
     /// Close the connection without an answer (`return 444`).
     pub silent: bool,
+}
+
+/// What an answer says of ranges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ranges {
+    /// Nothing.
+    #[default]
+    None,
+    /// `Accept-Ranges: bytes`.
+    Accepted,
+    /// `Content-Range` with this value.
+    Content(String),
 }
 
 impl Answer {
@@ -74,16 +101,9 @@ impl Answer {
         self
     }
 
-    /// Puts nginx's own page into a special answer that no `error_page` replaced.
-    #[must_use]
-    pub fn with_error_page(mut self, server_tokens: bool) -> Self {
-        let page = error_page(self.status, server_tokens);
-        self.content_type = (!page.is_empty()).then(|| (*b"text/html").into());
-        self.body = page.into();
-        if matches!(self.status, 494..=497) {
-            self.status = 400;
-        }
-        self
+    /// Whether the handler compressed it already.
+    fn is_encoded(&self) -> bool {
+        self.headers.iter().any(|(name, _)| *name == "Content-Encoding")
     }
 }
 
@@ -98,45 +118,51 @@ pub struct Responder {
     pub http10: bool,
     /// The request was HEAD.
     pub head_only: bool,
-    /// The client takes gzip, and the location gives it.
-    pub gzip: bool,
-    /// What is in the answer for this request alone.
+    /// Whether the client takes gzip, and the location gives it.
+    pub gzip: Acceptance,
+    /// What its variables made of the settings.
     own: Option<Box<Own>>,
 }
 
-/// Headers that depend on the request.
-#[derive(Clone, Debug)]
+/// Values of settings with variables for one request.
+#[derive(Clone, Debug, Default)]
 struct Own {
-    /// Values of those `add_header`s that hold variables, by their place in the list.
-    added: Box<[AddedValue]>,
+    /// `add_header`s with variables.
+    added: Box<[OwnValue]>,
+    /// `add_trailer`s with variables.
+    trailers: Box<[OwnValue]>,
     /// `expires` with variables.
     expires: Option<Pending>,
+    /// `charset` with variables.
+    charset: Option<Vec<u8>>,
+    /// `limit_rate`.
+    pace: Option<Pace>,
     /// The cookie of `userid`.
     uid: Option<UidCookie>,
 }
 
-impl Own {
-    /// `None` if every request of the location gets the same.
-    fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
-        let headers = &ctx.conf.headers;
-        let with_variables =
-            headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
-        let pending = |value| Pending::new(ctx, value, write_value);
-        let own = Self {
-            added: with_variables.map(|(at, row)| (at, pending(&row.value))).collect(),
-            expires: match &headers.expires {
-                ExpiresConf::Fixed(_) => None,
-                ExpiresConf::Computed { value, .. } => Some(pending(value)),
-            },
-            uid: ctx.uid_cookie(),
-        };
-        let is_empty = own.added.is_empty() && own.expires.is_none() && own.uid.is_none();
-        (!is_empty).then(|| Box::new(own))
-    }
+/// The place of a row in its list, and its value for one request.
+type OwnValue = (usize, Pending);
+
+/// A [`Responder`] on its way to another process, which has to know the location.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FrozenResponder {
+    keep_alive: bool,
+    http10: bool,
+    head_only: bool,
+    gzip: Acceptance,
+    own: Option<FrozenOwn>,
 }
 
-/// The place of an `add_header` in its list, and its value for one request.
-type AddedValue = (usize, Pending);
+#[derive(Debug, Serialize, Deserialize)]
+struct FrozenOwn {
+    added: Vec<(usize, Frozen)>,
+    trailers: Vec<(usize, Frozen)>,
+    expires: Option<Frozen>,
+    charset: Option<Vec<u8>>,
+    pace: Option<Pace>,
+    uid: Option<UidCookie>,
+}
 
 /// How a stream is framed, as nginx with Nchan says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +201,8 @@ pub struct Rendered {
     pub body: Framed,
     /// Whether the connection stays open.
     pub keep_alive: bool,
+    /// How fast it is sent, if there is a limit.
+    pub pace: Option<Pace>,
 }
 
 /// The body of an answer as it goes over the wire.
@@ -186,10 +214,12 @@ pub enum Framed {
     Pieces {
         /// Where they come from.
         pieces: Pieces,
+        /// What converts them to the answer's charset, if they are in another.
+        recoder: Option<Recoder>,
         /// `gzip_comp_level`, if they are to be compressed.
         gzip: Option<u32>,
-        /// Whether each becomes a chunk.
-        chunked: bool,
+        /// If each becomes a chunk: what comes behind the last.
+        last_chunk: Option<Bytes>,
     },
 }
 
@@ -214,6 +244,61 @@ impl Rendered {
     }
 }
 
+impl Own {
+    /// `None` where no setting has variables.
+    fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
+        let headers = &ctx.conf.headers;
+        let pending = |value: &Template| Pending::new(ctx, value, write_value);
+        let values = |rows: &[AddHeader]| -> Box<[OwnValue]> {
+            let with_variables = rows.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
+            with_variables.map(|(at, row)| (at, pending(&row.value))).collect()
+        };
+        let expires = match &headers.expires {
+            ExpiresSetting::Fixed(_) => None,
+            ExpiresSetting::Variable { value, .. } => Some(pending(value)),
+        };
+        let charset = ctx.conf.charset.charset.as_ref().filter(|name| name.as_literal().is_none());
+        let own = Self {
+            added: values(&headers.add),
+            trailers: values(&headers.trailers),
+            expires,
+            charset: charset.map(|name| ctx.render(name)),
+            pace: Pace::of(ctx),
+            uid: ctx.uid_cookie(),
+        };
+        let Self { added, trailers, expires, charset, pace, uid } = &own;
+        let empty = added.is_empty() && trailers.is_empty() && expires.is_none();
+        (!empty || charset.is_some() || pace.is_some() || uid.is_some()).then(|| Box::new(own))
+    }
+
+    fn freeze(&self) -> FrozenOwn {
+        let freeze = |pending: &Pending| pending.freeze(write_value);
+        let rows = |values: &[OwnValue]| values.iter().map(|(at, value)| (*at, freeze(value))).collect();
+        FrozenOwn {
+            added: rows(&self.added),
+            trailers: rows(&self.trailers),
+            expires: self.expires.as_ref().map(freeze),
+            charset: self.charset.clone(),
+            pace: self.pace,
+            uid: self.uid.clone(),
+        }
+    }
+
+    fn thaw(frozen: FrozenOwn) -> Self {
+        let rows = |values: Vec<(usize, Frozen)>| {
+            values.into_iter().map(|(at, value)| (at, Pending::thaw(value))).collect()
+        };
+        Self {
+            added: rows(frozen.added),
+            trailers: rows(frozen.trailers),
+            expires: frozen.expires.map(Pending::thaw),
+            charset: frozen.charset,
+            pace: frozen.pace,
+            uid: frozen.uid,
+        }
+    }
+}
+
 impl Responder {
     /// For the answer of this request, as it stands now.
     pub fn new(ctx: &RequestCtx) -> Self {
@@ -222,10 +307,22 @@ impl Responder {
             keep_alive: ctx.keeps_alive(),
             http10: ctx.is_http10(),
             head_only: ctx.method == http::Method::HEAD,
-            gzip: conf.gzip.enabled && gzip::accepted(ctx),
+            gzip: if conf.gzip.enabled { gzip::acceptance(ctx) } else { Acceptance::Never },
             own: Own::new(ctx),
             conf,
         }
+    }
+
+    /// For another process.
+    pub fn freeze(&self) -> FrozenResponder {
+        let Self { keep_alive, http10, head_only, gzip, .. } = *self;
+        FrozenResponder { keep_alive, http10, head_only, gzip, own: self.own.as_deref().map(Own::freeze) }
+    }
+
+    /// From another process, for the same location.
+    pub fn thaw(frozen: FrozenResponder, conf: Arc<LocationConf>) -> Self {
+        let FrozenResponder { keep_alive, http10, head_only, gzip, own } = frozen;
+        Self { conf, keep_alive, http10, head_only, gzip, own: own.map(Own::thaw).map(Box::new) }
     }
 
     /// Whether an answer rendered for `self` has the same bytes for `other`.
@@ -239,22 +336,27 @@ impl Responder {
 
     /// Writes an answer down.
     pub fn render(&self, answer: Answer) -> Rendered {
+        let compressible = self.compressible(&answer);
+        let expires = self.expires(&answer);
+        let compressed = compressible && self.gives_gzip(&answer, expires.as_ref());
+        let bodiless = self.head_only || matches!(answer.status, 204 | 304);
+        let trailers = self.has_trailers(answer.status) && !bodiless;
+        let recoding = self.recoding(&answer);
+        let length = answer
+            .body
+            .length()
+            .filter(|_| !compressed && recoding.is_none_or(|recoding| recode::keeps_length(recoding)));
+        let chunks = !self.http10 && self.conf.output.chunked_transfer_encoding && !bodiless;
+        let chunked = chunks && (length.is_none() || trailers);
+        let length = length.filter(|_| !chunked);
         let keep_alive = self.keep_alive && !answer.close;
-        let content_type = answer.content_type.as_deref();
-        let length = answer.body.length();
-        let compressible = gzip::compressible(&self.conf.gzip, answer.status, content_type, length);
-        let compressed = self.gzip && compressible;
-        let length = length.filter(|_| !compressed);
-        let chunked = length.is_none() && !self.http10 && !self.head_only;
-        let keep_alive = keep_alive && (chunked || length.is_some() || self.head_only);
+        let keep_alive = keep_alive && (chunked || length.is_some() || bodiless);
         let mut head = Head::new(answer.status, answer.phrase);
         let core = &self.conf.core;
         head.line("Server", if core.server_tokens { SERVER } else { "encke" });
         head.line("Date", date::format(date::now()));
-        let content_type =
-            answer.content_type.as_deref().filter(|kind| !kind.is_empty() && answer.status != 204);
-        if let Some(content_type) = content_type {
-            head.line("Content-Type", self.with_charset(content_type));
+        if let Some(content_type) = self.content_type(&answer) {
+            head.line("Content-Type", content_type);
         }
         if let Some(length) = length.filter(|_| answer.status != 204) {
             head.line("Content-Length", length.to_string());
@@ -270,18 +372,63 @@ impl Responder {
         if let (true, Some(seconds)) = (keep_alive, core.keepalive_header) {
             head.line("Keep-Alive", format!("timeout={seconds}"));
         }
-        if self.conf.gzip.enabled && self.conf.gzip.vary && compressible {
+        if self.conf.gzip.vary && (answer.vary || (self.conf.gzip.enabled && compressible)) {
             head.line("Vary", "Accept-Encoding");
         }
-        self.further_headers(&mut head, &answer, compressed);
+        self.further_headers(&mut head, &answer, expires, compressed);
         if compressed {
             head.line("Content-Encoding", "gzip");
         }
-        let bodiless = self.head_only || matches!(answer.status, 204 | 304);
+        match &answer.ranges {
+            Ranges::Accepted if !compressed && !self.changes_length(&answer) => {
+                head.line("Accept-Ranges", "bytes");
+            }
+            Ranges::Content(range) if answer.status != 416 => head.line("Content-Range", range),
+            _ => {}
+        }
+        let status = answer.status;
+        let recoder = recoding.filter(|_| !bodiless).map(|recoding| Recoder::new(Arc::clone(recoding)));
         let body = if bodiless { Payload::default() } else { answer.body };
         let gzip = compressed.then_some(self.conf.gzip.level);
-        let body = frame(body, gzip, chunked && !bodiless);
-        Rendered { status: answer.status, head: head.finish(), body, keep_alive }
+        let last_chunk = chunked.then(|| self.last_chunk(status, &head.0));
+        let body = frame(body, recoder, gzip, last_chunk);
+        Rendered { status, head: head.finish(), body, keep_alive, pace: self.pace() }
+    }
+
+    /// `limit_rate` for this answer.
+    pub fn pace(&self) -> Option<Pace> {
+        self.own.as_ref().and_then(|own| own.pace)
+    }
+
+    fn compressible(&self, answer: &Answer) -> bool {
+        let (kind, length) = (answer.content_type.as_deref(), answer.body.length());
+        !answer.is_encoded() && gzip::compressible(&self.conf.gzip, answer.status, kind, length)
+    }
+
+    /// Whether an answer will be compressed: then no ranges of it can be given.
+    pub fn compresses(&self, answer: &Answer) -> bool {
+        self.compressible(answer) && self.gives_gzip(answer, self.expires(answer).as_ref())
+    }
+
+    fn gives_gzip(&self, answer: &Answer, expires: Option<&Freshness>) -> bool {
+        match self.gzip {
+            Acceptance::Never => false,
+            Acceptance::Always => true,
+            Acceptance::Proxied => {
+                let added = self.added(answer.status, &[]);
+                let added = added.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cache-control"));
+                let own = expires.map(|freshness| Cow::Borrowed(freshness.cache_control.as_bytes()));
+                let control: Vec<_> = own.into_iter().chain(added.map(|(_, value)| value.clone())).collect();
+                let control = (!control.is_empty()).then(|| control.join(&b','));
+                let proxied = ProxiedAnswer {
+                    expires: expires.map(|freshness| freshness.expires.as_bytes()),
+                    cache_control: control.as_deref(),
+                    last_modified: self.sets(answer.status, "last-modified"),
+                    etag: answer.etag.is_some(),
+                };
+                gzip::proxied(&self.conf.gzip.proxied, &proxied)
+            }
+        }
     }
 
     /// The head of an answer whose body comes bit by bit, over a connection that serves nothing else afterwards.
@@ -307,129 +454,217 @@ impl Responder {
         if stream == StreamHead::Chunked {
             head.line("Transfer-Encoding", "chunked");
         }
-        self.further_headers(&mut head, answer, false);
+        self.further_headers(&mut head, answer, self.expires(answer), false);
         head.finish()
     }
 
     /// Headers of the handler, of `expires` and of `add_header`. One that `add_header` sets replaces a
     /// cross-origin header of ours: two of them make browsers refuse the answer.
-    fn further_headers(&self, head: &mut Head, answer: &Answer, compressed: bool) {
-        let plain = is_plain(answer.status);
+    fn further_headers(
+        &self,
+        head: &mut Head,
+        answer: &Answer,
+        expires: Option<Freshness>,
+        compressed: bool,
+    ) {
         let replaced = |name: &str| {
-            let mut rows = self.conf.headers.add.iter().filter(|row| plain || row.always);
-            name.starts_with("Access-Control-") && rows.any(|row| row.name.eq_ignore_ascii_case(name))
+            let starts_so = name.starts_with("Access-Control-") || name == "ETag";
+            starts_so && self.sets(answer.status, name)
         };
-        for (name, value) in &answer.headers {
+        let etag = answer.etag.iter().filter(|_| !answer.etag_written).map(|etag| ("ETag", etag));
+        let headers = answer.headers.iter().map(|(name, value)| (&**name, value));
+        for (name, value) in etag.chain(headers) {
             if !replaced(name) {
-                head.line(name, value);
+                head.line(name, weakened(name, value, compressed));
             }
         }
-        if plain {
-            self.expires(head, answer);
+        if let Some(Freshness { expires, cache_control }) = expires {
+            head.line("Expires", expires);
+            head.line("Cache-Control", cache_control);
+        }
+        if let (416, Ranges::Content(range)) = (answer.status, &answer.ranges) {
+            // nginx has added headers to the whole file already when it finds that there is no such range.
+            for (name, value) in self.added(200, &head.0) {
+                head.line(name, value);
+            }
+            head.line("Content-Range", range);
         }
         for (name, value) in self.added(answer.status, &head.0) {
-            if compressed && name.eq_ignore_ascii_case("etag") && value.starts_with(b"\"") {
-                // The compressed bytes are others.
-                head.line(name, [b"W/", &*value].concat());
-            } else {
-                head.line(name, value);
-            }
+            head.line(name, weakened(name, &value, compressed));
         }
         for (name, value) in self.own.iter().filter_map(|own| own.uid.as_ref()).flat_map(UidCookie::headers) {
             head.line(name, value);
         }
     }
 
-    /// What `add_header` adds to an answer that has this head so far; empty values are not sent.
-    fn added(&self, status: u16, head: &[u8]) -> Vec<(&str, Cow<'_, [u8]>)> {
-        let sent = Sent { status, ..Sent::default() };
-        let rows = self.conf.headers.add.iter().enumerate();
-        let fitting = rows.filter(|(_, row)| row.always || is_plain(status));
-        let values = fitting.filter_map(|(at, row)| {
-            let value = match row.value.as_literal() {
-                Some(bytes) => Cow::Borrowed(bytes),
-                None => {
-                    let pending = self.own.as_ref()?.added.iter().find(|(place, _)| *place == at);
-                    Cow::Owned(pending?.1.finish(&sent, head, write_value))
-                }
-            };
-            (!value.is_empty()).then_some((&*row.name, value))
-        });
-        values.collect()
+    /// Whether `add_header` sets this header of such an answer.
+    fn sets(&self, status: u16, name: &str) -> bool {
+        let plain = is_plain(status);
+        let mut rows = self.conf.headers.add.iter().filter(|row| plain || row.always);
+        rows.any(|row| row.name.eq_ignore_ascii_case(name))
     }
 
-    /// `add_header Last-Modified` replaces the answer's own, as in nginx.
+    /// What `add_header` adds to an answer that has this head so far; empty values are not sent.
+    fn added(&self, status: u16, head: &[u8]) -> Vec<(&str, Cow<'_, [u8]>)> {
+        let own = self.own.as_ref().map_or(&[][..], |own| &own.added);
+        values(&self.conf.headers.add, own, status, head)
+    }
+
+    fn has_trailers(&self, status: u16) -> bool {
+        self.conf.headers.trailers.iter().any(|row| row.always || is_plain(status))
+    }
+
+    /// The end of a body in chunks, with what `add_trailer` adds to an answer that has this head.
+    fn last_chunk(&self, status: u16, head: &[u8]) -> Bytes {
+        let own = self.own.as_ref().map_or(&[][..], |own| &own.trailers);
+        let mut last = Head(b"0\r\n".to_vec());
+        for (name, value) in values(&self.conf.headers.trailers, own, status, head) {
+            last.line(name, value);
+        }
+        last.finish()
+    }
+
+    /// `add_header Last-Modified` replaces the answer's own, as in nginx. Error pages have none.
     fn last_modified(&self, head: &mut Head, answer: &Answer) {
-        let plain = is_plain(answer.status);
-        let mut rows = self.conf.headers.add.iter().filter(|row| plain || row.always);
-        let replaced = rows.any(|row| row.name.eq_ignore_ascii_case("last-modified"));
-        if let Some(seconds) = answer.last_modified.filter(|_| !replaced) {
+        let sent = matches!(answer.status, 200 | 206 | 304) && !self.sets(answer.status, "last-modified");
+        if let Some(seconds) = answer.last_modified.filter(|_| sent) {
             head.line("Last-Modified", date::format(seconds));
         }
     }
 
-    fn expires(&self, head: &mut Head, answer: &Answer) {
-        let now = date::now();
-        let seconds = match self.expires_value(answer.status, &head.0) {
-            Expires::Off => return,
-            Expires::Epoch => {
-                head.line("Expires", "Thu, 01 Jan 1970 00:00:01 GMT");
-                head.line("Cache-Control", "no-cache");
-                return;
+    /// What `expires` says of an answer.
+    fn expires(&self, answer: &Answer) -> Option<Freshness> {
+        if !is_plain(answer.status) {
+            return None;
+        }
+        let expires = match &self.conf.headers.expires {
+            ExpiresSetting::Fixed(expires) => *expires,
+            ExpiresSetting::Variable { modified, .. } => {
+                let sent = Sent { status: answer.status, ..Sent::default() };
+                // What a value may depend on of what is still to be written.
+                let mut head = Head::new(answer.status, answer.phrase);
+                if let Some(content_type) = self.content_type(answer) {
+                    head.line("Content-Type", content_type);
+                }
+                self.last_modified(&mut head, answer);
+                let value = self.own.as_ref()?.expires.as_ref()?.finish(&sent, &head.0, write_value);
+                Expires::parse(&value, *modified).ok()?
             }
-            Expires::Max => {
-                head.line("Expires", "Thu, 31 Dec 2037 23:55:55 GMT");
-                head.line("Cache-Control", "max-age=315360000");
-                return;
-            }
-            Expires::In(seconds) => seconds,
-            Expires::Modified(seconds) => {
-                answer.last_modified.map_or(seconds, |modified| modified + seconds - now)
-            }
-            Expires::At(time) => date::until_local_time(time),
         };
-        head.line("Expires", date::format(now + seconds));
-        if seconds < 0 {
-            head.line("Cache-Control", "no-cache");
-        } else {
-            head.line("Cache-Control", format!("max-age={seconds}"));
-        }
+        Freshness::new(expires, answer.last_modified)
     }
 
-    /// What `expires` comes to; a value that is none sends nothing.
-    fn expires_value(&self, status: u16, head: &[u8]) -> Expires {
-        match (&self.conf.headers.expires, self.own.as_ref().and_then(|own| own.expires.as_ref())) {
-            (ExpiresConf::Fixed(expires), _) => *expires,
-            (ExpiresConf::Computed { modified, .. }, Some(pending)) => {
-                let text = pending.finish(&Sent { status, ..Sent::default() }, head, write_value);
-                parse_expires(&text, *modified).unwrap_or_default()
-            }
-            (ExpiresConf::Computed { .. }, None) => Expires::Off,
-        }
+    /// `Content-Type` with its charset.
+    fn content_type<'a>(&self, answer: &'a Answer) -> Option<Cow<'a, [u8]>> {
+        let kind = answer.content_type.as_deref()?;
+        let sent = !kind.is_empty() && answer.status != 204;
+        // Of redirects, Netscape 4 took the charset for that of the next page.
+        let charset = self.charset(kind).filter(|_| !matches!(answer.status, 301 | 302));
+        sent.then(|| match charset {
+            Some(name) => Cow::Owned([kind, b"; charset=", &*name].concat()),
+            None => Cow::Borrowed(kind),
+        })
     }
 
-    fn with_charset<'a>(&self, content_type: &'a [u8]) -> Cow<'a, [u8]> {
+    /// How an answer's text is converted, if it is.
+    fn recoding(&self, answer: &Answer) -> Option<&Arc<Recoding>> {
+        let recoding = self.conf.charset.recoding.as_ref()?;
+        let named = answer.content_type.as_deref().is_some_and(|kind| self.charset(kind).is_some());
+        (named && !answer.is_encoded() && !matches!(answer.status, 301 | 302)).then_some(recoding)
+    }
+
+    /// Whether an answer's text is converted to one of another length: then no ranges of it can be given.
+    pub fn changes_length(&self, answer: &Answer) -> bool {
+        self.recoding(answer).is_some_and(|recoding| !recode::keeps_length(recoding))
+    }
+
+    /// The charset that is added to a type.
+    pub fn charset(&self, content_type: &[u8]) -> Option<Cow<'_, [u8]>> {
         let charset = &self.conf.charset;
+        let name = match charset.charset.as_ref()?.as_literal() {
+            Some(name) => name,
+            None => self.own.as_ref()?.charset.as_deref()?,
+        };
         let has_parameter = content_type.to_ascii_lowercase().windows(8).any(|window| window == b"charset=");
-        match &charset.charset {
-            Some(name) if !has_parameter && gzip::has_type(&charset.types, content_type) => {
-                Cow::Owned([content_type, b"; charset=", name.as_bytes()].concat())
-            }
-            _ => Cow::Borrowed(content_type),
-        }
+        let added = !name.is_empty() && !has_parameter && gzip::has_type(&charset.types, content_type);
+        added.then_some(Cow::Borrowed(name))
     }
 }
 
+/// What `expires` adds to an answer.
+struct Freshness {
+    expires: String,
+    cache_control: String,
+}
+
+impl Freshness {
+    fn new(expires: Expires, last_modified: Option<i64>) -> Option<Self> {
+        let now = date::now();
+        let fixed = |expires: &str, cache_control: &str| {
+            Some(Self { expires: expires.to_owned(), cache_control: cache_control.to_owned() })
+        };
+        let seconds = match expires {
+            Expires::Off => return None,
+            Expires::Epoch => return fixed("Thu, 01 Jan 1970 00:00:01 GMT", "no-cache"),
+            Expires::Max => return fixed("Thu, 31 Dec 2037 23:55:55 GMT", "max-age=315360000"),
+            Expires::In(seconds) => seconds,
+            Expires::Modified(seconds) => last_modified.map_or(seconds, |modified| modified + seconds - now),
+            Expires::At(time) => date::until_local_time(time),
+        };
+        let age = if seconds < 0 { "no-cache".to_owned() } else { format!("max-age={seconds}") };
+        fixed(&date::format(now.saturating_add(seconds)), &age)
+    }
+}
+
+/// Values of `add_header` or `add_trailer` for an answer that has this head so far; empty ones are not sent.
+fn values<'a>(
+    rows: &'a [AddHeader],
+    own: &'a [OwnValue],
+    status: u16,
+    head: &[u8],
+) -> Vec<(&'a str, Cow<'a, [u8]>)> {
+    let sent = Sent { status, ..Sent::default() };
+    let fitting = rows.iter().enumerate().filter(|(_, row)| row.always || is_plain(status));
+    let values = fitting.filter_map(|(at, row)| {
+        let value = match row.value.as_literal() {
+            Some(bytes) => Cow::Borrowed(bytes),
+            None => {
+                let pending = own.iter().find(|(place, _)| *place == at);
+                Cow::Owned(pending?.1.finish(&sent, head, write_value))
+            }
+        };
+        (!value.is_empty()).then_some((&*row.name, value))
+    });
+    values.collect()
+}
+
+/// A header of an answer; the ETag of a compressed one is weak, since its bytes are others.
+fn weakened<'a>(name: &str, value: &'a [u8], compressed: bool) -> Cow<'a, [u8]> {
+    if compressed && name.eq_ignore_ascii_case("etag") && value.starts_with(b"\"") {
+        return Cow::Owned([b"W/", value].concat());
+    }
+    Cow::Borrowed(value)
+}
+
 /// Compresses and frames what is in memory; what is not has that before it.
-fn frame(body: Payload, gzip: Option<u32>, chunked: bool) -> Framed {
+fn frame(body: Payload, recoder: Option<Recoder>, gzip: Option<u32>, last_chunk: Option<Bytes>) -> Framed {
     match body {
-        Payload::Pieces(pieces) => Framed::Pieces { pieces, gzip, chunked },
+        Payload::Pieces(pieces) => Framed::Pieces { pieces, recoder, gzip, last_chunk },
+        Payload::Source(source) => Framed::Pieces { pieces: Pieces::all(source), recoder, gzip, last_chunk },
         Payload::Whole(bytes) => {
+            let bytes = match recoder {
+                Some(mut recoder) => [recoder.feed(&bytes), recoder.finish()].concat().into(),
+                None => bytes,
+            };
             let bytes = match gzip {
                 Some(level) if !bytes.is_empty() => gzip::compress(&bytes, level),
                 _ => bytes,
             };
-            Framed::Whole(if chunked { [&chunk(&bytes)[..], LAST_CHUNK].concat().into() } else { bytes })
+            Framed::Whole(match last_chunk {
+                Some(last) if bytes.is_empty() => last,
+                Some(last) => [&chunk(&bytes)[..], &last].concat().into(),
+                None => bytes,
+            })
         }
     }
 }
@@ -438,9 +673,6 @@ fn frame(body: Payload, gzip: Option<u32>, chunked: bool) -> Framed {
 pub fn chunk(bytes: &[u8]) -> Bytes {
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat().into()
 }
-
-/// What ends a body in chunks.
-pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Statuses that get `expires`, and every `add_header`.
 fn is_plain(status: u16) -> bool {
@@ -477,76 +709,4 @@ impl Head {
         self.0.extend_from_slice(b"\r\n");
         self.0.into()
     }
-}
-
-/// nginx's reason phrase; empty for codes it has none for.
-pub fn reason(status: u16) -> &'static str {
-    match status {
-        101 => "Switching Protocols",
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        206 => "Partial Content",
-        301 => "Moved Permanently",
-        302 => "Moved Temporarily",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Not Allowed",
-        406 => "Not Acceptable",
-        408 => "Request Time-out",
-        409 => "Conflict",
-        410 => "Gone",
-        411 => "Length Required",
-        412 => "Precondition Failed",
-        413 => "Request Entity Too Large",
-        414 => "Request-URI Too Large",
-        415 => "Unsupported Media Type",
-        416 => "Requested Range Not Satisfiable",
-        421 => "Misdirected Request",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Temporarily Unavailable",
-        504 => "Gateway Time-out",
-        505 => "HTTP Version Not Supported",
-        507 => "Insufficient Storage",
-        _ => "",
-    }
-}
-
-/// nginx's page for a status; empty where it has none.
-pub fn error_page(status: u16, server_tokens: bool) -> String {
-    let server = if server_tokens { SERVER } else { "encke" };
-    let (title, heading, detail) = match status {
-        302 => ("302 Found".to_owned(), None, None),
-        401 => ("401 Authorization Required".to_owned(), None, None),
-        301 | 303 | 307 | 308 | 400 | 402..=406 | 408..=416 | 421 | 429 | 500..=505 | 507 => {
-            (format!("{status} {}", reason(status)), None, None)
-        }
-        494..=497 => {
-            let detail = match status {
-                494 => "Request Header Or Cookie Too Large",
-                495 => "The SSL certificate error",
-                496 => "No required SSL certificate was sent",
-                _ => "The plain HTTP request was sent to HTTPS port",
-            };
-            (format!("400 {detail}"), Some("400 Bad Request"), Some(detail))
-        }
-        _ => return String::new(),
-    };
-    let heading = heading.unwrap_or(&title);
-    let detail = detail.map_or_else(String::new, |detail| format!("<center>{detail}</center>\r\n"));
-    format!(
-        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{heading}</h1></center>\r\n{detail}\
-         <hr><center>{server}</center>\r\n</body>\r\n</html>\r\n"
-    )
 }

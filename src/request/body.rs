@@ -1,9 +1,11 @@
 //! Reading a request's body.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
@@ -47,7 +49,8 @@ impl RequestBody {
         }
     }
 
-    fn take_unread(&self) -> Option<Body> {
+    /// Takes the body, if nobody read it.
+    pub fn take_unread(&self) -> Option<Body> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::take(&mut *state) {
             State::Unread(body) => Some(body),
@@ -56,6 +59,16 @@ impl RequestBody {
                 None
             }
         }
+    }
+
+    /// Whether nobody has read it, be there any or not.
+    pub fn is_untouched(&self) -> bool {
+        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Unread(_))
+    }
+
+    /// Whether some of it is still to come.
+    pub fn is_unread(&self) -> bool {
+        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Unread(body) if !body.is_end_stream())
     }
 
     fn replace(&self, state: State) -> State {
@@ -101,6 +114,39 @@ async fn receive(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
         return Ok(first);
     }
     Ok([&first[..], &rest[..]].concat().into())
+}
+
+/// How often a body is asked again for what has come of it already: it is on its way from the connection.
+const ASKED_AGAIN: usize = 3;
+
+/// How much of a body is dropped before the answer: somebody who sends without end is answered, too.
+const MOST_EARLY: u64 = 64 * 1024;
+
+/// Drops what has already come of a body that nobody wants; true if that was all of it. The rest may come after the
+/// answer.
+///
+/// # Errors
+/// 400 for what is no chunk.
+pub async fn discard_early(ctx: &RequestCtx) -> Result<bool, Answer> {
+    let Some(mut body) = ctx.body.take_unread() else { return Ok(true) };
+    let (mut asked, mut dropped) = (0, 0);
+    while asked <= ASKED_AGAIN && dropped <= MOST_EARLY {
+        let frame = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+        match frame {
+            Poll::Ready(None) => return Ok(true),
+            Poll::Ready(Some(Ok(frame))) => {
+                dropped += frame.data_ref().map_or(0, |data| length_of(data));
+                asked = 0;
+            }
+            Poll::Ready(Some(Err(_))) => return Err(broken()),
+            Poll::Pending => {
+                asked += 1;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    ctx.body.replace(State::Unread(body));
+    Ok(false)
 }
 
 /// Reads a body that nobody wants, within the limits of one that is wanted.
@@ -149,7 +195,7 @@ async fn next(ctx: &RequestCtx, body: &mut Body) -> Result<Option<Bytes>, Answer
             // Not a chunk where one was due.
             Some(Err(_)) => {
                 ctx.log(Severity::Error, "client sent invalid chunked body");
-                return Err(Answer { close: true, ..Answer::error(400) });
+                return Err(broken());
             }
         }
     }
@@ -169,6 +215,10 @@ fn has_ended(error: &axum::Error) -> bool {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     let mut failures = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     failures.any(|failure| matches!(failure.kind(), UnexpectedEof | ConnectionReset | BrokenPipe))
+}
+
+fn broken() -> Answer {
+    Answer { close: true, ..Answer::error(400) }
 }
 
 fn length_of(data: &[u8]) -> u64 {

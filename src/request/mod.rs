@@ -10,12 +10,18 @@ pub mod evaluation;
 pub mod forwarded;
 pub mod gzip;
 pub mod late;
+pub mod limits;
 pub mod log_line;
+pub mod pace;
+pub mod pages;
+pub mod path;
 pub mod payload;
+pub mod recode;
 mod referer;
 pub mod rewrite;
 mod secure_link;
 pub mod uri;
+mod user_agent;
 pub mod userid;
 pub mod values;
 pub mod vars;
@@ -27,6 +33,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
 
@@ -36,6 +44,7 @@ use crate::store::Store;
 
 use self::body::RequestBody;
 use self::channel_facts::ChannelFacts;
+use self::limits::Limits;
 use self::userid::UidState;
 use self::values::Values;
 
@@ -66,6 +75,30 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The address for people and variables: without the port.
+    pub fn address_text(&self) -> String {
+        self.ip().map_or_else(|| "unix:".to_owned(), |ip| ip.to_string())
+    }
+
+    /// Address and port for people.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Inet(address) => address.to_string(),
+            Self::Unix => "unix:".to_owned(),
+        }
+    }
+}
+
+/// What a proxy said of the client, by the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proxied {
+    /// The client.
+    pub source: SocketAddr,
+    /// Where the client connected to.
+    pub destination: SocketAddr,
+}
+
 /// What is known of a connection for as long as it lives.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -75,6 +108,8 @@ pub struct Connection {
     pub remote: Endpoint,
     /// Where the connection came in.
     pub local: Endpoint,
+    /// What a proxy said of the client, if one did.
+    pub proxied: Option<Proxied>,
     /// When it was accepted.
     pub accepted: Instant,
 }
@@ -90,6 +125,12 @@ pub struct RequestCtx {
     pub conf: Arc<LocationConf>,
     /// Its connection.
     pub connection: Arc<Connection>,
+    /// The client: its connection's remote end, or whom a trusted proxy names (`set_real_ip_from`).
+    pub remote: Endpoint,
+    /// A proxy has named the client.
+    pub remote_replaced: bool,
+    /// What limits decided, and what it holds for them.
+    pub limits: Arc<Limits>,
     /// Which request of its connection it is, from 1.
     pub number: u64,
     /// The request line as it came.
@@ -126,6 +167,10 @@ pub struct RequestCtx {
     pub error_status: u16,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
+    /// `rewrite ... break` changed the URI in its location: an alias no longer fits it.
+    pub rewritten_in_place: bool,
+    /// `try_files` found a file behind the alias of a regular expression: the URI stands behind that now.
+    pub uri_behind_alias: bool,
     /// How often it may still be sent to another URI or location.
     pub uri_changes: u8,
     /// Whether some of it came together with the request before: `$pipe`.
@@ -139,7 +184,7 @@ pub struct RequestCtx {
     /// Whether the connection may serve another request after this one.
     pub keep_alive: bool,
     /// User and password of Basic authentication, decoded on first use.
-    pub credentials: OnceLock<Option<(String, String)>>,
+    pub credentials: OnceLock<Option<Credentials>>,
     /// `$request_id`, made on first use.
     pub id: OnceLock<String>,
     /// When its first bytes were seen.
@@ -162,7 +207,11 @@ impl RequestCtx {
     /// Whether the connection stays open after the answer, by what is known of the request.
     pub fn keeps_alive(&self) -> bool {
         let core = &self.conf.core;
-        self.keep_alive && !core.keepalive_timeout.is_zero() && self.number < core.keepalive_requests
+        self.keep_alive
+            && !core.keepalive_timeout.is_zero()
+            && self.number < core.keepalive_requests
+            && self.connection.accepted.elapsed() <= self.conf.connection.keepalive_time
+            && !user_agent::is_not_kept(self)
     }
 
     /// Whether the request is HTTP/1.0.
@@ -198,10 +247,7 @@ impl RequestCtx {
 
     /// What nginx appends to an error line about a request, in the bytes that came.
     fn error_context(&self, has_headers: bool) -> Vec<u8> {
-        let client = match &self.connection.remote {
-            Endpoint::Inet(address) => address.ip().to_string(),
-            Endpoint::Unix => "unix:".to_owned(),
-        };
+        let client = self.remote.address_text();
         let mut text = format!(", client: {client}, server: {}", self.server().name).into_bytes();
         let mut quote = |name: &str, value: &[u8]| {
             text.extend_from_slice(&[b", ", name.as_bytes(), b": \"", value, b"\""].concat());
@@ -230,20 +276,28 @@ impl RequestCtx {
     }
 
     /// User name and password of a `Basic` authorization, if the request has one.
-    pub fn credentials(&self) -> Option<&(String, String)> {
+    pub fn credentials(&self) -> Option<&Credentials> {
         self.credentials.get_or_init(|| basic_credentials(self.header("authorization")?)).as_ref()
     }
 }
 
-/// Decodes `Basic BASE64(user:password)`.
-fn basic_credentials(header: &[u8]) -> Option<(String, String)> {
-    let text = std::str::from_utf8(header).ok()?;
-    let (scheme, encoded) = text.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
+/// A user's name and password, as they came.
+pub type Credentials = (Box<[u8]>, Box<[u8]>);
+
+/// Decodes `Basic BASE64(user:password)`. As in nginx, padding may be missing, and nothing behind it counts.
+fn basic_credentials(header: &[u8]) -> Option<Credentials> {
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true);
+    const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+    let (scheme, encoded) = header.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
     }
-    let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded.trim()).ok()?;
-    let decoded = String::from_utf8(decoded).ok()?;
-    let (user, password) = decoded.split_once(':')?;
-    (!user.is_empty()).then(|| (user.to_owned(), password.to_owned()))
+    let encoded = encoded.trim_ascii_start().split(|byte| *byte == b'=').next()?;
+    let mut user = BASE64.decode(encoded).ok()?;
+    let colon = user.iter().position(|byte| *byte == b':').filter(|at| *at > 0)?;
+    let password = user.split_off(colon + 1);
+    user.truncate(colon);
+    Some((user.into(), password.into()))
 }

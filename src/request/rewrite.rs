@@ -67,12 +67,12 @@ impl RequestCtx {
                     self.values.set(*variable, Some(value.into()));
                     Step::Next
                 }
-                Instruction::SetLimitRate(value) => {
-                    self.set_limit_rate(value);
-                    Step::Next
-                }
                 Instruction::SetArgs(value) => {
                     self.args = self.render(value).into();
+                    Step::Next
+                }
+                Instruction::SetLimitRate(value) => {
+                    self.set_limit_rate(value);
                     Step::Next
                 }
                 Instruction::If { condition, body, conf } => {
@@ -184,7 +184,10 @@ impl RequestCtx {
         self.args = args.into();
         match rewrite.flag {
             RewriteFlag::Last => Step::Leave(Outcome::Search),
-            RewriteFlag::Break => Step::Leave(Outcome::Continue),
+            RewriteFlag::Break => {
+                self.rewritten_in_place = true;
+                Step::Leave(Outcome::Continue)
+            }
             _ => {
                 run.changed = true;
                 Step::Next
@@ -224,10 +227,11 @@ impl RequestCtx {
             }
             (status, Some(text)) => {
                 let content_type = self.content_type_of_uri();
-                Outcome::Answer(Box::new(Answer::text(status, content_type, text)))
+                Outcome::Answer(Box::new(conditional(Answer::text(status, content_type, text))))
             }
             (status @ ..400, None) => {
-                Outcome::Answer(Box::new(Answer::text(status, self.content_type_of_uri(), Vec::new())))
+                let answer = Answer::text(status, self.content_type_of_uri(), Vec::new());
+                Outcome::Answer(Box::new(conditional(answer)))
             }
             (status, None) => Outcome::Answer(Box::new(Answer::error(status))),
         }
@@ -242,6 +246,11 @@ impl RequestCtx {
         let known = extension.and_then(|extension| self.conf.core.types.get(&*extension));
         known.unwrap_or(&self.conf.core.default_type).clone()
     }
+}
+
+/// The same, if the request's conditions allow it.
+fn conditional(answer: Answer) -> Answer {
+    Answer { conditional: true, ..answer }
 }
 
 type Escape = fn(&[u8], &mut Vec<u8>);

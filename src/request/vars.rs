@@ -9,9 +9,11 @@ use crate::config::builtin::Builtin;
 use crate::config::template::Template;
 use crate::config::variable::Variable;
 use crate::log::local_time;
+use crate::metrics;
 
 use super::answer::Sent;
 use super::evaluation::{AnswerSoFar, Evaluation};
+use super::limits::LimitStatus;
 use super::{Endpoint, RequestCtx};
 
 /// The version of nginx whose behaviour is followed: `$nginx_version`.
@@ -91,19 +93,20 @@ impl RequestCtx {
         let connection = &self.connection;
         let text = |value: String| Some(Cow::Owned(value.into_bytes()));
         match builtin {
-            B::DocumentUri | B::Uri | B::RequestMethod | B::RequestUri | B::ServerProtocol
-                if self.unreadable =>
-            {
-                None
-            }
+            B::RequestMethod | B::RequestUri | B::ServerProtocol if self.unreadable => None,
+            B::DocumentUri | B::Uri if self.unreadable && self.uri.is_empty() => None,
             B::Args | B::QueryString => (!self.args.is_empty()).then_some(Cow::Borrowed(&*self.args)),
-            B::BinaryRemoteAddr => Some(Cow::Owned(match connection.remote.ip() {
+            B::BinaryRemoteAddr => Some(Cow::Owned(match self.remote.ip() {
                 Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
                 Some(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
                 None => b"unix:".to_vec(),
             })),
             B::Connection => text(connection.serial.to_string()),
             B::ConnectionRequests => text(self.number.to_string()),
+            B::ConnectionsActive => text(metrics::connections().active.to_string()),
+            B::ConnectionsReading => text(metrics::connections().reading.to_string()),
+            B::ConnectionsWaiting => text(metrics::connections().waiting.to_string()),
+            B::ConnectionsWriting => text(metrics::connections().writing.to_string()),
             B::ContentLength => self.header("content-length").map(Cow::Borrowed),
             B::ContentType => self.header("content-type").map(Cow::Borrowed),
             B::DocumentUri | B::Uri => Some(Cow::Borrowed(&self.uri)),
@@ -118,9 +121,9 @@ impl RequestCtx {
             B::NginxVersion => Some(Cow::Borrowed(NGINX_VERSION.as_bytes())),
             B::Pid => text(std::process::id().to_string()),
             B::Pipe => Some(Cow::Borrowed(if self.pipelined { b"p" } else { b"." })),
-            B::RemoteAddr => text(address_text(&connection.remote)),
-            B::RemotePort => text(connection.remote.port().map_or_else(String::new, |port| port.to_string())),
-            B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(user.as_bytes())),
+            B::RemoteAddr => text(self.remote.address_text()),
+            B::RemotePort => text(port_text(&self.remote)),
+            B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(&**user)),
             B::Request => Some(Cow::Borrowed(&self.line)),
             B::RequestBody => self.body.short().map(|body| Cow::Owned(body.to_vec())),
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
@@ -130,9 +133,9 @@ impl RequestCtx {
             B::RequestMethod => Some(Cow::Borrowed(self.method.as_str().as_bytes())),
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
-            B::ServerAddr => text(address_text(&connection.local)),
+            B::ServerAddr => text(connection.local.address_text()),
             B::ServerName => Some(Cow::Borrowed(self.server().name.as_bytes())),
-            B::ServerPort => text(connection.local.port().map_or_else(String::new, |port| port.to_string())),
+            B::ServerPort => text(port_text(&connection.local)),
             B::ServerProtocol => {
                 Some(Cow::Borrowed(if self.is_http10() { b"HTTP/1.0" } else { b"HTTP/1.1" }))
             }
@@ -141,7 +144,7 @@ impl RequestCtx {
                 if !value.is_empty() {
                     value.extend_from_slice(b", ");
                 }
-                value.extend_from_slice(address_text(&connection.remote).as_bytes());
+                value.extend_from_slice(self.remote.address_text().as_bytes());
                 Some(Cow::Owned(value))
             }
             B::NchanVersion => Some(Cow::Borrowed(NCHAN_VERSION.as_bytes())),
@@ -178,11 +181,17 @@ impl RequestCtx {
             | B::NchanStubStatusRedisUnhealthyUpstreams
             | B::NchanStubStatusTotalRedisCommandsSent => Some(Cow::Borrowed(b"0")),
             B::FastcgiScriptName => Some(Cow::Borrowed(&self.uri)),
-            B::RealipRemoteAddr => text(address_text(&connection.remote)),
-            B::RealipRemotePort => {
-                text(connection.remote.port().map_or_else(String::new, |port| port.to_string()))
-            }
-            B::DocumentRoot | B::RealpathRoot | B::RequestFilename => self.file_variable(builtin),
+            B::RealipRemoteAddr => text(connection.remote.address_text()),
+            B::RealipRemotePort => text(port_text(&connection.remote)),
+            B::LimitConnStatus => status_name(&self.limits.connections),
+            B::LimitReqStatus => status_name(&self.limits.requests),
+            B::ProxyProtocolAddr => text(connection.proxied?.source.ip().to_string()),
+            B::ProxyProtocolPort => text(connection.proxied?.source.port().to_string()),
+            B::ProxyProtocolServerAddr => text(connection.proxied?.destination.ip().to_string()),
+            B::ProxyProtocolServerPort => text(connection.proxied?.destination.port().to_string()),
+            B::DocumentRoot => Some(Cow::Owned(self.document_root())),
+            B::RealpathRoot => self.realpath_root().map(Cow::Owned),
+            B::RequestFilename => self.file_path().map(|file| Cow::Owned(file.path)),
             B::AncientBrowser => {
                 (!self.is_modern_browser()).then(|| Cow::Borrowed(&*self.conf.browser.ancient_value))
             }
@@ -212,11 +221,6 @@ impl RequestCtx {
             | B::DateLocal => late_value(builtin, None, self.started, self.connection.accepted),
         }
     }
-
-    /// `$document_root`, `$realpath_root`, `$request_filename`: there are no files yet.
-    fn file_variable(&self, _: Builtin) -> Option<Cow<'_, [u8]>> {
-        None
-    }
 }
 
 /// The value of a variable that is settled once the answer is known, or that tells the time.
@@ -244,12 +248,17 @@ pub fn late_value(
     }
 }
 
+fn status_name(status: &std::sync::OnceLock<LimitStatus>) -> Option<Cow<'_, [u8]>> {
+    status.get().map(|status| Cow::Borrowed(status.name().as_bytes()))
+}
+
 fn seconds(duration: Duration) -> String {
     format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
 }
 
-fn address_text(endpoint: &Endpoint) -> String {
-    endpoint.ip().map_or_else(|| "unix:".to_owned(), |ip| ip.to_string())
+/// Empty where there is none, or where a proxy named an address without one.
+fn port_text(endpoint: &Endpoint) -> String {
+    endpoint.port().filter(|port| *port > 0).map_or_else(String::new, |port| port.to_string())
 }
 
 fn split_at_byte(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {

@@ -1,5 +1,7 @@
 //! One channel: its history, and the count of those who wait.
 
+mod image;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,6 +10,8 @@ use super::budget::{Budget, Claim, allocation};
 use super::group::{Group, GroupLimit, Membership};
 use super::message::ARC_HEADER;
 use super::{Batch, ChannelId, ChannelInfo, ChannelKey, Message, Position, Ticket, WorkerId};
+
+pub use image::ChannelImage;
 
 /// Stands for "never" among monotonic milliseconds, and for "not listed" in [`Listed`].
 pub(super) const NEVER: u64 = u64::MAX;

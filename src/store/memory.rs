@@ -1,5 +1,7 @@
 //! The store: all channels in the memory of this process.
 
+mod handover;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use super::{
     GroupLimits, Mailbox, Message, Mode, OutOfMemory, Publish, Refusal, Subscribe, Subscribed, Subscription,
     Ticket,
 };
+
+pub use handover::{MessageImage, Piece};
 
 /// A power of two, several times the threads of a large machine, so that two rarely want the same lock.
 const SHARDS: usize = 64;

@@ -37,11 +37,12 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
+pub use channel::ChannelImage;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use event::{ChannelId, Event, Mailbox, Ticket, WorkerId};
 pub use group::{Accounting, GroupInfo, GroupLimit, GroupLimits};
 pub use key::ChannelKey;
-pub use memory::{Store, Usage};
+pub use memory::{MessageImage, Piece, Store, Usage};
 pub use message::{Message, MessageBody};
 pub use request::{
     Batch, ChannelInfo, Concurrency, Mode, OutOfMemory, Position, Publish, Refusal, Subscribe, Subscribed,

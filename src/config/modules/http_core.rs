@@ -49,14 +49,6 @@ const DIRECTIVES: &[Directive] = &[
         "The type of answers whose extension is in no `types`. Messages keep the type they were published with.",
         |b, call| call.fill(&mut b.block().conf.core.default_type, |call| Ok(call.arg(0).into())),
     ),
-    done(
-        "log_not_found",
-        HSL,
-        ONE,
-        "on",
-        "Whether a file that is not found is worth a line of the error log. (No files are served yet.)",
-        |b, call| call.fill(&mut b.block().conf.log.not_found, Call::flag),
-    ),
     done("types", HSL, NONE.block(), "", "Types of answers by extension: `text/html html htm;`.", types),
     done(
         "client_max_body_size",

@@ -24,7 +24,6 @@ draft! {
         access: Vec<Arc<AccessLog>>,
         file_cache: Option<LogFileCache>,
         error: Vec<ErrorLog>,
-        not_found: bool,
         rewrite: bool,
         uninitialized: bool,
     }
@@ -310,7 +309,6 @@ impl LogDraft {
             access: self.access.clone().unwrap_or_default(),
             file_cache: self.file_cache.flatten(),
             error: self.error.clone().unwrap_or_else(|| main.to_vec()),
-            not_found: self.not_found.unwrap_or(true),
             rewrite: self.rewrite.unwrap_or(false),
             uninitialized: self.uninitialized.unwrap_or(true),
         }

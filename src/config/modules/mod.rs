@@ -6,25 +6,33 @@ pub mod auth_basic;
 pub mod browser;
 pub mod catalogue;
 pub mod charset;
+pub mod connections;
 pub mod core;
 pub mod encke;
+pub mod files;
 pub mod geo;
 pub mod gzip;
 pub mod headers;
 pub mod http_core;
+pub mod limit_conn;
+pub mod limit_req;
 pub mod listen;
 pub mod location;
 pub mod log;
 pub mod map;
 pub mod nchan;
+pub mod output;
 pub mod push;
 pub mod push_names;
+pub mod realip;
 pub mod referer;
 pub mod rewrite;
 pub mod secure_link;
 pub mod server_name;
 pub mod split_clients;
+pub mod status;
 pub mod userid;
+pub mod zones;
 
 use encke_parser::{Body, Directive as Node};
 
@@ -50,11 +58,23 @@ pub fn all() -> impl Iterator<Item = &'static Module> {
 const MODULES: &[Module] = &[
     core::MODULE,
     http_core::MODULE,
+    connections::MODULE,
     listen::MODULE,
     location::MODULE,
     rewrite::MODULE,
     access::MODULE,
     auth_basic::MODULE,
+    limit_conn::MODULE,
+    limit_req::MODULE,
+    realip::MODULE,
+    status::MODULE,
+    files::CORE,
+    files::TRY_FILES,
+    files::INDEX,
+    files::AUTOINDEX,
+    files::RANDOM_INDEX,
+    files::EMPTY_GIF,
+    output::MODULE,
     headers::MODULE,
     log::MODULE,
     charset::MODULE,
@@ -66,6 +86,7 @@ const MODULES: &[Module] = &[
     referer::MODULE,
     secure_link::MODULE,
     userid::MODULE,
+    files::GZIP_STATIC,
     push::MODULE,
     push_names::MODULE,
     nchan::ROLES,

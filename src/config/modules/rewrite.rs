@@ -89,13 +89,7 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let instruction = match builtin::find(&name).map(|row| row.variable) {
         Some(Builtin::Args) => Instruction::SetArgs(b.template(call, 1)?),
-        Some(Builtin::LimitRate) => {
-            b.warn(
-                call,
-                "\"set $limit_rate\" has no effect here: Encke does not limit the rate of answers yet",
-            );
-            Instruction::SetLimitRate(b.template(call, 1)?)
-        }
+        Some(Builtin::LimitRate) => Instruction::SetLimitRate(b.template(call, 1)?),
         None if matches!(name.as_bytes(), [b'1'..=b'9']) => {
             b.warn(
                 call,

@@ -4,6 +4,7 @@
 //! sockets are watched by one epoll instance of its own, so that a waiting subscriber costs neither a task nor a
 //! registration with tokio, and a delivery is one `writev` of bytes that all subscribers share.
 
+pub mod handover;
 mod lists;
 mod output;
 mod streaming;
@@ -23,15 +24,19 @@ use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
+use crate::config::model::{ConnectionConf, Lingering};
+use crate::metrics::{self, Stage, StageGauge};
 use crate::push::feed::LastFrame;
 use crate::push::longpoll::{LastAnswer, LongPoll};
 use crate::push::transport::Ending;
 use crate::push::waiting::{Waiting, What};
-use crate::request::answer::Sent;
+use crate::request::answer::{Rendered, Sent};
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::store::Event;
 
 use super::origin::Origin;
+use super::reuse::{self, Idle};
 use super::stream::{IdleStream, Stream};
 
 use self::lists::{Lists, Places};
@@ -41,9 +46,6 @@ use self::timers::{Timer, Timers};
 /// Most bytes read ahead from a client that sends while it waits: a few pipelined requests. What is beyond stays
 /// in the socket.
 const MOST_READAHEAD: usize = 64 * 1024;
-
-/// How long a closing connection's client may still send: nginx's `lingering_timeout`.
-const LINGERING: Duration = Duration::from_secs(5);
 
 /// Most connections looked at before other work of the worker gets its turn.
 const BATCH: usize = 1024;
@@ -56,6 +58,25 @@ pub struct Resumed {
     pub readahead: Bytes,
     /// The connection.
     pub origin: Origin,
+    /// An answer that is still to be sent: slowly, which is nothing for the parking.
+    pub paced: Option<Box<Paced>>,
+}
+
+/// An answer under `limit_rate`.
+#[derive(Debug)]
+pub struct Paced {
+    /// Its bytes.
+    pub rendered: Rendered,
+    /// Its lines in access logs.
+    pub log: Option<Box<PendingLog>>,
+    /// `send_timeout` of its location.
+    pub send_timeout: Duration,
+    /// `keepalive_timeout` of its location.
+    pub keepalive_timeout: Duration,
+    /// What else concerns the connection there.
+    pub connection: ConnectionConf,
+    /// What its request holds until it is sent.
+    pub limits: Option<Arc<Limits>>,
 }
 
 /// The parked connections of one worker.
@@ -67,6 +88,8 @@ pub struct Parking {
     serial: u64,
     waiting: usize,
     resumed: Vec<Resumed>,
+    /// Those that are idle, among others of the worker.
+    idle: Rc<RefCell<Idle>>,
     /// Told when an earlier deadline came up or a connection was resumed.
     wake: Rc<Notify>,
 }
@@ -80,6 +103,7 @@ struct Parked {
     /// Tells this life of the slot from others: timers and list links of earlier ones mean nothing.
     serial: u64,
     deadline: Option<Instant>,
+    gauge: StageGauge,
 }
 
 enum State {
@@ -88,7 +112,10 @@ enum State {
     /// For all messages.
     Streaming(Box<Streaming>),
     Writing(Box<Writing>),
-    Idle,
+    /// Leaves to be answered slowly, once its socket is here.
+    Paced(Box<Paced>),
+    /// With its seat among those that may be closed to make room.
+    Idle(Option<reuse::Key>),
     /// Our side is closed. What the client still sends is read and dropped: a socket closed with unread bytes is reset,
     /// and the reset may overtake the answer.
     Closing,
@@ -97,6 +124,7 @@ enum State {
 struct Waiter {
     poll: LongPoll,
     log: Option<Box<PendingLog>>,
+    limits: Option<Arc<Limits>>,
     places: Places,
 }
 
@@ -107,8 +135,22 @@ struct Writing {
     /// The head once more, for the log.
     head: Bytes,
     log: Option<Box<PendingLog>>,
+    /// Held until the answer is written.
+    _limits: Option<Arc<Limits>>,
     keepalive_timeout: Duration,
     send_timeout: Duration,
+    connection: ConnectionConf,
+    /// The socket did not take all of it at once.
+    slow: bool,
+    /// When the message was published that this is about.
+    published: Option<Instant>,
+}
+
+/// An event of the store, and when it came up if it is a message.
+#[derive(Clone, Copy)]
+struct News<'e> {
+    event: &'e Event,
+    published: Option<Instant>,
 }
 
 /// What became of an entry.
@@ -116,6 +158,8 @@ enum Fate {
     Stays,
     Leaves,
     Resumes,
+    /// Another process has it now.
+    HandedOver,
 }
 
 impl Parking {
@@ -123,7 +167,7 @@ impl Parking {
     ///
     /// # Errors
     /// When the system gives no epoll instance.
-    pub fn new() -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
+    pub fn new(idle: Rc<RefCell<Idle>>) -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
         let poll = mio::Poll::new()?;
         let parking = Self {
             registry: poll.registry().try_clone()?,
@@ -133,6 +177,7 @@ impl Parking {
             serial: 0,
             waiting: 0,
             resumed: Vec::new(),
+            idle,
             wake: Rc::default(),
         };
         Ok((Rc::new(RefCell::new(parking)), poll))
@@ -145,7 +190,7 @@ impl Parking {
 
     /// Takes a subscriber whose socket follows with [`Parking::adopt`]; until then an event is only noted.
     pub fn expect(&mut self, waiting: Waiting, origin: Origin) -> usize {
-        let Waiting { what, log, timeout } = waiting;
+        let Waiting { what, log, limits, timeout } = waiting;
         self.serial += 1;
         let serial = self.serial;
         let vacant = self.entries.vacant_entry();
@@ -153,17 +198,26 @@ impl Parking {
         let state = match what {
             What::Message(poll) => {
                 let places = self.lists.enter(poll.channels(), id);
-                State::Waiting(Waiter { poll: *poll, log, places })
+                State::Waiting(Waiter { poll: *poll, log, limits, places })
             }
             What::Stream(stream) => {
-                let mut streaming = Streaming::new(*stream, log, timeout);
+                let mut streaming = Streaming::new(*stream, log, limits, timeout);
                 streaming.places = self.lists.enter(streaming.feed.sources.ids(), id);
                 State::Streaming(Box::new(streaming))
             }
         };
         let is_stream = matches!(state, State::Streaming(_));
-        vacant.insert(Parked { stream: None, origin, state, readahead: Vec::new(), serial, deadline: None });
+        vacant.insert(Parked {
+            stream: None,
+            origin,
+            state,
+            readahead: Vec::new(),
+            serial,
+            deadline: None,
+            gauge: StageGauge::default(),
+        });
         self.waiting += 1;
+        metrics::count(|worker| worker.parked.add(1));
         if is_stream {
             self.follow(id, Next::Waits);
         } else {
@@ -183,6 +237,7 @@ impl Parking {
         let raw = stream.socket.as_raw_fd();
         entry.readahead.extend_from_slice(readahead);
         entry.stream = Some(stream);
+        entry.gauge.set(Stage::Writing);
         let registered = self.registry.register(&mut SourceFd(&raw), Token(id), Interest::READABLE);
         match &entry.state {
             _ if registered.is_err() => self.finish(id, Fate::Leaves),
@@ -191,7 +246,8 @@ impl Parking {
                 self.finish(id, fate);
             }
             State::Streaming(_) => self.stream_begins(id),
-            _ => {}
+            State::Paced(_) => self.finish(id, Fate::Resumes),
+            State::Waiting(_) | State::Idle(_) | State::Closing => {}
         }
     }
 
@@ -204,30 +260,51 @@ impl Parking {
         self.follow(id, next);
     }
 
-    /// Gives an event of the store to those whom it is for.
-    pub fn deliver(&mut self, event: &Event) {
+    /// Gives an event of the store, which came up at `since`, to those whom it is for.
+    pub fn deliver(&mut self, event: &Event, since: Instant) {
         let (mut last_answer, mut last_frame) = (LastAnswer::default(), LastFrame::default());
+        let is_message = matches!(event, Event::Message { .. });
+        let mut count: u64 = 0;
         // A list of its own: what is answered leaves the channel's.
         let ids: Vec<usize> = self.lists.of(event.channel()).collect();
         for id in ids {
             let Some(entry) = self.entries.get_mut(id) else { continue };
             match &mut entry.state {
                 State::Waiting(waiter) if waiter.poll.concerns(event) => {
-                    self.answer(id, &mut last_answer, Some(event));
+                    let news = News { event, published: is_message.then_some(since) };
+                    self.answer(id, &mut last_answer, Some(news));
                 }
                 State::Streaming(streaming) if streaming.feed.sources.concern(event) => {
                     let next = streaming.hear(event, entry.stream.as_ref(), &mut last_frame);
                     self.follow(id, next);
                 }
-                _ => {}
+                _ => continue,
             }
+            count += 1;
+        }
+        if is_message && count > 0 {
+            metrics::count(|worker| {
+                worker.delivered.add(u64::try_from(count).unwrap_or(u64::MAX));
+                worker.latency.observe(since.elapsed());
+            });
         }
     }
 
-    /// Closes every parked connection: waiting subscribers without an answer, as nginx's workers do.
+    /// Closes a connection that waits for its next request.
+    pub fn close_idle(&mut self, id: usize) {
+        if matches!(self.entries.get(id).map(|entry| &entry.state), Some(State::Idle(_))) {
+            self.finish(id, Fate::Leaves);
+        }
+    }
+
+    /// Closes every parked connection that is not just being answered: waiting subscribers without an answer, as
+    /// nginx's workers do.
     pub fn close_all(&mut self) {
         // One whose socket has yet to come would leave its place to somebody else.
-        let here = self.entries.iter().filter(|(_, entry)| entry.stream.is_some());
+        let here = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.stream.is_some() && !matches!(entry.state, State::Writing(_)));
         let ids: Vec<usize> = here.map(|(id, _)| id).collect();
         for id in ids {
             self.say_goodbye(id);
@@ -248,25 +325,49 @@ impl Parking {
     }
 
     /// Answers one waiter, for an event or because its time is over, and goes on with its connection.
-    fn answer(&mut self, id: usize, last: &mut LastAnswer, event: Option<&Event>) {
+    fn answer(&mut self, id: usize, last: &mut LastAnswer, news: Option<News<'_>>) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let State::Waiting(mut waiter) = std::mem::replace(&mut entry.state, State::Idle) else { return };
+        let State::Waiting(mut waiter) = std::mem::replace(&mut entry.state, State::Idle(None)) else {
+            return;
+        };
         self.lists.leave(waiter.poll.channels(), &waiter.places);
         self.waiting -= 1;
-        let rendered = waiter.poll.render(event, last);
+        metrics::count(|worker| worker.parked.subtract(1));
+        let rendered = waiter.poll.render(news.map(|news| news.event), last);
         // Its subscription ends before it hears of that: the next one needs the place.
-        let (conf, log) = (Arc::clone(waiter.poll.conf()), waiter.log);
-        drop(waiter.poll);
+        let Waiter { poll, log, limits, .. } = waiter;
+        let conf = Arc::clone(poll.conf());
+        drop(poll);
+        let (send_timeout, keepalive_timeout) = (conf.core.send_timeout, conf.core.keepalive_timeout);
+        let connection = conf.connection;
+        entry.deadline = None;
+        if rendered.pace.is_some() {
+            entry.state = State::Paced(Box::new(Paced {
+                rendered,
+                log,
+                send_timeout,
+                keepalive_timeout,
+                connection,
+                limits,
+            }));
+            if entry.stream.is_some() {
+                self.finish(id, Fate::Resumes);
+            }
+            return;
+        }
         entry.state = State::Writing(Box::new(Writing {
             parts: [rendered.head.clone(), rendered.in_memory()],
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
             head: rendered.head,
             log,
-            keepalive_timeout: conf.core.keepalive_timeout,
-            send_timeout: conf.core.send_timeout,
+            _limits: limits,
+            keepalive_timeout,
+            send_timeout,
+            connection,
+            slow: false,
+            published: news.and_then(|news| news.published),
         }));
-        entry.deadline = None;
         if entry.stream.is_some() {
             let fate = self.write(id);
             self.finish(id, fate);
@@ -280,12 +381,16 @@ impl Parking {
         match (next, stream) {
             (Next::Gone, _) => return self.finish(id, Fate::Leaves),
             (Next::Closes, Some(stream)) => {
+                let conf = streaming.feed.format.conf.connection;
                 let _ = stream.socket.shutdown(std::net::Shutdown::Write);
                 self.leave_channels(id);
                 if let Some(entry) = self.entries.get_mut(id) {
                     entry.state = State::Closing;
                 }
-                return self.set_deadline(id, Some(LINGERING));
+                if conf.lingering_close == Lingering::Off {
+                    return self.finish(id, Fate::Leaves);
+                }
+                return self.set_deadline(id, Some(conf.lingering_timeout));
             }
             (Next::WaitsToWrite, Some(stream)) => {
                 let raw = stream.socket.as_raw_fd();
@@ -310,9 +415,10 @@ impl Parking {
             State::Streaming(streaming) => {
                 self.lists.leave(streaming.feed.sources.ids(), &streaming.places);
             }
-            State::Writing(_) | State::Idle | State::Closing => return,
+            State::Writing(_) | State::Paced(_) | State::Idle(_) | State::Closing => return,
         }
         self.waiting -= 1;
+        metrics::count(|worker| worker.parked.subtract(1));
     }
 
     /// Writes as much as the socket takes.
@@ -334,6 +440,9 @@ impl Parking {
                     if watched.is_err() {
                         return Fate::Leaves;
                     }
+                    if !std::mem::replace(&mut writing.slow, true) {
+                        metrics::count(|worker| worker.slow.add(1));
+                    }
                     // The client has so long for the next part.
                     let send_timeout = writing.send_timeout;
                     self.set_deadline(id, Some(send_timeout));
@@ -342,20 +451,28 @@ impl Parking {
                 Err(_) => return Fate::Leaves,
             }
         }
+        if let Some(published) = writing.published.filter(|_| writing.slow) {
+            metrics::count(|worker| worker.latency.observe(published.elapsed()));
+        }
         if let Some(log) = &writing.log {
             log.write(&writing.sent, &writing.head);
         }
-        let (keep_alive, timeout) = (writing.keep_alive, writing.keepalive_timeout);
-        entry.state = State::Idle;
+        let (keep_alive, timeout, conf) = (writing.keep_alive, writing.keepalive_timeout, writing.connection);
+        entry.state = State::Idle(None);
+        entry.gauge.set(Stage::Waiting);
         if !keep_alive {
             let _ = stream.socket.shutdown(std::net::Shutdown::Write);
             entry.state = State::Closing;
-            self.set_deadline(id, Some(LINGERING));
+            if conf.lingering_close == Lingering::Off {
+                return Fate::Leaves;
+            }
+            self.set_deadline(id, Some(conf.lingering_timeout));
             return Fate::Stays;
         }
         if !entry.readahead.is_empty() {
             return Fate::Resumes;
         }
+        entry.state = State::Idle(Some(self.idle.borrow_mut().park(id)));
         self.set_deadline(id, Some(timeout));
         Fate::Stays
     }
@@ -373,7 +490,7 @@ impl Parking {
                 return self.follow(id, next);
             }
             State::Writing(_) => self.write(id),
-            State::Idle => Fate::Resumes,
+            State::Idle(_) | State::Paced(_) => Fate::Resumes,
             State::Closing => drop_input(entry),
         };
         self.finish(id, fate);
@@ -386,8 +503,13 @@ impl Parking {
         }
         self.leave_channels(id);
         let entry = self.entries.remove(id);
-        if let State::Waiting(Waiter { log: Some(log), .. }) = &entry.state {
+        if let State::Waiting(Waiter { log: Some(log), .. }) = &entry.state
+            && !matches!(fate, Fate::HandedOver)
+        {
             log.write(&Sent { status: 499, ..Sent::default() }, &[]);
+        }
+        if let State::Idle(Some(key)) = entry.state {
+            self.idle.borrow_mut().forget(key);
         }
         let Some(stream) = entry.stream else { return };
         let raw = stream.socket.as_raw_fd();
@@ -396,7 +518,11 @@ impl Parking {
             && let Ok(stream) = stream.into_stream()
         {
             let readahead = entry.readahead.into();
-            self.resumed.push(Resumed { stream, readahead, origin: entry.origin });
+            let paced = match entry.state {
+                State::Paced(paced) => Some(paced),
+                _ => None,
+            };
+            self.resumed.push(Resumed { stream, readahead, origin: entry.origin, paced });
             self.wake.notify_one();
         }
     }
@@ -418,7 +544,14 @@ impl Parking {
                     let next = streaming.tick(now, entry.stream.as_ref());
                     self.follow(id, next);
                 }
-                State::Writing(_) | State::Idle | State::Closing => self.finish(id, Fate::Leaves),
+                State::Writing(writing) => {
+                    if let Some(stream) = entry.stream.as_ref().filter(|_| writing.connection.reset_timedout)
+                    {
+                        stream.reset_on_close();
+                    }
+                    self.finish(id, Fate::Leaves);
+                }
+                State::Paced(_) | State::Idle(_) | State::Closing => self.finish(id, Fate::Leaves),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A parked stream: it gets every message, as fast as it takes them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use crate::push::socket::SocketSide;
 use crate::push::transport::Ending;
 use crate::push::waiting::Stream;
 use crate::request::answer::Sent;
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::store::Event;
 
@@ -32,6 +34,8 @@ pub(super) struct Streaming {
     /// What a WebSocket's client sends.
     socket: Option<Box<SocketSide>>,
     log: Option<Box<PendingLog>>,
+    /// Held until the stream ends.
+    _limits: Option<Arc<Limits>>,
     head: Bytes,
     sent: Sent,
     clocks: Clocks,
@@ -61,7 +65,12 @@ pub(super) enum Next {
 }
 
 impl Streaming {
-    pub(super) fn new(stream: Stream, log: Option<Box<PendingLog>>, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(
+        stream: Stream,
+        log: Option<Box<PendingLog>>,
+        limits: Option<Arc<Limits>>,
+        timeout: Option<Duration>,
+    ) -> Self {
         let Stream { feed, head, socket, status } = stream;
         let now = Instant::now();
         let ping = feed.format.ping().and_then(|(every, _)| Some((now.checked_add(every)?, every)));
@@ -78,6 +87,7 @@ impl Streaming {
             socket,
             head: if log.is_some() { head } else { Bytes::new() },
             log,
+            _limits: limits,
             sent: Sent { status, head_bytes, ..Sent::default() },
             clocks: Clocks { ping, end: timeout.and_then(|timeout| now.checked_add(timeout)), blocked: None },
         }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::model::LocationConf;
-use crate::request::answer::{self, reason};
+use crate::request::answer;
+use crate::request::pages::reason;
 use crate::store::Message;
 
 use super::cursor::Cursor;
@@ -17,6 +18,9 @@ use super::websocket::{deflate, frame};
 
 /// Messages of this type are binary to WebSocket clients, as in Nchan.
 const BINARY: &[u8] = b"application/octet-stream";
+
+/// The end of a body in chunks.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// The boundary of every multipart stream of this process: so all subscribers share the bytes of a part.
 static BOUNDARY: LazyLock<String> = LazyLock::new(multipart::boundary);
@@ -135,7 +139,7 @@ impl Format {
         let phrase = if status == 408 { "Request Timeout" } else { reason(status) };
         match self.wire {
             Wire::EventSource => eventsource::end(status, phrase),
-            Wire::Chunked => Bytes::from_static(answer::LAST_CHUNK),
+            Wire::Chunked => Bytes::from_static(LAST_CHUNK),
             Wire::Multipart => Bytes::from_static(multipart::END),
             Wire::RawStream => Bytes::new(),
             Wire::WebSocket { .. } => {

@@ -1,6 +1,7 @@
 //! Every rule of the store by name, then the whole against a naive model, then against threads.
 
 mod groups;
+mod handover;
 mod model;
 mod rules;
 mod streams;

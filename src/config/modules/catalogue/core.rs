@@ -1,9 +1,6 @@
 //! The rest of nginx's core, events and http core modules; what concerns files is in `files`.
 
-use super::{
-    BLOCK, Directive, E, H, HS, HSL, HSLI, M, Module, ONE, ONE_OR_TWO, ONE_TO_FOUR, SOME, TWO_OR_THREE, U,
-    rows,
-};
+use super::{BLOCK, Directive, E, H, HSL, HSLI, M, Module, ONE, ONE_TO_FOUR, SOME, TWO_OR_THREE, U, rows};
 
 const SCHEDULING: &str =
     "it tunes how nginx's workers are scheduled; Encke's threads serve the same requests without it";
@@ -16,17 +13,11 @@ const SAME_MATCHES: &str = "it makes nginx's regular expressions faster; they ma
 const ACCELERATOR: &str = "it names a hardware accelerator for TLS; keys and ciphers are the same without it";
 const PROCESS: &str = "it belongs to nginx's own process model; no request is answered differently";
 const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
-const POOLS: &str = "it sizes a memory pool of nginx; Encke allocates what a request needs";
 const BODY_IN_MEMORY: &str =
     "Encke keeps a request's body in memory, up to client_max_body_size; nothing is written to a file";
 const WRITING: &str = "it tunes when bytes are handed to the kernel; the same bytes are sent without it";
-const OLD_BROWSERS: &str =
-    "it works around bugs of browsers that are long gone; the answer means the same without it";
 const PROTOCOL_BLOCK: &str = "Encke serves HTTP only: ports that nginx would have opened in this block, \
      with its limits, would be missing";
-const NOT_DONE: &str =
-    "Encke does not do this yet: connections would be treated otherwise than the file says";
-const NO_LIMIT: &str = "Encke does not do this yet: a limit that nginx would have kept would not hold";
 const NO_RESOLVER: &str = "Encke does not look up names while serving yet: requests that nginx would have \
      sent to a named host would fail";
 const POST_ACTION: &str = "Encke does not do this yet: the request that nginx would have made after each \
@@ -44,8 +35,6 @@ pub(super) const MODULES: &[Module] = &[
 const MAIN: &[Directive] = &rows![
     Accepted(debug_points) "debug_points", M, ONE, "", DEBUGGING,
         "Stops or aborts nginx when it finds an error in itself.";
-    Accepted "env", M, ONE, "TZ", "the environment is left as it is, and no directive reads it",
-        "Keeps, changes or sets an environment variable for the workers.";
     Accepted(once) "lock_file", M, ONE, "logs/nginx.lock", PROCESS,
         "Names the file for accept_mutex on systems that need one.";
     Accepted(flag) "pcre_jit", M, ONE, "off", SAME_MATCHES,
@@ -58,18 +47,6 @@ const MAIN: &[Directive] = &rows![
         "Looks at the clock only this often.";
     Accepted(once) "worker_cpu_affinity", M, SOME, "", SCHEDULING,
         "Binds workers to processors.";
-    Accepted(priority) "worker_priority", M, ONE, "0", SCHEDULING,
-        "Sets the workers' scheduling priority, as nice does.";
-    Accepted(offset) "worker_rlimit_core", M, ONE, "", PROCESS,
-        "Limits the size of a worker's core file.";
-    Refused "worker_rlimit_nofile", M, ONE, "",
-        "Encke does not do this yet: the limit of open files stays the one it was started with (ulimit -n)",
-        "Sets the limit of open files of the workers.";
-    Refused "worker_shutdown_timeout", M, ONE, "",
-        "Encke does not do this yet: connections that nginx would have closed by then would delay a shutdown",
-        "Closes the connections that are still open this long after a graceful shutdown has begun.";
-    Accepted(once) "working_directory", M, ONE, "", PROCESS,
-        "Sets the workers' directory, where core files are put.";
 ];
 
 const EVENTS: &[Directive] = &rows![
@@ -90,58 +67,24 @@ const EVENTS: &[Directive] = &rows![
 ];
 
 const HTTP_CORE: &[Directive] = &rows![
-    Refused "auth_delay", HSL, ONE, "0s",
-        "Encke does not do this yet: a wrong password that nginx would have answered late could be tried fast",
-        "Delays answers to requests with wrong credentials, against timing attacks.";
-    Refused "chunked_transfer_encoding", HSL, ONE, "on", NOT_DONE,
-        "Whether answers of unknown length may be sent in chunks.";
-    Accepted(size) "client_body_buffer_size", HSL, ONE, "8k|16k", BODY_IN_MEMORY,
-        "How much of a request's body is kept in memory before it goes to a file.";
     Accepted(in_file_only) "client_body_in_file_only", HSL, ONE, "off", BODY_IN_MEMORY,
         "Writes every request's body to a file.";
     Accepted(flag) "client_body_in_single_buffer", HSL, ONE, "off", BODY_IN_MEMORY,
         "Keeps a request's body in one piece.";
     Accepted(once) "client_body_temp_path", HSL, ONE_TO_FOUR, "client_body_temp", BODY_IN_MEMORY,
         "Where bodies of requests are written.";
-    Accepted(size) "client_header_buffer_size", HS, ONE, "1k",
-        "it sizes the first buffer for a header; large_client_header_buffers alone says how large one may be",
-        "First size of the buffer for a request's header.";
-    Accepted(size) "connection_pool_size", HS, ONE, "256|512", POOLS,
-        "First size of a connection's memory pool.";
-    Refused "keepalive_disable", HSL, ONE_OR_TWO, "msie6", NOT_DONE,
-        "Browsers whose connections are closed after each answer.";
-    Refused "keepalive_time", HSL.or(U), ONE, "1h", NO_LIMIT,
-        "How long requests are taken from one connection.";
+    Refused "keepalive_time", U, ONE, "1h", super::upstream::NO_UPSTREAM,
+        "How long requests are sent over one connection to the server behind.";
     Refused "keepalive_requests", U, ONE, "1000", super::upstream::NO_UPSTREAM,
         "How many requests are sent over one kept connection to the server behind.";
     Refused "keepalive_timeout", U, ONE, "60s", super::upstream::NO_UPSTREAM,
         "How long an unused connection to the server behind is kept.";
-    Refused "limit_rate", HSLI, ONE, "0", NO_LIMIT,
-        "How many bytes per second an answer is sent with.";
-    Refused "limit_rate_after", HSLI, ONE, "0", NO_LIMIT,
-        "How many bytes are sent before limit_rate begins.";
-    Refused "lingering_close", HSL, ONE, "on", NOT_DONE,
-        "Whether to read on for a while from a client that still sends when its connection is closed.";
-    Refused "lingering_time", HSL, ONE, "30s", NOT_DONE,
-        "How long a client may go on sending while its connection is closed.";
-    Refused "lingering_timeout", HSL, ONE, "5s", NOT_DONE,
-        "How long to wait for more from a client while its connection is closed.";
     Accepted(flag) "log_subrequest", HSL, ONE, "off", "Encke makes no subrequests that could be logged",
         "Writes a line to the access log for requests made inside, too.";
-    Refused "max_headers", HS, ONE, "1000", NO_LIMIT,
-        "How many headers a request may have.";
-    Accepted(flag) "msie_padding", HSL, ONE, "on", OLD_BROWSERS,
-        "Fills short error pages with comments for old versions of MSIE.";
-    Accepted(flag) "msie_refresh", HSL, ONE, "off", OLD_BROWSERS,
-        "Redirects MSIE by a page instead of a Location header.";
     Refused "post_action", HSLI, ONE, "", POST_ACTION,
         "Makes a request inside after each answer.";
     Accepted(size) "postpone_output", HSL, ONE, "1460", WRITING,
         "Holds bytes back until there are this many.";
-    Accepted(size) "request_pool_size", HS, ONE, "4k", POOLS,
-        "First size of a request's memory pool.";
-    Refused "reset_timedout_connection", HSL, ONE, "off", NOT_DONE,
-        "Resets connections that timed out instead of closing them.";
     Refused "resolver", HSL, SOME, "", NO_RESOLVER,
         "Name servers for names that are looked up while serving.";
     Refused "resolver_timeout", HSL, ONE, "30s", NO_RESOLVER,
@@ -155,8 +98,6 @@ const HTTP_CORE: &[Directive] = &rows![
     Accepted(size) "subrequest_output_buffer_size", HSL, ONE, "4k|8k",
         "it sizes a buffer for requests made inside; Encke's answers are not bounded by it",
         "Buffer for the answer of a request made inside.";
-    Accepted(flag) "tcp_nodelay", HSL, ONE, "on", WRITING,
-        "Sends small packets at once.";
     Accepted(flag) "tcp_nopush", HSL, ONE, "off", WRITING,
         "Sends headers and the beginning of a file in one packet.";
     Accepted(number) "types_hash_bucket_size", HSL, ONE, "64", HASHES,

@@ -1,25 +1,16 @@
 //! Who may come in, how often, and who a client is taken for.
 
-use super::{Directive, H, HSL, HSLX, Module, ONE, ONE_OR_TWO, ONE_TO_THREE, SOME, THREE, TWO, rows};
+use super::{Directive, H, HSL, HSLX, Module, ONE, ONE_OR_TWO, SOME, TWO, rows};
 
 const NO_AUTH_REQUEST: &str = "Encke does not ask other locations for leave yet: a request that nginx \
      would have turned away would get in";
 const NO_AUTH_JWT: &str =
     "Encke does not check tokens yet: a request that nginx would have turned away would get in";
-const NO_LIMIT_REQ: &str = "Encke does not limit the rate of requests yet: a request that nginx would have \
-     delayed or turned away would get in";
-const NO_LIMIT_CONN: &str = "Encke does not limit connections per key yet: a connection that nginx would \
-     have turned away would get in";
-const NO_REAL_IP: &str = "Encke does not take addresses from headers yet: allow, deny and the logs would \
-     see the proxy's address where nginx would have seen the client's";
 
 /// Access control and identity beyond `allow`, `deny` and `auth_basic`.
 pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_auth_request_module", directives: AUTH_REQUEST },
     Module { name: "ngx_http_auth_jwt_module", directives: AUTH_JWT },
-    Module { name: "ngx_http_limit_req_module", directives: LIMIT_REQ },
-    Module { name: "ngx_http_limit_conn_module", directives: LIMIT_CONN },
-    Module { name: "ngx_http_realip_module", directives: REALIP },
 ];
 
 const AUTH_REQUEST: &[Directive] = &rows![
@@ -48,41 +39,4 @@ const AUTH_JWT: &[Directive] = &rows![
         "Further conditions for a token (commercial subscription).";
     Refused "auth_jwt_type", HSLX, ONE, "signed", NO_AUTH_JWT,
         "Kind of token: signed, encrypted or nested (commercial subscription).";
-];
-
-const LIMIT_REQ: &[Directive] = &rows![
-    Refused "limit_req", HSL, ONE_TO_THREE, "", NO_LIMIT_REQ,
-        "Limits the rate of requests per key of a zone.";
-    Refused "limit_req_dry_run", HSL, ONE, "off", NO_LIMIT_REQ,
-        "Counts requests over the limit and lets them in.";
-    Refused "limit_req_log_level", HSL, ONE, "error", NO_LIMIT_REQ,
-        "Log level for requests that are turned away.";
-    Refused "limit_req_status", HSL, ONE, "503", NO_LIMIT_REQ,
-        "Status for requests that are turned away.";
-    Refused "limit_req_zone", H, THREE, "", NO_LIMIT_REQ,
-        "Names a zone: key, memory and rate.";
-];
-
-const LIMIT_CONN: &[Directive] = &rows![
-    Refused "limit_conn", HSL, TWO, "", NO_LIMIT_CONN,
-        "Limits the number of connections per key of a zone.";
-    Refused "limit_conn_dry_run", HSL, ONE, "off", NO_LIMIT_CONN,
-        "Counts connections over the limit and lets them in.";
-    Refused "limit_conn_log_level", HSL, ONE, "error", NO_LIMIT_CONN,
-        "Log level for connections that are turned away.";
-    Refused "limit_conn_status", HSL, ONE, "503", NO_LIMIT_CONN,
-        "Status for connections that are turned away.";
-    Refused "limit_conn_zone", H, TWO, "", NO_LIMIT_CONN,
-        "Names a zone: key and memory.";
-    Refused "limit_zone", H, THREE, "", NO_LIMIT_CONN,
-        "Old name of limit_conn_zone, gone since nginx 1.7.6.";
-];
-
-const REALIP: &[Directive] = &rows![
-    Refused "real_ip_header", HSL, ONE, "X-Real-IP", NO_REAL_IP,
-        "Header that holds the client's address.";
-    Refused "real_ip_recursive", HSL, ONE, "off", NO_REAL_IP,
-        "Skips all trusted addresses of the header.";
-    Refused "set_real_ip_from", HSL, ONE, "", NO_REAL_IP,
-        "Proxies whose header is trusted.";
 ];

@@ -1,8 +1,7 @@
 //! Variables made from others, status pages, and what is left.
 
 use super::{
-    ANY, Directive, H, HSL, HSLI, L, Module, NONE, ONE, ONE_BLOCK, ONE_OR_TWO, SL, SOME, THREE, TWO_UP,
-    UP_TO_ONE, rows,
+    ANY, Directive, H, HSL, HSLI, L, Module, NONE, ONE, ONE_BLOCK, ONE_OR_TWO, SL, SOME, THREE, TWO_UP, rows,
 };
 
 const NO_VARIABLES: &str =
@@ -10,8 +9,6 @@ const NO_VARIABLES: &str =
 const NO_MIRROR: &str =
     "Encke does not do this yet: the copies of requests that nginx would have sent would be missing";
 const NO_STATUS: &str = "Encke does not do this yet: whoever watches the counters would not get them";
-const NO_GIF: &str =
-    "Encke does not do this yet: the image that nginx would have answered with would be missing";
 const NO_LOG: &str = "Encke does not do this yet: lines that nginx would have written would be missing";
 const NO_REDIRECT: &str = "Encke does not do this yet: a request that nginx would have sent to another \
      location would stay where it is";
@@ -23,8 +20,6 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_geoip_module", directives: GEOIP },
     Module { name: "ngx_http_keyval_module", directives: KEYVAL },
     Module { name: "ngx_http_mirror_module", directives: MIRROR },
-    Module { name: "ngx_http_empty_gif_module", directives: EMPTY_GIF },
-    Module { name: "ngx_http_stub_status_module", directives: STUB_STATUS },
     Module { name: "ngx_http_api_module", directives: API },
     Module { name: "ngx_http_session_log_module", directives: SESSION_LOG },
     Module { name: "ngx_http_internal_redirect_module", directives: INTERNAL_REDIRECT },
@@ -62,16 +57,6 @@ const MIRROR: &[Directive] = &rows![
         "Sends a copy of each request to another location.";
     Refused "mirror_request_body", HSL, ONE, "on", NO_MIRROR,
         "Whether the copy has the request's body.";
-];
-
-const EMPTY_GIF: &[Directive] = &rows![
-    Refused "empty_gif", L, NONE, "", NO_GIF,
-        "Answers with a transparent image of one dot.";
-];
-
-const STUB_STATUS: &[Directive] = &rows![
-    Refused "stub_status", SL, UP_TO_ONE, "", NO_STATUS,
-        "Answers with counters of connections and requests.";
 ];
 
 const API: &[Directive] = &rows![

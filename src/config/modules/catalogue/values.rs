@@ -5,7 +5,6 @@ pub(super) use super::super::accept::*;
 use super::super::super::builder::{Builder, Outcome};
 use super::super::super::call::Call;
 use super::super::super::diag::Diagnostic;
-use super::super::super::regex::Regex;
 use super::super::super::value;
 
 /// `on`, `off`, `threads`, `threads=POOL`.
@@ -32,14 +31,6 @@ pub(super) fn in_file_only(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcom
 pub(super) fn debug_points(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
     call.one_of(&[("stop", ()), ("abort", ())])
-}
-
-/// Regular expressions, or `msie6`.
-pub(super) fn regexes(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    for pattern in call.args().filter(|pattern| *pattern != b"msie6") {
-        Regex::new(pattern, true, &mut builder.variables).map_err(Diagnostic::emerg)?;
-    }
-    Ok(())
 }
 
 /// `off` or the size of a file.
@@ -77,26 +68,6 @@ pub(super) fn event_method(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcom
         b"select" | b"poll" | b"kqueue" | b"epoll" | b"/dev/poll" | b"eventport" => Ok(()),
         _ => Err(Diagnostic::emerg(format!("invalid event type \"{}\"", call.text(0)))),
     }
-}
-
-/// Words of `gzip_proxied`.
-pub(super) fn gzip_proxied(_: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    const WORDS: &[&str] =
-        &["off", "expired", "no-cache", "no-store", "private", "no_last_modified", "no_etag", "auth", "any"];
-    let known = |given: &[u8]| WORDS.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(given));
-    match call.args().find(|given| !known(given)) {
-        None => Ok(()),
-        Some(given) => {
-            Err(Diagnostic::emerg(format!("invalid value \"{}\"", String::from_utf8_lossy(given))))
-        }
-    }
-}
-
-/// A number that may be negative.
-pub(super) fn priority(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    let digits = call.arg(0).strip_prefix(b"-").unwrap_or(call.arg(0));
-    value::number(digits).map(drop).ok_or_else(|| call.invalid_number())
 }
 
 fn valid(call: &Call<'_>, is_valid: bool) -> Outcome {
