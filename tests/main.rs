@@ -26,5 +26,7 @@ mod requests;
 mod structure;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
+// WebSockets by the RFCs.
+mod websocket;
 // Variables of requests that wait, and those that would never end.
 mod variables;
