@@ -8,6 +8,8 @@ mod harness;
 mod agreement;
 // The program of the article that people set up comet servers from, unchanged.
 mod article;
+// What kills Nchan's workers.
+mod crashes;
 // The documentation is whole.
 mod docs;
 // Every example configuration does what it says.
@@ -24,6 +26,8 @@ mod process;
 mod requests;
 // Who may import whom.
 mod structure;
+// Subscribers of all transports in a crowd.
+mod streams;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
 // WebSockets by the RFCs.
