@@ -19,7 +19,13 @@ use super::access::AccessLayer;
 pub fn build(conf: &LocationConf, state: &PushState) -> Router {
     let handler = match conf.push.handler {
         PushHandler::Channel => any(push::channel),
-        _ => any(nothing_here),
+        PushHandler::Group(_) => any(push::group_location),
+        PushHandler::StubStatus => any(push::status::stub_status),
+        PushHandler::SubscriberInfo => {
+            state.roster.open();
+            any(push::status::subscriber_info)
+        }
+        PushHandler::None => any(nothing_here),
     };
     let router = Router::new().fallback_service(handler.with_state(state.clone()));
     match AccessLayer::of(conf) {

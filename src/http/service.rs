@@ -15,6 +15,7 @@ use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Repla
 use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
 use crate::request::body::{self, RequestBody};
+use crate::request::channel_facts::ChannelFacts;
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
@@ -253,6 +254,8 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         host: Box::default(),
         uri: Box::default(),
         args: Box::default(),
+        store: Arc::clone(&exchange.site.store),
+        facts: ChannelFacts::default(),
         values: Values::new(config.variables.names().len()),
         limit_rate: None,
         uid: UidState::default(),

@@ -8,6 +8,7 @@ use axum::Router;
 use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
 use crate::push::PushState;
 use crate::request::Endpoint;
+use crate::store::Store;
 
 use super::router;
 
@@ -16,6 +17,8 @@ use super::router;
 pub struct Site {
     /// What it was built from.
     pub config: Arc<Config>,
+    /// The channels, which outlive it.
+    pub store: Arc<Store>,
     /// One router per location, server and `if`, by the address of its settings.
     routers: HashMap<usize, Router>,
 }
@@ -27,7 +30,7 @@ impl Site {
         router::each_conf(&config, &mut |conf| {
             routers.insert(key(conf), router::build(conf, state));
         });
-        Self { config, routers }
+        Self { config, store: Arc::clone(&state.store), routers }
     }
 
     /// What answers requests under these settings.

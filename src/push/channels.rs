@@ -60,6 +60,14 @@ fn named(ctx: &RequestCtx, ids: &[Template]) -> Result<Vec<ChannelKey>, Answer> 
     Ok(keys)
 }
 
+/// Tells variables which channels a request is about.
+pub fn note(ctx: &RequestCtx, keys: &[ChannelKey]) {
+    // There are variables for so many.
+    const NOTED: usize = 4;
+    let ids = keys.iter().take(NOTED).map(|key| key.id().into()).collect();
+    ctx.facts.note(|facts| facts.channels = ids);
+}
+
 /// The pieces between delimiters.
 fn split<'a>(value: &'a [u8], delimiter: Option<&[u8]>) -> Vec<&'a [u8]> {
     let Some(delimiter) = delimiter.filter(|delimiter| !delimiter.is_empty()) else { return vec![value] };

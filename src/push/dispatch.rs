@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::config::model::{Dialect, Transport};
+use crate::config::model::{Dialect, Transport, Transports};
 use crate::request::RequestCtx;
 
 use super::websocket::handshake;
@@ -37,7 +37,7 @@ pub fn task(ctx: &RequestCtx) -> Task {
         }
     }
     match ctx.method {
-        Method::GET => match transport(ctx) {
+        Method::GET => match transport(ctx, subscriber) {
             Some(transport) => Task::Subscribe(transport),
             None if publisher.http => Task::Publish,
             None => Task::Forbid,
@@ -49,8 +49,8 @@ pub fn task(ctx: &RequestCtx) -> Task {
     }
 }
 
-/// How a GET gets its messages: the first way that the location has and the request asks for.
-fn transport(ctx: &RequestCtx) -> Option<Transport> {
+/// How a GET gets its messages: the first way that there is and the request asks for.
+pub fn transport(ctx: &RequestCtx, subscriber: Transports) -> Option<Transport> {
     let asked = |transport| match transport {
         Transport::EventSource => accepts(ctx, b"text/event-stream"),
         Transport::Chunked => takes_chunks(ctx),
@@ -66,7 +66,6 @@ fn transport(ctx: &RequestCtx) -> Option<Transport> {
         Transport::RawStream,
         Transport::LongPoll,
     ];
-    let subscriber = ctx.conf.push.subscriber;
     order.into_iter().find(|transport| subscriber.has(*transport) && asked(*transport))
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::store::{ChannelId, Message};
 
+use super::attendance::Attendance;
 use super::sources::{Next, Sources};
 use super::transport::Format;
 
@@ -16,6 +17,8 @@ pub struct Feed {
     pub format: Format,
     /// Where they come from.
     pub sources: Sources,
+    /// That its subscriber is there.
+    pub attendance: Option<Box<Attendance>>,
 }
 
 /// Stored messages, as frames.

@@ -36,12 +36,9 @@ pub fn answer(ctx: &RequestCtx, status: u16, told: &Told) -> Answer {
     let accept = ctx.header("accept").map(String::from_utf8_lossy).unwrap_or_default();
     let (format, asked) = negotiate(&accept);
     let dialect = ctx.conf.push.dialect;
-    let content_type = match (dialect, format) {
-        (Dialect::Push, _) => asked,
-        (Dialect::Nchan, Format::Plain) => "text/plain",
-        (Dialect::Nchan, Format::Json) => "text/json",
-        (Dialect::Nchan, Format::Yaml) => "text/yaml",
-        (Dialect::Nchan, Format::Xml) => "text/xml",
+    let content_type = match dialect {
+        Dialect::Push => asked,
+        Dialect::Nchan => format.content_type(),
     };
     Answer::text(status, content_type.as_bytes(), format.write(told, dialect))
 }
@@ -50,6 +47,16 @@ impl Format {
     /// The format that a request accepts.
     pub fn of(ctx: &RequestCtx) -> Self {
         negotiate(&ctx.header("accept").map(String::from_utf8_lossy).unwrap_or_default()).0
+    }
+
+    /// What Nchan calls it, whatever the request called it.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Plain => "text/plain",
+            Self::Json => "text/json",
+            Self::Yaml => "text/yaml",
+            Self::Xml => "text/xml",
+        }
     }
 
     /// What a publisher is told. Nchan adds the id of the last message.

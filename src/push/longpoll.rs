@@ -6,6 +6,7 @@ use crate::config::model::LocationConf;
 use crate::request::answer::{Answer, Rendered};
 use crate::store::{ChannelId, Event, Subscription};
 
+use super::attendance::Attendance;
 use super::cursor::Cursor;
 use super::reply::Reply;
 use super::sources::Sources;
@@ -14,6 +15,8 @@ use super::sources::Sources;
 #[derive(Debug)]
 pub struct LongPoll {
     wait: Wait,
+    /// That its subscriber is there.
+    _attendance: Option<Box<Attendance>>,
     /// How its answer will be written.
     pub reply: Reply,
 }
@@ -32,13 +35,13 @@ pub struct LastAnswer(Option<(Reply, Rendered)>);
 
 impl LongPoll {
     /// Waits in one channel.
-    pub fn one(subscription: Subscription, reply: Reply) -> Self {
-        Self { wait: Wait::One(subscription), reply }
+    pub fn one(subscription: Subscription, reply: Reply, attendance: Option<Box<Attendance>>) -> Self {
+        Self { wait: Wait::One(subscription), _attendance: attendance, reply }
     }
 
     /// Waits in several channels.
-    pub fn many(sources: Sources, reply: Reply) -> Self {
-        Self { wait: Wait::Many(Box::new(sources)), reply }
+    pub fn many(sources: Sources, reply: Reply, attendance: Option<Box<Attendance>>) -> Self {
+        Self { wait: Wait::Many(Box::new(sources)), _attendance: attendance, reply }
     }
 
     /// Settings of the location.

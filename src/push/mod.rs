@@ -1,18 +1,23 @@
 //! What publishing and subscribing mean: axum handlers over the store, no sockets.
 
+pub mod attendance;
 pub mod channels;
 pub mod cors;
 pub mod cursor;
 pub mod dispatch;
+pub mod events;
 pub mod feed;
+pub mod group;
 pub mod info;
 pub mod longpoll;
 pub mod options;
 pub mod publication;
 pub mod publisher;
 pub mod reply;
+pub mod roster;
 pub mod socket;
 pub mod sources;
+pub mod status;
 pub mod subscriber;
 pub mod transport;
 pub mod validators;
@@ -25,13 +30,14 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::config::model::{Dialect, Severity};
+use crate::config::model::{Dialect, PushHandler, Severity};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
-use crate::store::Store;
+use crate::store::{Refusal, Store};
 
 use cors::Origin;
 use dispatch::Task;
+use roster::Roster;
 use subscriber::Subscriber;
 use waiting::ParkSlot;
 
@@ -40,6 +46,15 @@ use waiting::ParkSlot;
 pub struct PushState {
     /// The channels.
     pub store: Arc<Store>,
+    /// Who is in them.
+    pub roster: Arc<Roster>,
+}
+
+impl PushState {
+    /// For the channels of this store.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store, roster: Arc::default() }
+    }
 }
 
 /// A location that publishes or subscribes, or both.
@@ -68,6 +83,27 @@ async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<
         Task::Options => options::answer(ctx, origin.as_ref()).map_err(allow),
         Task::Forbid => Err(allow(Answer::empty(403))),
         Task::NotAllowed => Err(options::not_allowed(ctx)),
+    }
+}
+
+/// A location that tells of groups and limits them.
+pub async fn group_location(
+    State(state): State<PushState>,
+    Extension(ctx): Extension<Arc<RequestCtx>>,
+) -> Response {
+    let PushHandler::Group(methods) = ctx.conf.push.handler else {
+        return Answer::error(500).into_response();
+    };
+    let Ok(origin) = Origin::of(&ctx) else { return Answer::empty(403).into_response() };
+    let answer = group::answer(&state.store, &ctx, methods, origin.as_ref()).await;
+    answer.unwrap_or_else(|answer| answer).into_response()
+}
+
+/// The answer to a publisher whose message was not taken.
+fn refused(ctx: &RequestCtx, refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::OutOfMemory => out_of_memory(ctx),
+        Refusal::Group(limit) => group::limit_reached(limit),
     }
 }
 

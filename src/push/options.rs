@@ -51,6 +51,11 @@ fn push(ctx: &RequestCtx) -> Result<Answer, Answer> {
         .with_header("Access-Control-Allow-Methods", methods(ctx, PUSH)))
 }
 
+/// Answers OPTIONS where clients can only listen, in Nchan's dialect.
+pub fn subscriber(ctx: &RequestCtx, origin: Option<&Origin>) -> Answer {
+    nchan(ctx, origin)
+}
+
 fn nchan(ctx: &RequestCtx, origin: Option<&Origin>) -> Answer {
     let answer = Answer::empty(200).with_header("Allow", methods(ctx, NCHAN));
     let Some(origin) = origin else { return answer };

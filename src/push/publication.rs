@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crate::config::model::{DeflateConf, Dialect, LocationConf, Setting, Unusable, Written};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
-use crate::store::{ChannelInfo, ChannelKey, OutOfMemory, Publish, Store};
+use crate::store::{Accounting, ChannelInfo, ChannelKey, Publish, Refusal, Store};
 
-use super::channels;
 use super::cursor::Cursor;
 use super::websocket::deflate;
+use super::{channels, group};
 
 /// What of a request decides how its messages are published.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct Publication {
     message_timeout: Option<u64>,
     event_name: Option<Box<[u8]>>,
     deflate: Option<DeflateConf>,
+    accounting: Option<Accounting>,
 }
 
 /// What a publisher is told of its channels.
@@ -51,6 +52,7 @@ impl Publication {
             message_timeout: message_timeout.map(|timeout| timeout.as_secs()),
             event_name: event.map(Into::into),
             deflate: push.websocket.deflate.then_some(ctx.config.deflate),
+            accounting: group::accounting(ctx)?,
         })
     }
 
@@ -62,16 +64,11 @@ impl Publication {
     /// Publishes a message in all of its channels.
     ///
     /// # Errors
-    /// The memory limit is reached; channels before the one that did not fit have the message.
-    pub fn publish(
-        &self,
-        store: &Store,
-        body: &[u8],
-        content_type: Option<&[u8]>,
-    ) -> Result<Told, OutOfMemory> {
+    /// The memory limit or one of the group is reached; channels before the one that did not fit have the message.
+    pub fn publish(&self, store: &Store, body: &[u8], content_type: Option<&[u8]>) -> Result<Told, Refusal> {
         let push = &self.conf.push;
         let deflated = self.deflate.map(|conf| deflate::deflate(body, conf));
-        let infos: Result<Vec<ChannelInfo>, OutOfMemory> = self
+        let infos: Result<Vec<ChannelInfo>, Refusal> = self
             .keys
             .iter()
             .map(|key| {
@@ -87,6 +84,7 @@ impl Publication {
                     message_timeout: self.message_timeout,
                     delete_oldest_received: push.delete_oldest_received_message,
                     channel_timeout: push.channel_timeout.as_secs(),
+                    accounting: self.accounting,
                 })
             })
             .collect();

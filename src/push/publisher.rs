@@ -5,11 +5,12 @@ use http::Method;
 use crate::config::model::Dialect;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
-use crate::request::body;
+use crate::request::{body, date};
 use crate::store::ChannelInfo;
 
+use super::events::{Announcement, Happening};
 use super::publication::{Publication, Told};
-use super::{PushState, channels, info, out_of_memory};
+use super::{PushState, channels, info, out_of_memory, refused};
 
 /// Answers a publisher. Which statuses: `docs/protocol.md`.
 ///
@@ -26,16 +27,26 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
     let (store, conf) = (&state.store, &ctx.conf.push);
     let channel_timeout = conf.channel_timeout.as_secs();
     let keys = channels::keys(ctx, &conf.ids.publish)?;
+    channels::note(ctx, &keys);
+    ctx.facts.note(|facts| facts.publisher = Some("http"));
     match ctx.method {
         Method::GET => {
             let infos = keys.iter().filter_map(|key| store.info(key, channel_timeout)).collect();
             Ok(tell(ctx, infos))
         }
-        Method::DELETE if keys.len() > 1 && conf.dialect == Dialect::Nchan => {
+        Method::DELETE => {
             let infos: Vec<_> = keys.iter().filter_map(|key| store.delete(key)).collect();
-            Ok(info::answer(ctx, 200, &Told::of_deleted(&infos)))
+            let answer = if keys.len() > 1 && conf.dialect == Dialect::Nchan {
+                let told = Told::of_deleted(&infos);
+                note(ctx, &told);
+                info::answer(ctx, 200, &told)
+            } else {
+                tell(ctx, infos)
+            };
+            // As in Nchan, also where there was nothing to delete.
+            announce(state, ctx, Happening::Delete);
+            Ok(answer)
         }
-        Method::DELETE => Ok(tell(ctx, keys.iter().filter_map(|key| store.delete(key)).collect())),
         // The old module's PUT created the channel and ignored the body; its last releases published it. Clients
         // of both are served: an empty PUT creates, any other publishes.
         Method::PUT if body.is_empty() && conf.dialect == Dialect::Push => {
@@ -46,7 +57,12 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
         _ => {
             let told = Publication::new(ctx)?
                 .publish(store, &body, ctx.header("content-type"))
-                .map_err(|_| out_of_memory(ctx))?;
+                .map_err(|refusal| refused(ctx, refusal))?;
+            note(ctx, &told);
+            if keys.len() == 1 {
+                ctx.facts.note(|facts| facts.message_id = Some(told.last_id.clone()));
+            }
+            announce(state, ctx, Happening::Publish);
             // 201 if somebody was waiting.
             let status = if told.heard { 201 } else { 202 };
             Ok(info::answer(ctx, status, &told))
@@ -58,5 +74,23 @@ fn tell(ctx: &RequestCtx, infos: Vec<ChannelInfo>) -> Answer {
     if infos.is_empty() {
         return Answer::empty(404);
     }
-    info::answer(ctx, 200, &Told::of(&infos))
+    let told = Told::of(&infos);
+    note(ctx, &told);
+    info::answer(ctx, 200, &told)
+}
+
+/// What a publisher is told, variables tell, too.
+fn note(ctx: &RequestCtx, told: &Told) {
+    let ChannelInfo { requested, subscribers, messages, .. } = told.info;
+    let ago = |seconds| date::now().saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let last_seen = requested.map_or(0, ago);
+    ctx.facts.note(|facts| {
+        (facts.last_seen, facts.subscribers, facts.messages) = (last_seen, subscribers, messages);
+    });
+}
+
+fn announce(state: &PushState, ctx: &RequestCtx, happening: Happening) {
+    if let Some(announcement) = Announcement::of(ctx, happening) {
+        announcement.publish(&state.store);
+    }
 }

@@ -8,13 +8,15 @@ use crate::config::model::Transport;
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, StreamHead};
 use crate::request::body;
-use crate::store::Store;
+use crate::store::{ChannelKey, Refusal, Store};
 
 use super::cors::Origin;
+use super::events::{Announcement, Happening};
 use super::info::Format as InfoFormat;
 use super::publication::Publication;
-use super::subscriber::Subscriber;
+use super::subscriber::{self, Subscriber};
 use super::transport::{Format, Wire};
+use super::validators::Start;
 use super::waiting::ParkSlot;
 use super::websocket::deflate::Inflater;
 use super::websocket::{Decoder, Incoming, Violation, frame, handshake};
@@ -41,6 +43,8 @@ pub struct Publisher {
     pub content_type: Option<Box<[u8]>>,
     /// How each message is answered; a client that subscribes too gets no answers.
     pub answers: Option<InfoFormat>,
+    /// Published after each message.
+    pub announcement: Option<Announcement>,
 }
 
 /// What comes of a stretch of bytes.
@@ -67,7 +71,27 @@ pub async fn open(
     let subscribes = conf.subscriber.has(Transport::WebSocket);
     let keys = if subscribes { channels::keys(ctx, &conf.ids.subscribe)? } else { Vec::new() };
     let start = validators::start(ctx, Transport::WebSocket)?;
+    if subscribes {
+        subscriber::note(ctx, &keys, Transport::WebSocket, &start);
+    }
     let publisher = conf.publisher.websocket.then(|| Publisher::new(state, ctx, subscribes)).transpose()?;
+    shake(state, ctx, slot, origin, &keys, &start, publisher).await
+}
+
+/// The same for these channels.
+///
+/// # Errors
+/// Likewise.
+pub async fn shake(
+    state: &PushState,
+    ctx: &RequestCtx,
+    slot: &ParkSlot,
+    origin: Option<Origin>,
+    keys: &[ChannelKey],
+    start: &Start,
+    publisher: Option<Publisher>,
+) -> Result<Answer, Answer> {
+    let conf = &ctx.conf.push;
     let agreed = handshake::accept(ctx, ctx.config.deflate)?;
     let limit = conf_limit(ctx);
     let decoder = Decoder::new(limit, agreed.deflate.map(Inflater::new));
@@ -80,7 +104,7 @@ pub async fn open(
     let head = agreed.headers().into_iter().fold(head, |head, (name, value)| head.with_header(name, value));
     let side = SocketSide::new(decoder, publisher);
     let subscriber = Subscriber { state, ctx, slot, origin };
-    subscriber.stream(&keys, &start, format, head, StreamHead::Upgrade, Some(side)).await
+    subscriber.stream(keys, start, format, head, StreamHead::Upgrade, Some(side)).await
 }
 
 /// Longest message that is taken: `client_max_body_size`.
@@ -92,11 +116,18 @@ fn conf_limit(ctx: &RequestCtx) -> usize {
 impl Publisher {
     /// For the messages of this request's socket.
     fn new(state: &PushState, ctx: &RequestCtx, subscribes: bool) -> Result<Self, Answer> {
+        let publication = Publication::new(ctx)?;
+        // Subscribers that publish, too, are called subscribers.
+        if !subscribes {
+            channels::note(ctx, publication.keys());
+            ctx.facts.note(|facts| facts.publisher = Some("websocket"));
+        }
         Ok(Self {
-            publication: Publication::new(ctx)?,
+            publication,
             store: Arc::clone(&state.store),
             content_type: ctx.header("content-type").map(Into::into),
             answers: (!subscribes).then(|| InfoFormat::of(ctx)),
+            announcement: Announcement::of(ctx, Happening::Publish),
         })
     }
 }
@@ -152,10 +183,14 @@ impl SocketSide {
             if binary { Some(&b"application/octet-stream"[..]) } else { publisher.content_type.as_deref() };
         match publisher.publication.publish(&publisher.store, payload, content_type) {
             Ok(info) => {
+                if let Some(announcement) = &publisher.announcement {
+                    announcement.publish(&publisher.store);
+                }
                 let answer = publisher.answers.map(|answers| answers.write(&info, format.conf.push.dialect));
                 received.frames.extend(answer.map(|text| frame::message(false, b"", text.as_bytes())));
             }
-            Err(_) => received.close(1011, b"507 Insufficient Storage"),
+            Err(Refusal::OutOfMemory) => received.close(1011, b"507 Insufficient Storage"),
+            Err(Refusal::Group(_)) => received.close(1008, b"403 Forbidden"),
         }
     }
 }

@@ -7,8 +7,9 @@ use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Responder, StreamHead};
 use crate::request::body;
 use crate::request::log_line::PendingLog;
-use crate::store::{self, ChannelKey, Mode, Position, Subscribe, Subscribed, Subscription};
+use crate::store::{self, Accounting, ChannelKey, Mode, Position, Subscribe, Subscribed, Subscription};
 
+use super::attendance::Attendance;
 use super::cors::Origin;
 use super::cursor::Cursor;
 use super::feed::Feed;
@@ -19,7 +20,7 @@ use super::sources::Sources;
 use super::transport::{Format, Wire, multipart};
 use super::validators::{self, Start};
 use super::waiting::{ParkSlot, Stream, Waiting, What};
-use super::{PushState, channels, out_of_memory, publication};
+use super::{PushState, channels, group, out_of_memory, publication};
 
 /// A subscriber's request.
 pub struct Subscriber<'a> {
@@ -44,9 +45,23 @@ impl Subscriber<'_> {
         let keys = channels::keys(self.ctx, &self.ctx.conf.push.ids.subscribe)?;
         let start = validators::start(self.ctx, transport)?;
         publication::check_settings(self.ctx)?;
+        note(self.ctx, &keys, transport, &start);
+        self.begin(transport, &keys, &start).await
+    }
+
+    /// The same for these channels.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn begin(
+        self,
+        transport: Transport,
+        keys: &[ChannelKey],
+        start: &Start,
+    ) -> Result<Answer, Answer> {
         let wire = match transport {
             Transport::LongPoll | Transport::IntervalPoll => {
-                return self.poll(&keys, &start, transport == Transport::LongPoll).await;
+                return self.poll(keys, start, transport == Transport::LongPoll).await;
             }
             Transport::EventSource => Wire::EventSource,
             Transport::Chunked => Wire::Chunked,
@@ -63,7 +78,7 @@ impl Subscriber<'_> {
             Wire::RawStream => StreamHead::Close,
             _ => StreamHead::Endless,
         };
-        self.stream(&keys, &start, format, head, framing, None).await
+        self.stream(keys, start, format, head, framing, None).await
     }
 
     // === Polls ===
@@ -82,10 +97,21 @@ impl Subscriber<'_> {
         let skip_stored = wait && push.ignore_queue_on_no_cache && validators::no_cache(ctx);
         let position = if skip_stored { Position::Newest } else { start.position(0) };
         let mode = if wait { Mode::Once } else { Mode::Poll };
-        match self.state.store.subscribe(&self.request(key, position, mode)) {
-            Subscribed::Message(message) => Ok(reply.message(&message, &Cursor::of(&message))),
-            Subscribed::NothingNew => Ok(reply.not_modified(ctx, start, 1)),
-            Subscribed::Wait(subscription) => self.wait(LongPoll::one(subscription, reply)).await,
+        let subscribed = self.state.store.subscribe(&self.request(key, position, mode, 0)?);
+        let attend = || Attendance::begin(self.state, ctx, keys);
+        match subscribed {
+            Subscribed::Message(message) => {
+                attend();
+                Ok(reply.message(&message, &Cursor::of(&message)))
+            }
+            Subscribed::NothingNew => {
+                attend();
+                Ok(reply.not_modified(ctx, start, 1))
+            }
+            Subscribed::Wait(subscription) => {
+                let poll = LongPoll::one(subscription, reply, attend());
+                self.wait(poll).await
+            }
             other => Err(self.refusal(&reply, &other)),
         }
     }
@@ -99,11 +125,14 @@ impl Subscriber<'_> {
     ) -> Result<Answer, Answer> {
         let push = &self.ctx.conf.push;
         let mut sources = self.sources(keys, start, |other| self.refusal(&reply, other))?;
+        let attendance = Attendance::begin(self.state, self.ctx, keys);
         let stored = sources.read(1).messages;
         match &stored[..] {
-            [] if wait => self.wait(LongPoll::many(sources, reply)).await,
+            [] if wait => self.wait(LongPoll::many(sources, reply, attendance)).await,
             [] => Ok(reply.not_modified(self.ctx, start, keys.len())),
             _ if wait && push.longpoll_multipart != LongPollMultipart::Off => {
+                // Its place in the group is taken once more.
+                drop(sources);
                 let all = self.read_all(keys, start)?;
                 Ok(combined(&reply, push.longpoll_multipart, &all))
             }
@@ -143,14 +172,15 @@ impl Subscriber<'_> {
             Subscribed::Full | Subscribed::NoSuchChannel => self.allowed(Answer::empty(403)),
             other => self.refusal(&reply, other),
         };
-        let sources = if keys.is_empty() {
-            Sources::new(Vec::new(), Cursor::start(1))
+        let (sources, attendance) = if keys.is_empty() {
+            (Sources::new(Vec::new(), Cursor::start(1)), None)
         } else {
-            self.sources(keys, start, refusal)?
+            let sources = self.sources(keys, start, refusal)?;
+            (sources, Attendance::begin(self.state, self.ctx, keys))
         };
         let status = head.status;
         let stream = Stream {
-            feed: Feed { format, sources },
+            feed: Feed { format, sources, attendance },
             head: responder.stream_head(&head, framing),
             status,
             socket: socket.map(Box::new),
@@ -173,7 +203,7 @@ impl Subscriber<'_> {
         // Nchan does not tell a channel that somebody asks for it among others.
         let is_request = keys.len() == 1;
         let subscribe = |(at, key): (usize, &ChannelKey)| {
-            let request = self.request(key, start.position(at), Mode::Stream);
+            let request = self.request(key, start.position(at), Mode::Stream, at)?;
             match self.state.store.subscribe(&Subscribe { is_request, ..request }) {
                 Subscribed::Stream(subscription, from) => Ok((subscription, from)),
                 other => Err(refusal(&other)),
@@ -184,9 +214,17 @@ impl Subscriber<'_> {
         Ok(Sources::new(subscriptions?, start.cursor(keys.len())))
     }
 
-    fn request<'k>(&self, key: &'k ChannelKey, position: Position, mode: Mode) -> Subscribe<'k> {
+    /// The question about the channel at place `at` of the request's.
+    fn request<'k>(
+        &self,
+        key: &'k ChannelKey,
+        position: Position,
+        mode: Mode,
+        at: usize,
+    ) -> Result<Subscribe<'k>, Answer> {
         let conf = &self.ctx.conf.push;
-        Subscribe {
+        let accounting = group::accounting(self.ctx)?;
+        Ok(Subscribe {
             key,
             position,
             worker: self.slot.worker(),
@@ -200,7 +238,9 @@ impl Subscriber<'_> {
             must_exist: conf.authorized_channels_only,
             channel_timeout: conf.channel_timeout.as_secs(),
             is_request: true,
-        }
+            // Whoever is in several channels is one subscriber all the same.
+            accounting: accounting.map(|how| Accounting { counts_subscriber: at == 0, ..how }),
+        })
     }
 
     fn refusal(&self, reply: &Reply, subscribed: &Subscribed) -> Answer {
@@ -221,6 +261,24 @@ impl Subscriber<'_> {
             None => answer,
         }
     }
+}
+
+/// Tells variables what a subscriber asks for.
+pub fn note(ctx: &RequestCtx, keys: &[ChannelKey], transport: Transport, start: &Start) {
+    let name = match transport {
+        Transport::LongPoll => "longpoll",
+        Transport::IntervalPoll => "intervalpoll",
+        Transport::WebSocket => "websocket",
+        Transport::EventSource => "eventsource",
+        Transport::Chunked => "http-chunked",
+        Transport::Multipart => "http-multipart",
+        Transport::RawStream => "http-raw-stream",
+    };
+    channels::note(ctx, keys);
+    ctx.facts.note(|facts| {
+        facts.subscriber = Some(name);
+        facts.previous_id = Some(start.id());
+    });
 }
 
 /// Several messages in one answer: `nchan_longpoll_multipart_response`.

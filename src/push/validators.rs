@@ -31,6 +31,16 @@ impl Start {
         }
     }
 
+    /// Nchan's id of the position; `0:0` without one.
+    pub fn id(&self) -> String {
+        match self {
+            Self::At(Position::After(second)) => format!("{second}:0"),
+            Self::At(Position::AfterTag { second, tag }) => format!("{second}:{tag}"),
+            Self::At(_) => Cursor::start(1).whole(),
+            Self::After(cursor) => cursor.whole(),
+        }
+    }
+
     /// The position over all channels.
     pub fn cursor(&self, channels: usize) -> Cursor {
         match self {

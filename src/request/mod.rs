@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod body;
 mod browser;
+pub mod channel_facts;
 pub mod content;
 pub mod date;
 pub mod evaluation;
@@ -31,8 +32,10 @@ use http::{HeaderMap, Method, Version};
 
 use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
+use crate::store::Store;
 
 use self::body::RequestBody;
+use self::channel_facts::ChannelFacts;
 use self::userid::UidState;
 use self::values::Values;
 
@@ -109,6 +112,10 @@ pub struct RequestCtx {
     pub uri: Box<[u8]>,
     /// Arguments, as rewritten so far: `$args`.
     pub args: Box<[u8]>,
+    /// All channels.
+    pub store: Arc<Store>,
+    /// What is known of those it is about.
+    pub facts: ChannelFacts,
     /// What variables hold so far.
     pub values: Values,
     /// `set $limit_rate`: bytes a second.

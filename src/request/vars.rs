@@ -146,17 +146,34 @@ impl RequestCtx {
             }
             B::NchanVersion => Some(Cow::Borrowed(NCHAN_VERSION.as_bytes())),
             // Known only where channels are.
-            B::NchanChannelId | B::NchanChannelId1 | B::NchanChannelId2 | B::NchanChannelId3 => None,
-            B::NchanChannelId4 | B::NchanSubscriberType | B::NchanPublisherType => None,
-            B::NchanPrevMessageId | B::NchanMessageId | B::NchanChannelEvent => None,
-            B::NchanChannelSubscriberLastSeen | B::NchanChannelSubscriberCount => None,
-            B::NchanChannelMessageCount | B::NchanStubStatusChannels => None,
-            B::NchanStubStatusSubscribers | B::NchanStubStatusStoredMessages => None,
-            B::NchanStubStatusSharedMemoryUsed | B::NchanStubStatusTotalPublishedMessages => None,
-            B::NchanStubStatusIpcAlertsInTransit | B::NchanStubStatusIpcQueuedAlerts => None,
-            B::NchanStubStatusTotalIpcAlertsSent | B::NchanStubStatusTotalIpcAlertsReceived => None,
-            B::NchanStubStatusTotalIpcSendDelay | B::NchanStubStatusTotalIpcReceiveDelay => None,
-            B::NchanStubStatusRedisPendingCommands
+            B::NchanChannelId
+            | B::NchanChannelId1
+            | B::NchanChannelId2
+            | B::NchanChannelId3
+            | B::NchanChannelId4
+            | B::NchanSubscriberType
+            | B::NchanPublisherType
+            | B::NchanPrevMessageId
+            | B::NchanMessageId
+            | B::NchanChannelEvent
+            | B::NchanChannelSubscriberLastSeen
+            | B::NchanChannelSubscriberCount
+            | B::NchanChannelMessageCount => self.facts.value(builtin, answer).map(Cow::Owned),
+            B::NchanStubStatusChannels => text(self.store.usage().channels.to_string()),
+            B::NchanStubStatusSubscribers => text(self.store.usage().subscribers.to_string()),
+            B::NchanStubStatusStoredMessages => text(self.store.usage().messages.to_string()),
+            B::NchanStubStatusTotalPublishedMessages => text(self.store.usage().published.to_string()),
+            B::NchanStubStatusSharedMemoryUsed => {
+                text(format!("{}K", self.store.usage().bytes.div_ceil(1024)))
+            }
+            // Threads of one process tell each other nothing that waits.
+            B::NchanStubStatusIpcAlertsInTransit
+            | B::NchanStubStatusIpcQueuedAlerts
+            | B::NchanStubStatusTotalIpcAlertsSent
+            | B::NchanStubStatusTotalIpcAlertsReceived
+            | B::NchanStubStatusTotalIpcSendDelay
+            | B::NchanStubStatusTotalIpcReceiveDelay
+            | B::NchanStubStatusRedisPendingCommands
             | B::NchanStubStatusRedisConnectedServers
             | B::NchanStubStatusRedisUnhealthyUpstreams
             | B::NchanStubStatusTotalRedisCommandsSent => Some(Cow::Borrowed(b"0")),

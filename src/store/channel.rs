@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::budget::{Budget, Claim, allocation};
+use super::group::{Group, GroupLimit, Membership};
 use super::message::ARC_HEADER;
 use super::{Batch, ChannelId, ChannelInfo, ChannelKey, Message, Position, Ticket, WorkerId};
 
@@ -73,6 +74,8 @@ pub(super) struct Channel {
     requested: Option<u64>,
     /// Monotonic millisecond from which on the channel is gone, if it is idle.
     idle_at: u64,
+    /// Its place in the counts of its group, once somebody who accounts came by.
+    group: Option<Membership>,
     claim: Claim,
 }
 
@@ -99,6 +102,7 @@ impl Channel {
             released: Ticket(0),
             requested: None,
             idle_at: NEVER,
+            group: None,
             claim,
         }
     }
@@ -238,6 +242,30 @@ impl Channel {
         batch
     }
 
+    // === Group ===
+
+    /// Enters the counts of its group with all that it holds, unless it is there already.
+    pub(super) fn join(&mut self, group: &Arc<Group>) -> Result<(), GroupLimit> {
+        if self.group.is_none() {
+            let membership = group.join().ok_or(GroupLimit::Channels)?;
+            self.messages.iter().for_each(|message| membership.count(message.size()));
+            self.group = Some(membership);
+        }
+        Ok(())
+    }
+
+    /// Counts a message that is about to be [pushed](Self::push) for the group; its limits concern only those who account.
+    pub(super) fn admit(&self, bytes: usize, accounts: bool) -> Result<(), GroupLimit> {
+        match &self.group {
+            Some(group) if accounts => group.admit(bytes),
+            Some(group) => {
+                group.count(bytes);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn last_message(&self) -> Option<(i64, u64)> {
         (self.next_offset > 0).then_some(self.last_published)
     }
@@ -258,6 +286,9 @@ impl Channel {
             self.budget().evictable.fetch_sub(oldest.size(), Relaxed);
         }
         self.budget().counters.messages.fetch_sub(1, Relaxed);
+        if let Some(group) = &self.group {
+            group.uncount(oldest.size());
+        }
         let capacity = self.messages.capacity();
         if capacity > SHRINK_ABOVE && self.messages.len() < capacity / 4 {
             self.messages.shrink_to(capacity / 2);

@@ -18,6 +18,7 @@
 //! * **A waiter gets exactly one message.** Every wait and every event takes a [`Ticket`] from one sequence;
 //!   an event concerns the waiters with a smaller ticket than its own, and releases them at once.
 //! * **A gap is visible.** Messages that left the history leave a hole in the offsets; nothing is renumbered.
+//! * **Limits of groups are real.** Where they are accounted, no two requests get the same last place.
 //! * **The memory limit is real.** Channels, stored messages, and messages a client is still reading are all
 //!   charged to one budget. What is freed when it is used up, and in which order, is described at [`Store`].
 //!
@@ -27,6 +28,7 @@ mod budget;
 mod channel;
 mod clock;
 mod event;
+mod group;
 mod key;
 mod memory;
 mod message;
@@ -37,10 +39,11 @@ mod tests;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use event::{ChannelId, Event, Mailbox, Ticket, WorkerId};
+pub use group::{Accounting, GroupInfo, GroupLimit, GroupLimits};
 pub use key::ChannelKey;
 pub use memory::{Store, Usage};
 pub use message::{Message, MessageBody};
 pub use request::{
-    Batch, ChannelInfo, Concurrency, Mode, OutOfMemory, Position, Publish, Subscribe, Subscribed,
+    Batch, ChannelInfo, Concurrency, Mode, OutOfMemory, Position, Publish, Refusal, Subscribe, Subscribed,
 };
 pub use shard::Subscription;

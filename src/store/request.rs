@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ChannelKey, Message, Subscription, WorkerId};
+use super::{Accounting, ChannelKey, GroupLimit, Message, Subscription, WorkerId};
 
 /// One message to publish, with the settings of the location it was published through.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,8 @@ pub struct Publish<'a> {
     pub delete_oldest_received: bool,
     /// Seconds that the channel outlives this request when it is empty and nobody waits.
     pub channel_timeout: u64,
+    /// How it counts for the group of the channel; `None`: not at all.
+    pub accounting: Option<Accounting>,
 }
 
 impl Publish<'_> {
@@ -65,6 +67,8 @@ pub struct Subscribe<'a> {
     pub channel_timeout: u64,
     /// It counts as the last request that publishers are told of.
     pub is_request: bool,
+    /// How it counts for the group of the channel; `None`: not at all.
+    pub accounting: Option<Accounting>,
 }
 
 /// How many messages a subscriber wants, and whether it waits for them.
@@ -134,7 +138,8 @@ pub enum Subscribed {
     NothingNew,
     /// Somebody waits already ([`Concurrency::First`]).
     Conflict,
-    /// `max_subscribers` wait already.
+    /// As many wait already as may: `max_subscribers` in the channel, or those of its group; or the channel does not exist
+    /// and its group may have no more of them.
     Full,
     /// There is no such channel (`must_exist`).
     NoSuchChannel,
@@ -179,3 +184,29 @@ impl fmt::Display for OutOfMemory {
 }
 
 impl std::error::Error for OutOfMemory {}
+
+/// Why a message was not published. Nothing was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no memory for it.
+    OutOfMemory,
+    /// The group of its channel holds as much as it may.
+    Group(GroupLimit),
+}
+
+impl From<OutOfMemory> for Refusal {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfMemory => OutOfMemory.fmt(f),
+            Self::Group(limit) => write!(f, "limit of the group: {limit:?}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

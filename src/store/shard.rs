@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Claim;
 use super::channel::{Channel, NEVER};
+use super::group::Seat;
 use super::{Batch, ChannelId, ChannelKey, Ticket};
 
 /// Channels that [`Shard::reap`] frees before it lets others have the lock.
@@ -99,6 +100,11 @@ impl State {
 
     pub(super) fn contains(&self, key: &ChannelKey) -> bool {
         self.ids.contains_key(key)
+    }
+
+    /// The channels that are in a group.
+    pub(super) fn of_group(&self, group: &[u8]) -> Vec<ChannelId> {
+        self.ids.iter().filter(|(key, _)| key.group() == group).map(|(_, id)| *id).collect()
     }
 
     pub(super) fn create(&mut self, key: &ChannelKey, id: ChannelId, claim: Claim) {
@@ -281,11 +287,19 @@ pub struct Subscription {
     channel: ChannelId,
     ticket: Ticket,
     is_stream: bool,
+    /// Its place in the group, given back with it.
+    _seat: Option<Seat>,
 }
 
 impl Subscription {
-    pub(super) fn new(shard: Arc<Shard>, channel: ChannelId, ticket: Ticket, is_stream: bool) -> Self {
-        Self { shard, channel, ticket, is_stream }
+    pub(super) fn new(
+        shard: Arc<Shard>,
+        channel: ChannelId,
+        ticket: Ticket,
+        is_stream: bool,
+        seat: Option<Seat>,
+    ) -> Self {
+        Self { shard, channel, ticket, is_stream, _seat: seat }
     }
 
     /// Stored messages from an offset on: no more than `most` bytes of bodies, but one message if there is any.

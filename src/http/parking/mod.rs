@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes};
@@ -253,15 +254,17 @@ impl Parking {
         self.lists.leave(waiter.poll.channels(), &waiter.places);
         self.waiting -= 1;
         let rendered = waiter.poll.render(event, last);
-        let core = &waiter.poll.conf().core;
+        // Its subscription ends before it hears of that: the next one needs the place.
+        let (conf, log) = (Arc::clone(waiter.poll.conf()), waiter.log);
+        drop(waiter.poll);
         entry.state = State::Writing(Box::new(Writing {
             parts: [rendered.head.clone(), rendered.in_memory()],
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
             head: rendered.head,
-            log: waiter.log,
-            keepalive_timeout: core.keepalive_timeout,
-            send_timeout: core.send_timeout,
+            log,
+            keepalive_timeout: conf.core.keepalive_timeout,
+            send_timeout: conf.core.send_timeout,
         }));
         entry.deadline = None;
         if entry.stream.is_some() {

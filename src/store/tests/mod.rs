@@ -1,5 +1,6 @@
 //! Every rule of the store by name, then the whole against a naive model, then against threads.
 
+mod groups;
 mod model;
 mod rules;
 mod streams;
@@ -52,6 +53,7 @@ fn post<'a>(key: &'a ChannelKey, body: &'a [u8]) -> Publish<'a> {
         message_timeout: Some(3600),
         delete_oldest_received: false,
         channel_timeout: 5,
+        accounting: None,
     }
 }
 
@@ -66,6 +68,7 @@ fn get(key: &ChannelKey, position: Position) -> Subscribe<'_> {
         must_exist: false,
         channel_timeout: 5,
         is_request: true,
+        accounting: None,
     }
 }
 

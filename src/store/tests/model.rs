@@ -165,7 +165,7 @@ impl Model {
         channel
     }
 
-    fn publish(&mut self, id: u64, publish: &Publish<'_>, wall: i64) -> Result<ChannelInfo, OutOfMemory> {
+    fn publish(&mut self, id: u64, publish: &Publish<'_>, wall: i64) -> Result<ChannelInfo, Refusal> {
         self.look_up(id);
         let stored = publish.store && publish.max_messages > 0;
         let is_short = stored && self.used() + message_size(publish) > self.budget;
@@ -179,7 +179,7 @@ impl Model {
         if !self.make_room(id, size, stored.then_some(publish)) {
             let idle_at = self.now + publish.channel_timeout * 1000;
             self.channels.entry(id).and_modify(|channel| channel.idle_at = idle_at);
-            return Err(OutOfMemory);
+            return Err(Refusal::OutOfMemory);
         }
         let now = self.now;
         let (max, keep) = (publish.max_messages as usize, publish.min_messages as usize);
