@@ -47,7 +47,9 @@ impl ChannelFacts {
         use Builtin as B;
         let facts = self.lock();
         let facts = facts.as_ref()?;
-        let channel = |number: usize| facts.channels.get(number).map(|id| id.to_vec());
+        // A request of fewer channels has empty ones.
+        let channel =
+            |number: usize| Some(facts.channels.get(number).map_or_else(Vec::new, |id| id.to_vec()));
         let word = |word: Option<&str>| word.map(|word| word.as_bytes().to_vec());
         let number = |number: String| Some(number.into_bytes());
         match builtin {
