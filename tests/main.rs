@@ -16,6 +16,8 @@ mod docs;
 mod examples;
 // More messages than fit into the memory limit.
 mod flood;
+// Groups of channels, events, who is there.
+mod groups;
 // Logs that are buffered, compressed, rotated, full; pipes; syslog.
 mod logs;
 // Connections that leave hyper to wait, and come back.

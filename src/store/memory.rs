@@ -183,24 +183,24 @@ impl Store {
             group.as_ref().filter(|_| subscribe.accounting.is_some_and(|how| how.counts_subscriber));
         // Before a channel is made for it.
         if counted.is_some_and(|group| group.is_full()) {
-            return Subscribed::Full;
+            return Subscribed::GroupFull;
         }
         let admit = |channel: &mut Channel, tickets: &mut Tickets, now| match counted.map(Group::seat) {
-            Some(None) => Subscribed::Full,
+            Some(None) => Subscribed::GroupFull,
             seat => self.admit(channel, tickets, now, subscribe, seat.flatten()),
         };
         if subscribe.must_exist {
             let join = |channel: &mut Channel| group.as_ref().map_or(Ok(()), |group| channel.join(group));
             let admit = |channel: &mut Channel, tickets: &mut Tickets, now| match join(channel) {
                 Ok(()) => admit(channel, tickets, now),
-                Err(_) => Subscribed::Full,
+                Err(_) => Subscribed::GroupFull,
             };
             return self.visit_existing(key, timeout, admit).unwrap_or(Subscribed::NoSuchChannel);
         }
         match self.visit(key, timeout, self.budget.nothing(), group.as_ref(), admit) {
             Ok(subscribed) => subscribed,
             Err(Refusal::OutOfMemory) => Subscribed::OutOfMemory,
-            Err(Refusal::Group(_)) => Subscribed::Full,
+            Err(Refusal::Group(_)) => Subscribed::GroupFull,
         }
     }
 
