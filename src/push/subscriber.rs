@@ -249,7 +249,6 @@ impl Subscriber<'_> {
             Subscribed::Conflict => reply.conflict(),
             Subscribed::NoSuchChannel if !nchan => Answer::error(403),
             Subscribed::Full | Subscribed::NoSuchChannel => reply.refused(),
-            Subscribed::GroupFull => Answer::empty(403),
             Subscribed::OutOfMemory => out_of_memory(self.ctx),
             // Answers to other questions.
             _ => Answer::error(500),

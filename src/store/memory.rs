@@ -183,24 +183,24 @@ impl Store {
             group.as_ref().filter(|_| subscribe.accounting.is_some_and(|how| how.counts_subscriber));
         // Before a channel is made for it.
         if counted.is_some_and(|group| group.is_full()) {
-            return Subscribed::GroupFull;
+            return Subscribed::Full;
         }
         let admit = |channel: &mut Channel, tickets: &mut Tickets, now| match counted.map(Group::seat) {
-            Some(None) => Subscribed::GroupFull,
+            Some(None) => Subscribed::Full,
             seat => self.admit(channel, tickets, now, subscribe, seat.flatten()),
         };
         if subscribe.must_exist {
             let join = |channel: &mut Channel| group.as_ref().map_or(Ok(()), |group| channel.join(group));
             let admit = |channel: &mut Channel, tickets: &mut Tickets, now| match join(channel) {
                 Ok(()) => admit(channel, tickets, now),
-                Err(_) => Subscribed::GroupFull,
+                Err(_) => Subscribed::Full,
             };
             return self.visit_existing(key, timeout, admit).unwrap_or(Subscribed::NoSuchChannel);
         }
         match self.visit(key, timeout, self.budget.nothing(), group.as_ref(), admit) {
             Ok(subscribed) => subscribed,
             Err(Refusal::OutOfMemory) => Subscribed::OutOfMemory,
-            Err(Refusal::Group(_)) => Subscribed::GroupFull,
+            Err(Refusal::Group(_)) => Subscribed::Full,
         }
     }
 

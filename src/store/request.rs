@@ -138,10 +138,9 @@ pub enum Subscribed {
     NothingNew,
     /// Somebody waits already ([`Concurrency::First`]).
     Conflict,
-    /// `max_subscribers` wait already.
+    /// As many wait already as may: `max_subscribers` in the channel, or those of its group; or the channel does not exist
+    /// and its group may have no more of them.
     Full,
-    /// As many wait in the group as may; or the channel does not exist and the group may have no more of them.
-    GroupFull,
     /// There is no such channel (`must_exist`).
     NoSuchChannel,
     /// The channel cannot be created within the memory limit.

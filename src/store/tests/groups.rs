@@ -90,7 +90,7 @@ fn limits_are_exact() {
     }
     let refused = |limit| Err(Refusal::Group(limit));
     assert_eq!(bench.store.publish(&counted(&c, b"x")), refused(GroupLimit::Channels));
-    assert!(matches!(bench.store.subscribe(&sit(&c)), Subscribed::GroupFull));
+    assert!(matches!(bench.store.subscribe(&sit(&c)), Subscribed::Full));
     assert!(!bench.store.holds(&c), "no channel is left of what was refused");
     bench.limit(|limits| limits.messages = Some(3));
     assert!(bench.store.publish(&counted(&a, b"x")).is_ok());
@@ -111,12 +111,12 @@ fn a_seat_is_free_again_when_its_subscription_goes() {
     let first = bench.store.subscribe(&sit(&a));
     let once = Subscribe { mode: Mode::Once, ..sit(&a) };
     let Subscribed::Wait(second) = bench.store.subscribe(&once) else { panic!("a waiter") };
-    assert!(matches!(bench.store.subscribe(&once), Subscribed::GroupFull));
+    assert!(matches!(bench.store.subscribe(&once), Subscribed::Full));
     drop(second);
     let also = Subscribe { accounting: Some(Accounting { counts_subscriber: false, ..COUNTED }), ..sit(&a) };
     let _uncounted = bench.store.subscribe(&also);
     let Subscribed::Wait(third) = bench.store.subscribe(&once) else { panic!("a waiter") };
-    assert!(matches!(bench.store.subscribe(&once), Subscribed::GroupFull));
+    assert!(matches!(bench.store.subscribe(&once), Subscribed::Full));
     drop((first, third));
     assert_eq!(bench.counts().1, 0);
 }
