@@ -12,6 +12,8 @@ mod agreement;
 mod article;
 // Many subscribers, and a publisher, for the tests of what happens to them.
 mod crowd;
+// What kills Nchan's workers.
+mod crashes;
 // The documentation is whole.
 mod docs;
 // Every example configuration does what it says.
@@ -20,6 +22,8 @@ mod examples;
 mod files;
 // More messages than fit into the memory limit.
 mod flood;
+// Groups of channels, events, who is there.
+mod groups;
 // Logs that are buffered, compressed, rotated, full; pipes; syslog.
 mod logs;
 // Limits per client, and what is told about the server.
@@ -28,6 +32,9 @@ mod limits;
 mod parked;
 // The command line, signals, reload.
 mod process;
+// What a process takes of the memory.
+#[path = "bench/pss.rs"]
+mod pss;
 // A reload under load.
 mod reload;
 // Requests as odd clients send them.
@@ -36,11 +43,15 @@ mod requests;
 mod stand_in;
 // Who may import whom.
 mod structure;
+// Subscribers of all transports in a crowd.
+mod streams;
 // What systemd gives and is told.
 mod systemd;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
 // A new program takes over from a running one.
 mod upgrade;
+// WebSockets by the RFCs.
+mod websocket;
 // Variables of requests that wait, and those that would never end.
 mod variables;

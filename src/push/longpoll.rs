@@ -36,12 +36,12 @@ pub struct LastAnswer(Option<(Reply, Rendered)>);
 impl LongPoll {
     /// Waits in one channel.
     pub fn one(subscription: Subscription, reply: Reply, attendance: Option<Box<Attendance>>) -> Self {
-        Self { wait: Wait::One(subscription), attendance: attendance, reply }
+        Self { wait: Wait::One(subscription), attendance, reply }
     }
 
     /// Waits in several channels.
     pub fn many(sources: Sources, reply: Reply, attendance: Option<Box<Attendance>>) -> Self {
-        Self { wait: Wait::Many(Box::new(sources)), attendance: attendance, reply }
+        Self { wait: Wait::Many(Box::new(sources)), attendance, reply }
     }
 
     /// Settings of the location.

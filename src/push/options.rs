@@ -53,20 +53,24 @@ fn push(ctx: &RequestCtx) -> Result<Answer, Answer> {
 
 /// Answers OPTIONS where clients can only listen, in Nchan's dialect.
 pub fn subscriber(ctx: &RequestCtx, origin: Option<&Origin>) -> Answer {
-    nchan(ctx, origin)
+    allow_nchan(ctx, origin, NCHAN[1], true)
 }
 
 fn nchan(ctx: &RequestCtx, origin: Option<&Origin>) -> Answer {
-    let answer = Answer::empty(200).with_header("Allow", methods(ctx, NCHAN));
+    allow_nchan(ctx, origin, methods(ctx, NCHAN), ctx.conf.push.subscriber.any())
+}
+
+fn allow_nchan(ctx: &RequestCtx, origin: Option<&Origin>, methods: &'static str, subscribes: bool) -> Answer {
+    let answer = Answer::empty(200).with_header("Allow", methods);
     let Some(origin) = origin else { return answer };
-    let headers = if ctx.conf.push.subscriber.any() {
+    let headers = if subscribes {
         "If-None-Match, If-Modified-Since, Content-Type, Cache-Control, X-EventSource-Event"
     } else {
         "Content-Type"
     };
     let answer = answer
         .with_header("Access-Control-Allow-Headers", headers)
-        .with_header("Access-Control-Allow-Methods", methods(ctx, NCHAN));
+        .with_header("Access-Control-Allow-Methods", methods);
     origin.allow(&ctx.conf.push, answer)
 }
 

@@ -6,7 +6,7 @@ use crate::config::model::Dialect;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::request::{body, date};
-use crate::store::ChannelInfo;
+use crate::store::{ChannelInfo, ChannelKey};
 
 use super::events::{Announcement, Happening};
 use super::publication::{Publication, Told};
@@ -35,17 +35,15 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
             Ok(tell(ctx, infos))
         }
         Method::DELETE => {
+            announce_deletion(state, ctx, &keys);
             let infos: Vec<_> = keys.iter().filter_map(|key| store.delete(key)).collect();
-            let answer = if keys.len() > 1 && conf.dialect == Dialect::Nchan {
+            Ok(if keys.len() > 1 && conf.dialect == Dialect::Nchan {
                 let told = Told::of_deleted(&infos);
                 note(ctx, &told);
                 info::answer(ctx, 200, &told)
             } else {
                 tell(ctx, infos)
-            };
-            // As in Nchan, also where there was nothing to delete.
-            announce(state, ctx, Happening::Delete);
-            Ok(answer)
+            })
         }
         // The old module's PUT created the channel and ignored the body; its last releases published it. Clients
         // of both are served: an empty PUT creates, any other publishes.
@@ -87,6 +85,17 @@ fn note(ctx: &RequestCtx, told: &Told) {
     ctx.facts.note(|facts| {
         (facts.last_seen, facts.subscribers, facts.messages) = (last_seen, subscribers, messages);
     });
+}
+
+/// Before anything goes: its subscribers' going is told afterwards. As in Nchan, also where there is nothing to delete.
+fn announce_deletion(state: &PushState, ctx: &RequestCtx, keys: &[ChannelKey]) {
+    let push = &ctx.conf.push;
+    if push.events.channel_id.is_some() {
+        let channel_timeout = push.channel_timeout.as_secs();
+        let infos: Vec<_> = keys.iter().filter_map(|key| state.store.info(key, channel_timeout)).collect();
+        note(ctx, &Told::of(&infos));
+        announce(state, ctx, Happening::Delete);
+    }
 }
 
 fn announce(state: &PushState, ctx: &RequestCtx, happening: Happening) {

@@ -10,6 +10,7 @@ use crate::config::model::{Dialect, LocationConf, PushConf};
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, FrozenResponder, Responder};
 use crate::request::date;
+use crate::request::pages::Phrases;
 use crate::store::{Message, MessageBody};
 
 use super::cors::Origin;
@@ -140,7 +141,7 @@ impl Reply {
     pub fn timed_out(&self) -> Answer {
         match self.responder.conf.push.dialect {
             Dialect::Push => Answer::empty(304),
-            Dialect::Nchan => self.ended(Answer { phrase: Some("Request Timeout"), ..Answer::empty(408) }),
+            Dialect::Nchan => self.ended(Answer { phrases: Phrases::Nchan, ..Answer::empty(408) }),
         }
     }
 

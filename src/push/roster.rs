@@ -11,8 +11,11 @@ use crate::store::ChannelKey;
 pub struct Roster {
     open: AtomicBool,
     last: AtomicU64,
-    rooms: Mutex<HashMap<ChannelKey, BTreeMap<u64, Arc<[u8]>>>>,
+    rooms: Mutex<Rooms>,
 }
+
+/// Lines by channel, and by the order in which their subscribers came.
+type Rooms = HashMap<ChannelKey, BTreeMap<u64, Arc<[u8]>>>;
 
 /// A subscriber's lines: one in each of its channels, taken out on drop.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ impl Roster {
         self.lock().get(key).map_or_else(Vec::new, |room| room.values().rev().cloned().collect())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ChannelKey, BTreeMap<u64, Arc<[u8]>>>> {
+    fn lock(&self) -> MutexGuard<'_, Rooms> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,7 +79,7 @@ mod tests {
         let roster = Arc::new(Roster::default());
         let [a, b] = ["a", "b"].map(|id| ChannelKey::new(b"", id.as_bytes()));
         let lines = |key| roster.lines(key).iter().map(|line| line.to_vec()).collect::<Vec<_>>();
-        let first = roster.enter(&[a.clone()], b"1".to_vec());
+        let first = roster.enter(std::slice::from_ref(&a), b"1".to_vec());
         let both = roster.enter(&[a.clone(), b.clone()], b"2".to_vec());
         assert_eq!((lines(&a), lines(&b)), (vec![b"2".to_vec(), b"1".to_vec()], vec![b"2".to_vec()]));
         drop(first);

@@ -1,13 +1,12 @@
 //! `nchan_stub_status` and `nchan_subscriber_info`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::Method;
-
-use std::sync::Arc;
 
 use crate::config::model::{Transport, Transports};
 use crate::request::RequestCtx;

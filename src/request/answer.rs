@@ -12,7 +12,7 @@ use crate::config::template::Template;
 use super::gzip::{Acceptance, ProxiedAnswer};
 use super::late::{Frozen, Pending};
 use super::pace::Pace;
-use super::pages::reason;
+use super::pages::Phrases;
 use super::payload::{Payload, Pieces};
 use super::recode::{self, Recoder};
 use super::userid::UidCookie;
@@ -26,8 +26,8 @@ pub const SERVER: &str = concat!("encke/", env!("CARGO_PKG_VERSION"));
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// Its reason phrase, where that is not nginx's.
-    pub phrase: Option<&'static str>,
+    /// Whose reason phrase it has.
+    pub phrases: Phrases,
     /// `Content-Type`.
     pub content_type: Option<Box<[u8]>>,
     /// `Last-Modified`, seconds since 1970.
@@ -351,7 +351,7 @@ impl Responder {
         let length = length.filter(|_| !chunked);
         let keep_alive = self.keep_alive && !answer.close;
         let keep_alive = keep_alive && (chunked || length.is_some() || bodiless);
-        let mut head = Head::new(answer.status, answer.phrase);
+        let mut head = Head::new(answer.status, answer.phrases);
         let core = &self.conf.core;
         head.line("Server", if core.server_tokens { SERVER } else { "encke" });
         head.line("Date", date::format(date::now()));
@@ -433,7 +433,7 @@ impl Responder {
 
     /// The head of an answer whose body comes bit by bit, over a connection that serves nothing else afterwards.
     pub fn stream_head(&self, answer: &Answer, stream: StreamHead) -> Bytes {
-        let mut head = Head::new(answer.status, answer.phrase);
+        let mut head = Head::new(answer.status, answer.phrases);
         head.line("Server", if self.conf.core.server_tokens { SERVER } else { "encke" });
         head.line("Date", date::format(date::now()));
         if let Some(content_type) = &answer.content_type {
@@ -542,7 +542,7 @@ impl Responder {
             ExpiresSetting::Variable { modified, .. } => {
                 let sent = Sent { status: answer.status, ..Sent::default() };
                 // What a value may depend on of what is still to be written.
-                let mut head = Head::new(answer.status, answer.phrase);
+                let mut head = Head::new(answer.status, answer.phrases);
                 if let Some(content_type) = self.content_type(answer) {
                     head.line("Content-Type", content_type);
                 }
@@ -688,9 +688,9 @@ fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
 struct Head(Vec<u8>);
 
 impl Head {
-    fn new(status: u16, phrase: Option<&'static str>) -> Self {
+    fn new(status: u16, phrases: Phrases) -> Self {
         let mut bytes = Vec::with_capacity(256);
-        let phrase = phrase.unwrap_or_else(|| reason(status));
+        let phrase = phrases.of(status);
         bytes.extend_from_slice(format!("HTTP/1.1 {status:03} {phrase}\r\n").as_bytes());
         Self(bytes)
     }

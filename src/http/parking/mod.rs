@@ -284,7 +284,7 @@ impl Parking {
         }
         if is_message && count > 0 {
             metrics::count(|worker| {
-                worker.delivered.add(u64::try_from(count).unwrap_or(u64::MAX));
+                worker.delivered.add(count);
                 worker.latency.observe(since.elapsed());
             });
         }
@@ -485,15 +485,30 @@ impl Parking {
             State::Waiting(_) if closed => Fate::Leaves,
             State::Waiting(_) => read_ahead(entry),
             State::Streaming(streaming) => {
-                let ended = listen(streaming, entry.stream.as_ref());
+                let heard = listen(streaming, entry.stream.as_ref());
+                let ended = heard == Heard::End;
                 let next = if ended { Next::Gone } else { streaming.write(entry.stream.as_ref()) };
-                return self.follow(id, next);
+                self.follow(id, next);
+                if heard == Heard::More {
+                    self.ask_again(id);
+                }
+                return;
             }
             State::Writing(_) => self.write(id),
             State::Idle(_) | State::Paced(_) => Fate::Resumes,
             State::Closing => drop_input(entry),
         };
         self.finish(id, fate);
+    }
+
+    /// Has epoll report again what it reported already: it tells of news only.
+    fn ask_again(&mut self, id: usize) {
+        let Some(stream) = self.entries.get(id).and_then(|entry| entry.stream.as_ref()) else { return };
+        let raw = stream.socket.as_raw_fd();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.registry.reregister(&mut SourceFd(&raw), Token(id), interest).is_err() {
+            self.finish(id, Fate::Leaves);
+        }
     }
 
     /// Lets go of an entry that does not stay.
@@ -632,25 +647,35 @@ fn read_ahead(entry: &mut Parked) -> Fate {
     Fate::Stays
 }
 
-/// Gives a stream what its client sends; true when that has ended.
-fn listen(streaming: &mut Streaming, stream: Option<&IdleStream>) -> bool {
-    let Some(stream) = stream else { return false };
+/// How far a client was listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// It says nothing more at present.
+    All,
+    /// There is more, which others must not wait for.
+    More,
+    /// The connection is gone.
+    End,
+}
+
+/// Gives a stream what its client sends.
+fn listen(streaming: &mut Streaming, stream: Option<&IdleStream>) -> Heard {
+    let Some(stream) = stream else { return Heard::All };
     let mut buffer = [0; 4096];
     let mut heard = 0;
-    // Whoever says more gets on with it when others had their turn.
     while heard < MOST_READAHEAD {
         match (&stream.socket).read(&mut buffer) {
-            Ok(0) => return true,
+            Ok(0) => return Heard::End,
             Ok(length) => {
                 heard += length;
                 streaming.receive(&buffer[..length]);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::All,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return true,
+            Err(_) => return Heard::End,
         }
     }
-    false
+    Heard::More
 }
 
 /// Drops what a client sends after its answer.

@@ -98,6 +98,8 @@ impl Streaming {
     /// Takes an event of the store.
     pub(super) fn hear(&mut self, event: &Event, stream: Option<&IdleStream>, last: &mut LastFrame) -> Next {
         match event {
+            // It got its last words already.
+            Event::Message { .. } if self.ended => {}
             Event::Message { channel, message, .. } => {
                 self.catch_up();
                 if self.behind {
@@ -105,8 +107,10 @@ impl Streaming {
                     return Next::WaitsToWrite;
                 }
                 let frames = self.feed.hear(*channel, message, last);
+                // One that is larger by itself is for a client that has taken all before it.
+                let is_waiting = !self.output.is_empty();
                 frames.into_iter().for_each(|frame| self.say(frame));
-                if self.output.len() > self.most_queued() {
+                if is_waiting && self.output.len() > self.most_queued() {
                     self.end(Ending::TooSlow);
                 }
             }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::config::model::LocationConf;
 use crate::request::answer;
-use crate::request::pages::reason;
+use crate::request::pages::Phrases;
 use crate::store::Message;
 
 use super::cursor::Cursor;
@@ -136,7 +136,7 @@ impl Format {
             Ending::TimedOut => (408, 1000),
             Ending::TooSlow => (503, 1013),
         };
-        let phrase = if status == 408 { "Request Timeout" } else { reason(status) };
+        let phrase = Phrases::Nchan.of(status);
         match self.wire {
             Wire::EventSource => eventsource::end(status, phrase),
             Wire::Chunked => Bytes::from_static(LAST_CHUNK),

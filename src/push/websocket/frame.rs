@@ -139,6 +139,9 @@ impl Decoder {
         let Some((length, mask)) = rest.split_at_checked(extended) else { return Ok(None) };
         let Some(mask) = mask.first_chunk::<4>() else { return Ok(None) };
         let wide = length.iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
+        if wide >> 63 != 0 {
+            return violation(1002, "length of more than 63 bits");
+        }
         let room =
             self.limit.saturating_sub(self.partial.as_ref().map_or(0, |partial| partial.payload.len()));
         let payload = usize::try_from(short.unwrap_or(wide)).unwrap_or(usize::MAX);

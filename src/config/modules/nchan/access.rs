@@ -41,7 +41,11 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     done(
         "nchan_channel_events_channel_id", SLI, ONE, "",
         "The channel, of group `meta`, that is told what happens to the channels of this location.",
-        |b, call| replace(b, call, |conf| &mut conf.nchan.events_channel_id, template),
+        |b, call| {
+            // The text it is told by default is Nchan's, whoever's the roles are.
+            b.http.speaks_nchan = true;
+            replace(b, call, |conf| &mut conf.nchan.events_channel_id, template)
+        },
     ),
     done(
         "nchan_channel_event_string", SLI, ONE, EVENT_TEXT,
