@@ -10,14 +10,18 @@ use encke_parser::Span;
 use super::context::Contexts;
 use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, User};
 use super::modules::access::AccessDraft;
+use super::modules::auth_request::AuthRequestDraft;
 use super::modules::charset::CharsetDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
 use super::modules::http_core::CoreDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
+use super::modules::proxy::ProxyDraft;
 use super::modules::push::PushDraft;
 use super::modules::server_name::ServerName;
+use super::modules::upstream::{GroupDraft, ResolverDraft, UpstreamDraft};
+use super::proxy::ProxyPass;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
 macro_rules! draft {
@@ -68,6 +72,10 @@ pub struct HttpDraft {
     pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
     /// `push_max_reserved_memory`.
     pub max_reserved_memory: Option<u64>,
+    /// Groups of servers behind.
+    pub upstreams: Vec<UpstreamDraft>,
+    /// The `upstream` whose block is being read.
+    pub open_upstream: Option<GroupDraft>,
     /// Every `listen` so far, by address, to notice repetitions.
     pub listens: Vec<SeenListen>,
 }
@@ -107,6 +115,9 @@ pub struct ConfDraft {
     pub charset: CharsetDraft,
     pub gzip: GzipDraft,
     pub push: PushDraft,
+    pub proxy: ProxyDraft,
+    pub resolver: ResolverDraft,
+    pub auth_request: AuthRequestDraft,
 }
 
 /// Settings of one block only.
@@ -116,6 +127,8 @@ pub struct OwnDraft {
     pub publisher: bool,
     /// `push_subscriber`.
     pub subscriber: Option<Mechanism>,
+    /// `proxy_pass`.
+    pub pass: Option<ProxyPass>,
     /// `limit_except`: methods and the block.
     pub limit_except: Option<(Vec<String>, Box<Block>)>,
 }
@@ -184,6 +197,9 @@ impl ConfDraft {
         self.charset.inherit(&parent.charset);
         self.gzip.inherit(&parent.gzip);
         self.push.inherit(&parent.push);
+        self.proxy.inherit(&parent.proxy);
+        self.resolver.inherit(&parent.resolver);
+        self.auth_request.inherit(&parent.auth_request);
     }
 }
 

@@ -17,6 +17,7 @@ mod fragment;
 mod merge;
 pub mod model;
 pub mod modules;
+pub mod proxy;
 pub mod regex;
 pub mod template;
 #[cfg(test)]
@@ -119,7 +120,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
     }
     listens(b, shape)?;
     default_error_log(b);
-    let (servers, listens) = merge::http(b)?;
+    let (servers, listens, upstreams) = merge::http(b)?;
     *syntax_ok = !b.diagnostics.iter().any(Diagnostic::is_error);
     if shape == Shape::Whole && !b.main.events {
         b.settle(Err(Diagnostic::emerg("no \"events\" section in configuration")))?;
@@ -145,6 +146,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
         main: main(b),
         max_reserved_memory: b.http.max_reserved_memory.unwrap_or(push::DEFAULT_MEMORY),
         listens,
+        upstreams,
         servers,
         variables: std::mem::take(&mut b.variables),
     })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::proxy::{AuthRequestConf, ProxyConf, Upstream};
 use super::regex::Regex;
 use super::template::Template;
 use super::variable::Variables;
@@ -18,6 +19,8 @@ pub struct Config {
     pub max_reserved_memory: u64,
     /// Sockets to listen on, each with its servers.
     pub listens: Vec<Listen>,
+    /// Groups of servers behind that a `proxy_pass` can name.
+    pub upstreams: Vec<Upstream>,
     /// All servers, in file order.
     pub servers: Vec<Server>,
     /// Every user variable of the configuration.
@@ -249,6 +252,10 @@ pub struct LocationConf {
     pub gzip: GzipConf,
     /// `push_*`.
     pub push: PushConf,
+    /// `proxy_pass`, and what shapes it.
+    pub proxy: Option<Arc<ProxyConf>>,
+    /// `auth_request`.
+    pub auth_request: AuthRequestConf,
 }
 
 /// What nginx's core module knows of a location.
@@ -362,6 +369,8 @@ pub struct LimitExcept {
     pub methods: Vec<String>,
     /// The rules for all others.
     pub access: AccessConf,
+    /// `proxy_pass` for all others, if it is another one.
+    pub proxy: Option<Arc<ProxyConf>>,
 }
 
 impl LimitExcept {

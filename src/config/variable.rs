@@ -49,6 +49,9 @@ builtins! {
     NginxVersion "nginx_version" false "version of nginx whose behaviour is followed";
     Pid "pid" false "number of the process";
     Pipe "pipe" false "p if the request was pipelined, else .";
+    ProxyAddXForwardedFor "proxy_add_x_forwarded_for" false "the request's X-Forwarded-For with the client's address behind it";
+    ProxyHost "proxy_host" false "host and port that proxy_pass names";
+    ProxyPort "proxy_port" false "port that proxy_pass names";
     ProxyProtocolAddr "proxy_protocol_addr" false "empty: the PROXY protocol is not spoken";
     QueryString "query_string" false "same as $args";
     RealpathRoot "realpath_root" false "root in force, links resolved";
@@ -89,6 +92,8 @@ pub enum Variable {
     Http(Box<[u8]>),
     /// `$sent_http_NAME`, spelled likewise.
     SentHttp(Box<[u8]>),
+    /// `$upstream_*`: what is known of the servers behind.
+    Upstream(UpstreamField),
     /// `$1` to `$9`: a group of the last regular expression that matched.
     Capture(u8),
     /// Made by `set` or by a named group: index into the request's user variables.
@@ -100,9 +105,55 @@ impl Variable {
     pub fn is_late(&self) -> bool {
         match self {
             Self::Builtin(builtin) => BUILTINS.iter().any(|row| row.variable == *builtin && row.late),
-            Self::SentHttp(_) => true,
+            Self::SentHttp(_) | Self::Upstream(_) => true,
             _ => false,
         }
+    }
+}
+
+/// What a `$upstream_*` variable tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum UpstreamField {
+    Addr,
+    BytesReceived,
+    BytesSent,
+    CacheStatus,
+    ConnectTime,
+    HeaderTime,
+    ResponseLength,
+    ResponseTime,
+    Status,
+    /// `$upstream_http_NAME`: lower case, `_` for `-`.
+    Http(Box<[u8]>),
+    /// `$upstream_cookie_NAME`.
+    Cookie(Box<[u8]>),
+    /// `$upstream_trailer_NAME`, spelled like `Http`.
+    Trailer(Box<[u8]>),
+}
+
+impl UpstreamField {
+    /// The field of a variable's name, given in lower case and as written.
+    fn of(lower: &str, name: &str) -> Option<Self> {
+        let rest = lower.strip_prefix("upstream_")?;
+        let bytes = |rest: &str| rest.as_bytes().into();
+        Some(match rest {
+            "addr" => Self::Addr,
+            "bytes_received" => Self::BytesReceived,
+            "bytes_sent" => Self::BytesSent,
+            "cache_status" => Self::CacheStatus,
+            "connect_time" => Self::ConnectTime,
+            "header_time" => Self::HeaderTime,
+            "response_length" => Self::ResponseLength,
+            "response_time" => Self::ResponseTime,
+            "status" => Self::Status,
+            _ => match rest.split_once('_')? {
+                ("http", header) => Self::Http(bytes(header)),
+                ("trailer", header) => Self::Trailer(bytes(header)),
+                ("cookie", _) => Self::Cookie(bytes(name.get("upstream_cookie_".len()..)?)),
+                _ => return None,
+            },
+        })
     }
 }
 
@@ -138,7 +189,9 @@ impl Variables {
         if self.index.contains_key(&lower) {
             return Variable::User(self.reference(&lower));
         }
-        if let Some(rest) = family("arg_") {
+        if let Some(field) = UpstreamField::of(&lower, name) {
+            Variable::Upstream(field)
+        } else if let Some(rest) = family("arg_") {
             Variable::Arg(rest)
         } else if let Some(rest) = family("http_") {
             Variable::Http(rest)

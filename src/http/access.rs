@@ -1,4 +1,4 @@
-//! Who may: `allow`, `deny`, `auth_basic`, `limit_except`, joined by `satisfy`. A tower layer around a location.
+//! Who may: `allow`, `deny`, `auth_basic`, `auth_request`, `limit_except`, joined by `satisfy`. A tower layer around a location.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -11,11 +11,13 @@ use axum::response::{IntoResponse as _, Response};
 use tower::{Layer, Service};
 
 use crate::config::model::{AccessConf, AccessWho, LocationConf, Severity};
+use crate::config::template::Template;
 use crate::log;
+use crate::push::hooks::Subrequest;
 use crate::request::answer::Answer;
 use crate::request::{Endpoint, RequestCtx};
 
-use super::htpasswd;
+use super::{auth_request, htpasswd};
 
 /// Puts a location's access rules around its handler.
 #[derive(Clone, Debug)]
@@ -24,7 +26,8 @@ pub struct AccessLayer;
 impl AccessLayer {
     /// `None` for a location that anybody may use.
     pub fn of(conf: &LocationConf) -> Option<Self> {
-        let open = |access: &AccessConf| access.rules.is_empty() && access.auth_basic.is_none();
+        let asks = conf.auth_request.uri.is_some();
+        let open = |access: &AccessConf| !asks && access.rules.is_empty() && access.auth_basic.is_none();
         let limited = conf.limit_except.as_ref().is_some_and(|limit| !open(&limit.access));
         (limited || !open(&conf.access)).then_some(Self)
     }
@@ -46,7 +49,7 @@ pub struct Access<S> {
 
 impl<S> Service<Request> for Access<S>
 where
-    S: Service<Request, Response = Response>,
+    S: Service<Request, Response = Response> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: 'static,
 {
@@ -58,43 +61,82 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let Some(ctx) = request.extensions().get::<Arc<RequestCtx>>().map(Arc::clone) else {
             return Box::pin(async { Ok(Answer::error(500).into_response()) });
         };
-        match check(&ctx) {
-            Ok(()) => Box::pin(self.inner.call(request)),
-            Err(answer) => Box::pin(async { Ok(answer.into_response()) }),
-        }
+        let inside = request.extensions().get::<Arc<dyn Subrequest>>().map(Arc::clone);
+        let clone = self.inner.clone();
+        // The one that said it was ready.
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        Box::pin(async move {
+            let same = Arc::clone(&ctx);
+            let ctx = match check(ctx, inside).await {
+                Ok(ctx) => ctx,
+                Err(answer) => return Ok(answer.into_response()),
+            };
+            let changed = !Arc::ptr_eq(&ctx, &same);
+            drop(same);
+            request.extensions_mut().insert(Arc::clone(&ctx));
+            let mut response = inner.call(request).await?;
+            if changed && response.extensions().get::<Arc<RequestCtx>>().is_none() {
+                response.extensions_mut().insert(ctx);
+            }
+            Ok(response)
+        })
     }
 }
 
-/// Whether the request may go on.
-fn check(ctx: &RequestCtx) -> Result<(), Answer> {
-    let conf = &ctx.conf;
-    let access = match &conf.limit_except {
-        Some(limit) if limit.limits(ctx.method.as_str()) => &limit.access,
-        _ => &conf.access,
+/// Whether the request may go on, and the request as it then is: `auth_request_set` changes it.
+async fn check(ctx: Arc<RequestCtx>, inside: Option<Arc<dyn Subrequest>>) -> Result<Arc<RequestCtx>, Answer> {
+    let access = match &ctx.conf.limit_except {
+        Some(limit) if limit.limits(ctx.method.as_str()) => limit.access.clone(),
+        _ => ctx.conf.access.clone(),
     };
-    let by_address = check_address(access, &ctx.connection.remote);
-    if access.satisfy_any && access.auth_basic.is_some() && !access.rules.is_empty() {
-        return if by_address { Ok(()) } else { check_password(ctx, access) };
+    let any = access.satisfy_any;
+    let mut denied: Option<Answer> = None;
+    // 401 asks for what 403 would refuse for good.
+    let mut deny = |answer: Answer| {
+        if denied.as_ref().is_none_or(|denied| denied.status != 401) {
+            denied = Some(answer);
+        }
+    };
+    match check_address(&access, &ctx.connection.remote) {
+        Some(true) if any => return Ok(ctx),
+        Some(false) if any => deny(Answer::error(403)),
+        Some(false) => {
+            ctx.log(Severity::Error, "access forbidden by rule");
+            return Err(Answer::error(403));
+        }
+        _ => {}
     }
-    if !by_address {
-        ctx.log(Severity::Error, "access forbidden by rule");
-        return Err(Answer::error(403));
+    match check_password(&ctx, &access) {
+        Some(Ok(())) if any => return Ok(ctx),
+        Some(Err(answer)) if any && matches!(answer.status, 401 | 403) => deny(answer),
+        Some(Err(answer)) => return Err(answer),
+        _ => {}
     }
-    check_password(ctx, access)
+    let Some(uri) = &ctx.conf.auth_request.uri else { return denied.map_or(Ok(ctx), Err) };
+    let inside = inside.ok_or_else(|| Answer::error(500))?;
+    match auth_request::ask(&ctx, &*inside, uri).await {
+        (ctx, Ok(())) => Ok(ctx),
+        (ctx, Err(answer)) if any && matches!(answer.status, 401 | 403) => {
+            drop(ctx);
+            deny(answer);
+            denied.map_or_else(|| Err(Answer::error(403)), Err)
+        }
+        (_, Err(answer)) => Err(answer),
+    }
 }
 
-/// The first rule that fits decides; without one the address may.
-fn check_address(access: &AccessConf, remote: &Endpoint) -> bool {
+/// The first rule that fits decides; `None` where none does.
+fn check_address(access: &AccessConf, remote: &Endpoint) -> Option<bool> {
     let fits = |who: &AccessWho| match (who, remote.ip()) {
         (AccessWho::All, _) | (AccessWho::Unix, None) => true,
         (AccessWho::Net(network, length), Some(ip)) => in_network(ip, *network, *length),
         _ => false,
     };
-    access.rules.iter().find(|rule| fits(&rule.who)).is_none_or(|rule| rule.allow)
+    access.rules.iter().find(|rule| fits(&rule.who)).map(|rule| rule.allow)
 }
 
 /// IPv4 addresses that came in over an IPv6 socket are judged as IPv4.
@@ -112,14 +154,16 @@ fn in_network(ip: IpAddr, network: IpAddr, length: u8) -> bool {
     }
 }
 
-fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Result<(), Answer> {
-    let (Some(realm), Some(file)) = (&access.auth_basic, &access.auth_basic_user_file) else { return Ok(()) };
-    let realm = ctx.render(realm);
-    if realm == b"off" {
-        return Ok(());
-    }
+/// Name and password; `None` where none are asked for.
+fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Option<Result<(), Answer>> {
+    let realm = ctx.render(access.auth_basic.as_ref()?);
+    let file = access.auth_basic_user_file.as_ref()?;
+    (realm != b"off").then(|| check_credentials(ctx, &realm, file))
+}
+
+fn check_credentials(ctx: &RequestCtx, realm: &[u8], file: &Template) -> Result<(), Answer> {
     let unauthorized = || {
-        let value = [b"Basic realm=\"", &realm[..], b"\""].concat();
+        let value = [b"Basic realm=\"", realm, b"\""].concat();
         Answer::error(401).with_header("WWW-Authenticate", value)
     };
     let Some((user, password)) = ctx.credentials() else {

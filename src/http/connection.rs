@@ -20,9 +20,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::config::model::Server;
 use crate::push::waiting::ParkSlot;
+use crate::request::answer::Framed;
 use crate::store::WorkerId;
 
-use super::gate::{Gate, GateState, Phase};
+use super::gate::{ClientWatch, Gate, GateState, Phase};
 use super::origin::Origin;
 use super::parking::Parking;
 use super::screen;
@@ -31,6 +32,7 @@ use super::site::Site;
 use super::stream::Stream;
 use super::target;
 use super::transfer;
+use super::tunnel::{self, Opened};
 
 /// How long a connection is read and dropped after an answer that closes it, and how long between two reads:
 /// nginx's `lingering_time` and `lingering_timeout`.
@@ -54,6 +56,7 @@ enum End {
     Closed(Result<(), hyper::Error>),
     TimedOut,
     Parked(usize),
+    Tunnel(Opened),
 }
 
 type HyperConnection<S> = http1::Connection<TokioIo<Gate>, S>;
@@ -109,6 +112,10 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
     let stream = connection.into_parts().io.into_inner().into_inner();
     match end {
         End::TimedOut => {}
+        End::Tunnel(opened) => {
+            let readahead = state.borrow_mut().take_readahead();
+            tunnel::run(stream, readahead, opened).await;
+        }
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
             Err(_) => shared.parking.borrow_mut().abandon(id),
@@ -145,7 +152,8 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Empty<Bytes>>, Silence> {
     let head = state.borrow_mut().begin(request.body().size_hint().exact());
-    let exchange = exchange(shared, &mut origin.borrow_mut(), slot);
+    let client = state.borrow().client.clone();
+    let exchange = exchange(shared, &mut origin.borrow_mut(), slot, client);
     let raw = {
         let mut state = state.borrow_mut();
         Raw { target: state.target.take(), head, pipelined: state.pipelined }
@@ -154,6 +162,16 @@ async fn answer(
     let rendered = reply.rendered.ok_or(Silence)?;
     let keep_alive = rendered.keep_alive && !*shared.draining.borrow();
     state.borrow_mut().answer_under(&reply.conf.core, reply.linger);
+    if let Framed::Tunnel(tunnel) = &rendered.body {
+        let far = tunnel.take().ok_or(Silence)?;
+        let mut state = state.borrow_mut();
+        state.push(rendered.head.clone());
+        state.tunnel = Some(Opened { far, head: rendered.head, log: reply.log });
+        drop(state);
+        // The driver takes the connection away.
+        std::future::pending::<()>().await;
+        return Err(Silence);
+    }
     transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
     state.borrow_mut().end();
     let connection = if keep_alive { "keep-alive" } else { "close" };
@@ -215,6 +233,12 @@ where
             // Only once earlier answers have left: what hyper and the gate still hold would be lost.
             if drive.state.borrow().is_flushed() {
                 return Poll::Ready(End::Parked(id));
+            }
+        }
+        if drive.state.borrow().tunnel.is_some() && drive.state.borrow().is_flushed() {
+            let opened = drive.state.borrow_mut().tunnel.take();
+            if let Some(opened) = opened {
+                return Poll::Ready(End::Tunnel(opened));
             }
         }
         if let Poll::Ready(result) = polled {
@@ -284,12 +308,12 @@ fn refuse(shared: &Shared, origin: &mut Origin, bytes: &[u8], too_large: bool) -
     let refusal = screen::unparsable(bytes, too_large, origin.default_server());
     let Some(refusal) = refusal else { return Vec::new() };
     let slot = Arc::new(ParkSlot::new(shared.worker));
-    let rendered = service::refuse(&exchange(shared, origin, &slot), bytes, refusal);
+    let rendered = service::refuse(&exchange(shared, origin, &slot, ClientWatch::default()), bytes, refusal);
     [rendered.head.clone(), rendered.in_memory()].concat()
 }
 
 /// What the next request of a connection needs of it.
-fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Exchange {
+fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>, client: ClientWatch) -> Exchange {
     origin.requests += 1;
     origin.renew(&shared.site.borrow());
     Exchange {
@@ -298,6 +322,7 @@ fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Excha
         connection: Arc::clone(&origin.connection),
         number: origin.requests,
         slot: Arc::clone(slot),
+        client,
     }
 }
 

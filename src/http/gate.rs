@@ -8,20 +8,25 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 
 use crate::config::model::CoreConf;
 
 use super::chunks::Chunks;
 use super::stream::Stream;
 use super::target;
+use super::tunnel::Opened;
 
 /// What a connection is doing, and since when: what its timeouts go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +37,57 @@ pub enum Phase {
     Handling,
     /// Between requests: `keepalive_timeout`.
     Idle(Instant),
+}
+
+/// Tells handlers that their client has gone. The gate looks for the end of the connection only while somebody asks.
+#[derive(Clone, Debug)]
+pub struct ClientWatch(Arc<watch::Sender<bool>>);
+
+impl Default for ClientWatch {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl ClientWatch {
+    /// Waits until the client has gone.
+    pub async fn gone(&self) {
+        let mut gone = self.0.subscribe();
+        // The sender lives as long as `self`.
+        let _ = gone.wait_for(|gone| *gone).await;
+    }
+
+    /// A body that breaks off when the client has gone.
+    pub fn guard(&self, body: Body) -> Body {
+        let watch = self.clone();
+        Body::new(Guarded { body, gone: Box::pin(async move { watch.gone().await }) })
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+}
+
+/// See [`ClientWatch::guard`].
+struct Guarded {
+    body: Body,
+    gone: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl http_body::Body for Guarded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let guarded = self.get_mut();
+        if guarded.gone.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)))));
+        }
+        Pin::new(&mut guarded.body).poll_frame(cx)
+    }
 }
 
 /// State of a gate that the connection's driver and its service share with it.
@@ -58,6 +114,10 @@ pub struct GateState {
     readahead: BytesMut,
     /// Whether some of the request came together with the one before it: `$pipe`.
     pub pipelined: bool,
+    /// Whether the client is still there, for handlers that wait for others.
+    pub client: ClientWatch,
+    /// The connection is to go on as this.
+    pub tunnel: Option<Opened>,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
     /// To be woken when there is room for more output.
@@ -66,6 +126,9 @@ pub struct GateState {
 
 /// Output beyond which no more of an answer's pieces are taken.
 const MOST_OUTPUT: usize = 64 * 1024;
+
+/// Bytes of next requests that are read while the end of the connection is looked for.
+const MOST_READAHEAD: usize = 64 * 1024;
 
 /// What hyper is reading. It is given the bytes of one request at a time, so that the head of each is known as it came,
 /// and nothing of the next one is lost in hyper's buffer.
@@ -95,6 +158,8 @@ impl GateState {
             reading: Reading::Head(Vec::new(), false),
             pipelined: !readahead.is_empty(),
             readahead: readahead.into(),
+            client: ClientWatch::default(),
+            tunnel: None,
             waiting: None,
             crowded: None,
         }))
@@ -164,6 +229,18 @@ impl GateState {
             self.phase = Phase::Head(Instant::now());
         }
         self.readahead.split_to(length)
+    }
+
+    /// Whether the end of the connection is looked for while a request is handled: nothing of the request is missing,
+    /// and there is room for what comes before the end.
+    fn watches(&self) -> bool {
+        let complete = match &self.reading {
+            Reading::Head(..) => false,
+            Reading::Length(missing) => *missing == 0,
+            Reading::Chunks(chunks) => chunks.is_over(),
+        };
+        let handling = self.phase == Phase::Handling;
+        handling && complete && self.client.is_asked() && self.readahead.len() < MOST_READAHEAD
     }
 
     fn wake(&mut self) {
@@ -259,6 +336,27 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Looks for the end of the connection, if a handler wants to know.
+    fn watch_client(&mut self, cx: &mut Context<'_>) {
+        let mut state = self.state.borrow_mut();
+        let mut chunk = [0; 4096];
+        while state.watches() {
+            let mut chunk = ReadBuf::new(&mut chunk);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut chunk) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) if !chunk.filled().is_empty() => {
+                    state.readahead.extend_from_slice(chunk.filled());
+                }
+                Poll::Ready(_) => {
+                    state.client.0.send_replace(true);
+                    return;
+                }
+            }
+        }
+    }
+}
+
 impl AsyncRead for Gate {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         const AT_ONCE: usize = 8192;
@@ -293,7 +391,9 @@ impl AsyncWrite for Gate {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_output(cx)
+        let gate = self.get_mut();
+        gate.watch_client(cx);
+        gate.poll_output(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,6 +1,7 @@
 //! The web server around the push locations.
 
 pub mod access;
+pub mod auth_request;
 pub mod chunks;
 pub mod connection;
 pub mod gate;
@@ -8,11 +9,15 @@ pub mod htpasswd;
 pub mod location;
 pub mod origin;
 pub mod parking;
+pub mod proxy;
 pub mod router;
 pub mod screen;
 pub mod service;
 pub mod site;
 pub mod stream;
+pub mod subrequest;
 pub mod target;
 pub mod transfer;
+pub mod tunnel;
+pub mod upstream;
 pub mod vhost;

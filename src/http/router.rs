@@ -13,21 +13,33 @@ use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 
 use super::access::AccessLayer;
+use super::proxy;
+use super::upstream::Upstreams;
 
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
 /// before, and methods are the handler's business), behind the location's access rules.
-pub fn build(conf: &LocationConf, state: &PushState) -> Router {
+pub fn build(conf: &LocationConf, state: &PushState, upstreams: &Arc<Upstreams>) -> Router {
     let handler = match (conf.push.publisher, conf.push.subscriber.is_some()) {
         (true, true) => any(push::publish_or_subscribe),
         (true, false) => any(push::publish),
         (false, true) => any(push::subscribe),
         (false, false) => any(nothing_here),
     };
-    let router = Router::new().fallback_service(handler.with_state(state.clone()));
+    let pushes = conf.push.publisher || conf.push.subscriber.is_some();
+    let router = if passes(conf) && !pushes {
+        Router::new().fallback_service(any(proxy::pass).with_state(Arc::clone(upstreams)))
+    } else {
+        Router::new().fallback_service(handler.with_state(state.clone()))
+    };
     match AccessLayer::of(conf) {
         Some(layer) => router.layer(layer),
         None => router,
     }
+}
+
+/// Whether requests, or those that `limit_except` limits, are passed on.
+fn passes(conf: &LocationConf) -> bool {
+    conf.proxy.is_some() || conf.limit_except.as_ref().is_some_and(|limit| limit.proxy.is_some())
 }
 
 /// Visits the settings of every server, location and `if`.

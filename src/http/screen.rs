@@ -130,6 +130,14 @@ pub fn first_line(head: &[u8]) -> &[u8] {
     lines(head).next().unwrap_or_default()
 }
 
+/// Names and values of a head as they were spelled, in order.
+pub fn headers_of(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    head_lines(head).filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        Some((line[..colon].trim_ascii_end(), line[colon + 1..].trim_ascii()))
+    })
+}
+
 /// The header lines of a head, without their ends.
 fn head_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines(head).skip(1).take_while(|line| !line.is_empty())

@@ -11,22 +11,27 @@ use http::{Method, Request, Version};
 use tower::ServiceExt as _;
 
 use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
+use crate::push::hooks::Subrequest;
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::{Answer, Rendered, Responder, Sent};
+use crate::request::answer::{Answer, Rendered, Responder, Sent, reason};
 use crate::request::body::{self, RequestBody};
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::log_line::PendingLog;
+use crate::request::passed::Passed;
 use crate::request::rewrite::Outcome;
+use crate::request::upstream::UpstreamRecord;
 use crate::request::{Connection, RequestCtx, uri};
 
+use super::gate::ClientWatch;
 use super::screen::{self, Refusal};
 use super::site::Site;
 use super::{location, vhost};
 
 /// How often a request may be sent to another location, as in nginx; the next time is an error.
-const MOST_REDIRECTS: u8 = 10;
+pub const MOST_REDIRECTS: u8 = 10;
 
 /// What a request needs of its connection.
+#[derive(Clone)]
 pub struct Exchange {
     /// The generation of the configuration.
     pub site: Arc<Site>,
@@ -38,6 +43,14 @@ pub struct Exchange {
     pub number: u64,
     /// Where a subscriber that has to wait is left.
     pub slot: Arc<ParkSlot>,
+    /// Tells when the client has gone.
+    pub client: ClientWatch,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 /// What hyper does not tell of a request.
@@ -74,7 +87,7 @@ enum Routed {
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts, raw);
-    let mut routed = match refusal {
+    let routed = match refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
             Routed::Answer(Answer::error(status))
@@ -85,9 +98,27 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             route(&mut ctx)
         }
     };
+    ctx.keep_alive &= refusal.is_none();
+    let (ctx, answer, lingering) = settle(exchange, ctx, routed).await;
+    finish(ctx, answer, lingering || refusal.is_some()).await
+}
+
+/// Answers a request that is made inside.
+pub async fn answer_inside(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Answer) {
+    let routed = route(&mut ctx);
+    let (ctx, answer, _) = settle(exchange, ctx, routed).await;
+    (ctx, answer)
+}
+
+/// Content, redirects and error pages, until there is an answer. Also tells whether the client may still be sending what
+/// nobody will read.
+async fn settle(
+    exchange: &Exchange,
+    mut ctx: RequestCtx,
+    mut routed: Routed,
+) -> (RequestCtx, Answer, bool) {
     let mut pages = Pages::default();
-    let mut lingering = refusal.is_some();
-    ctx.keep_alive &= !lingering;
+    let mut lingering = false;
     let answer = loop {
         let answer = match routed {
             Routed::Content => {
@@ -118,7 +149,7 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
         }
         break pages.complete(answer);
     };
-    finish(ctx, answer, lingering).await
+    (ctx, answer, lingering)
 }
 
 /// What is left of answers that `error_page` replaced.
@@ -210,6 +241,13 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         args: Box::default(),
         captures: Vec::new(),
         user: vec![None; config.variables.names().len()],
+        changed: false,
+        broke: false,
+        depth: 0,
+        client_method: None,
+        upstream: UpstreamRecord::default(),
+        carried: Vec::new(),
+        head: Bytes::new(),
         internal: false,
         uri_changes: MOST_REDIRECTS + 1,
         body: RequestBody::default(),
@@ -221,6 +259,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         started: Instant::now(),
         config: Arc::clone(&config),
     };
+    ctx.head = raw.head.into();
     if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
         return (ctx, Some(refusal));
     }
@@ -231,7 +270,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     ctx.target = target.unparsed.into();
     ctx.uri = target.path;
     ctx.args = target.args;
-    let raw_head = screen::raw_head(&raw.head, default);
+    let raw_head = screen::raw_head(&ctx.head, default);
     if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, default)) {
         return (ctx, Some(refusal));
     }
@@ -273,6 +312,7 @@ fn keep_alive(version: Version, headers: &http::HeaderMap) -> bool {
 
 /// Server rewrite, then a location.
 fn route(ctx: &mut RequestCtx) -> Routed {
+    ctx.broke = false;
     let program = Arc::clone(&ctx.server().rewrite);
     ctx.conf = Arc::clone(&ctx.server().conf);
     if let Some(settled) = settled(ctx.run(&program)) {
@@ -340,6 +380,11 @@ fn settled(outcome: Outcome) -> Option<Routed> {
 
 /// Hands the request to its location's router, and takes it back.
 async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Content) {
+    if ctx.depth > 0 && ctx.conf.push.subscriber.is_some() && (!ctx.conf.push.publisher || ctx.method == Method::GET)
+    {
+        ctx.log(Severity::Error, "a subscriber cannot wait in a request made inside");
+        return (ctx, Content::Answer(Answer::error(500)));
+    }
     let Some(router) = exchange.site.router(&ctx.conf).cloned() else {
         return (ctx, Content::Answer(Answer::error(500)));
     };
@@ -348,6 +393,8 @@ async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Conte
     let shared = Arc::new(ctx);
     request.extensions_mut().insert(Arc::clone(&shared));
     request.extensions_mut().insert(Arc::clone(&exchange.slot));
+    request.extensions_mut().insert(exchange.client.clone());
+    request.extensions_mut().insert::<Arc<dyn Subrequest>>(Arc::new(exchange.clone()));
     let mut response = match router.oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
@@ -398,7 +445,7 @@ fn follow(ctx: &mut RequestCtx, redirect: InternalRedirect) -> Routed {
             if let Some(cycle) = change_uri(ctx, "internally redirecting to", &path) {
                 return cycle;
             }
-            (ctx.uri, ctx.args) = (path, args);
+            (ctx.uri, ctx.args, ctx.changed) = (path, args, true);
             route(ctx)
         }
         InternalRedirect::Named(name) => {
@@ -431,6 +478,7 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
         answer.close = true;
         answer.silent = failed.silent;
     }
+    carry_headers(&mut ctx, &mut answer);
     complete_location(&ctx, &mut answer);
     let linger = answer.close || lingering;
     ctx.keep_alive &= !answer.close;
@@ -442,6 +490,17 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
         return Reply { rendered: None, conf, linger: lingering, log: None };
     }
     Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log }
+}
+
+/// Adds the headers of a server behind that sent the request elsewhere inside.
+fn carry_headers(ctx: &mut RequestCtx, answer: &mut Answer) {
+    if !ctx.carried.is_empty() {
+        let mut carried = std::mem::take(&mut ctx.carried);
+        let line = || format!("{} {}", answer.status, reason(answer.status)).into_bytes().into();
+        let passed = answer.passed.get_or_insert_with(|| Box::new(Passed { status_line: line(), ..Passed::default() }));
+        carried.append(&mut passed.headers);
+        passed.headers = carried;
+    }
 }
 
 /// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where

@@ -10,6 +10,7 @@ use crate::push::PushState;
 use crate::request::Endpoint;
 
 use super::router;
+use super::upstream::Upstreams;
 
 /// A generation of the configuration, ready to serve.
 #[derive(Debug)]
@@ -24,8 +25,9 @@ impl Site {
     /// Builds every location's router.
     pub fn build(config: Arc<Config>, state: &PushState) -> Self {
         let mut routers = HashMap::new();
+        let upstreams = Arc::new(Upstreams::new(&config));
         router::each_conf(&config, &mut |conf| {
-            routers.insert(key(conf), router::build(conf, state));
+            routers.insert(key(conf), router::build(conf, state, &upstreams));
         });
         Self { config, routers }
     }

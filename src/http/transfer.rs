@@ -32,6 +32,8 @@ pub async fn send(
     transfer.sent.head_bytes = length_of(&transfer.head);
     match rendered.body {
         Framed::Whole(bytes) => transfer.push(bytes),
+        // The connection's driver sees to it.
+        Framed::Tunnel(_) => {}
         Framed::Pieces { pieces, gzip, chunked } => {
             let framing = Framing { compressor: gzip.map(Compressor::new), chunked };
             transfer.send_pieces(pieces.take(), framing).await?;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::config::model::{Expires, LocationConf};
 
 use super::late::Pending;
+use super::passed::{Passed, Tunnel};
 use super::payload::{Payload, Pieces};
 use super::{RequestCtx, date, gzip};
 
@@ -29,6 +30,8 @@ pub struct Answer {
     pub headers: Vec<(&'static str, Vec<u8>)>,
     /// The body.
     pub body: Payload,
+    /// What of it is as a server behind sent it.
+    pub passed: Option<Box<Passed>>,
     /// nginx's "special response": `error_page` applies, and its own page is the body.
     pub special: bool,
     /// The connection ends with this answer.
@@ -143,6 +146,8 @@ pub enum Framed {
         /// Whether each becomes a chunk.
         chunked: bool,
     },
+    /// None: the connection goes on as a tunnel.
+    Tunnel(Tunnel),
 }
 
 impl Rendered {
@@ -161,7 +166,7 @@ impl Rendered {
     pub fn in_memory(&self) -> Bytes {
         match &self.body {
             Framed::Whole(bytes) => bytes.clone(),
-            Framed::Pieces { .. } => Bytes::new(),
+            Framed::Pieces { .. } | Framed::Tunnel(_) => Bytes::new(),
         }
     }
 }
@@ -202,20 +207,32 @@ impl Responder {
         let content_type = answer.content_type.as_deref();
         let length = answer.body.length();
         let compressible = gzip::compressible(&self.conf.gzip, answer.status, content_type, length);
+        let passed = answer.passed.as_deref();
+        let compressible = compressible && !passed.is_some_and(|passed| passed.has("content-encoding"));
         let compressed = self.gzip && compressible;
         let length = length.filter(|_| !compressed);
-        let chunked = length.is_none() && !self.http10 && !self.head_only;
-        let keep_alive = keep_alive && (chunked || length.is_some() || self.head_only);
-        let mut head = Head::new(answer.status);
+        let bodiless = self.head_only || matches!(answer.status, 204 | 304);
+        let tunnel = passed.and_then(|passed| passed.tunnel.clone());
+        let chunked = length.is_none() && !self.http10 && !bodiless && tunnel.is_none();
+        let keep_alive = keep_alive && (chunked || length.is_some() || bodiless);
+        let mut head = match passed {
+            Some(passed) => Head::with_line(&passed.status_line),
+            None => Head::new(answer.status),
+        };
         let core = &self.conf.core;
-        head.line("Server", if core.server_tokens { SERVER } else { "encke" });
-        head.line("Date", date::format(date::now()));
+        let has = |name| passed.is_some_and(|passed| passed.has(name));
+        if !has("server") {
+            head.line("Server", if core.server_tokens { SERVER } else { "encke" });
+        }
+        if !has("date") {
+            head.line("Date", date::format(date::now()));
+        }
         let content_type =
-            answer.content_type.as_deref().filter(|kind| !kind.is_empty() && answer.status != 204);
+            answer.content_type.as_deref().filter(|kind| !kind.is_empty() && (answer.status != 204 || passed.is_some()));
         if let Some(content_type) = content_type {
             head.line("Content-Type", self.with_charset(content_type));
         }
-        if let Some(length) = length.filter(|_| answer.status != 204) {
+        if let Some(length) = length.filter(|_| (answer.status != 204 || passed.is_some()) && tunnel.is_none()) {
             head.line("Content-Length", length.to_string());
         }
         self.last_modified(&mut head, &answer);
@@ -225,7 +242,11 @@ impl Responder {
         if chunked {
             head.line("Transfer-Encoding", "chunked");
         }
-        head.line("Connection", if keep_alive { "keep-alive" } else { "close" });
+        head.line("Connection", match (&tunnel, keep_alive) {
+            (Some(_), _) => "upgrade",
+            (None, true) => "keep-alive",
+            (None, false) => "close",
+        });
         if let (true, Some(seconds)) = (keep_alive, core.keepalive_header) {
             head.line("Keep-Alive", format!("timeout={seconds}"));
         }
@@ -236,7 +257,10 @@ impl Responder {
         if compressed {
             head.line("Content-Encoding", "gzip");
         }
-        let bodiless = self.head_only || matches!(answer.status, 204 | 304);
+        if let Some(tunnel) = tunnel {
+            let head = head.finish();
+            return Rendered { status: answer.status, head, body: Framed::Tunnel(tunnel), keep_alive: false };
+        }
         let body = if bodiless { Payload::default() } else { answer.body };
         let gzip = compressed.then_some(self.conf.gzip.level);
         let body = frame(body, gzip, chunked && !bodiless);
@@ -251,6 +275,18 @@ impl Responder {
             let mut rows = self.conf.headers.add.iter().filter(|row| plain || row.always);
             name.starts_with("Access-Control-") && rows.any(|row| row.name.eq_ignore_ascii_case(name))
         };
+        let expires = plain && self.conf.headers.expires != Expires::Off;
+        for (name, value) in answer.passed.iter().flat_map(|passed| &passed.headers) {
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            if expires && (is("expires") || is("cache-control")) {
+                continue;
+            }
+            if compressed && is("etag") && value.starts_with(b"\"") {
+                head.line(name, [b"W/", &**value].concat());
+            } else if !(compressed && is("accept-ranges")) {
+                head.line(name, value);
+            }
+        }
         for (name, value) in &answer.headers {
             if !replaced(name) {
                 head.line(name, value);
@@ -375,6 +411,10 @@ impl Head {
         let mut bytes = Vec::with_capacity(256);
         bytes.extend_from_slice(format!("HTTP/1.1 {status:03} {}\r\n", reason(status)).as_bytes());
         Self(bytes)
+    }
+
+    fn with_line(line: &[u8]) -> Self {
+        Self([b"HTTP/1.1 ", line, b"\r\n"].concat())
     }
 
     /// Line ends inside a value would start a header of somebody else's making: they become blanks.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
 use crate::config::model::Severity;
@@ -34,6 +35,11 @@ impl RequestBody {
     /// A body that is still to come.
     pub fn new(body: Body) -> Self {
         Self(Arc::new(Mutex::new(State::Unread(body))))
+    }
+
+    /// A body that is there already.
+    pub fn read(bytes: Bytes) -> Self {
+        Self(Arc::new(Mutex::new(State::Read(bytes))))
     }
 
     /// The bytes, if somebody read them.
@@ -87,6 +93,64 @@ async fn receive(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
         return Ok(first);
     }
     Ok([&first[..], &rest[..]].concat().into())
+}
+
+/// A body of which only the beginning was waited for.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its beginning.
+    pub first: Bytes,
+    /// What is still to come; `None` when `first` is all.
+    pub rest: Option<Rest>,
+}
+
+/// The part of a body that is still to come.
+#[derive(Debug)]
+pub struct Rest {
+    body: Body,
+    length: u64,
+}
+
+/// Reads at most `enough` bytes of the body before it is used; a body that was read before is there as a whole.
+///
+/// # Errors
+/// As [`read`].
+pub async fn begin(ctx: &RequestCtx, enough: usize) -> Result<Begun, Answer> {
+    let mut rest = match ctx.body.replace(State::Gone) {
+        State::Gone => return Ok(Begun { first: Bytes::new(), rest: None }),
+        State::Read(bytes) => {
+            ctx.body.replace(State::Read(bytes.clone()));
+            return Ok(Begun { first: bytes, rest: None });
+        }
+        State::Unread(body) => Rest { body, length: 0 },
+    };
+    let mut first = BytesMut::new();
+    while first.len() < enough || rest.body.is_end_stream() {
+        let Some(data) = rest.next(ctx).await? else {
+            let bytes = first.freeze();
+            ctx.body.replace(State::Read(bytes.clone()));
+            return Ok(Begun { first: bytes, rest: None });
+        };
+        first.extend_from_slice(&data);
+    }
+    Ok(Begun { first: first.freeze(), rest: Some(rest) })
+}
+
+impl Rest {
+    /// The next piece, within the limits of a body that is read whole.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub async fn next(&mut self, ctx: &RequestCtx) -> Result<Option<Bytes>, Answer> {
+        let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
+        let Some(data) = next(ctx, &mut self.body).await? else { return Ok(None) };
+        self.length += length_of(&data);
+        if self.length > limit {
+            return Err(too_large(ctx, self.length.to_string()));
+        }
+        ctx.body_length.fetch_add(length_of(&data), Ordering::Relaxed);
+        Ok(Some(data))
+    }
 }
 
 /// Reads a body that nobody wants, within the limits of one that is wanted.

@@ -9,6 +9,7 @@ use crate::config::variable::Variable;
 
 use super::RequestCtx;
 use super::answer::Sent;
+use super::upstream::UpstreamRecord;
 use super::vars::late_value;
 
 /// A text with holes for what the answer will be.
@@ -17,6 +18,7 @@ pub struct Pending {
     pieces: Box<[Piece]>,
     started: Instant,
     accepted: Instant,
+    upstream: Option<UpstreamRecord>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +47,9 @@ impl Pending {
         if !text.is_empty() {
             pieces.push(Piece::Text(text.into()));
         }
-        Self { pieces: pieces.into(), started: ctx.started, accepted: ctx.connection.accepted }
+        let tells = |piece: &Piece| matches!(piece, Piece::Late(Variable::Upstream(_)));
+        let upstream = pieces.iter().any(tells).then(|| ctx.upstream.clone());
+        Self { pieces: pieces.into(), started: ctx.started, accepted: ctx.connection.accepted, upstream }
     }
 
     /// The whole text, for an answer with this head (what there is of it so far).
@@ -58,6 +62,10 @@ impl Pending {
                     write(late_value(*builtin, Some(sent), self.started, self.accepted).as_deref(), &mut out);
                 }
                 Piece::Late(Variable::SentHttp(name)) => write(sent_header(head, name).as_deref(), &mut out),
+                Piece::Late(Variable::Upstream(field)) => {
+                    let value = self.upstream.as_ref().and_then(|record| record.value(field));
+                    write(value.as_deref(), &mut out);
+                }
                 Piece::Late(_) => {}
             }
         }

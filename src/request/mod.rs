@@ -7,8 +7,10 @@ pub mod date;
 pub mod gzip;
 pub mod late;
 pub mod log_line;
+pub mod passed;
 pub mod payload;
 pub mod rewrite;
+pub mod upstream;
 pub mod uri;
 pub mod vars;
 
@@ -25,6 +27,7 @@ use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
 
 use body::RequestBody;
+use upstream::UpstreamRecord;
 
 /// An end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,12 +106,26 @@ pub struct RequestCtx {
     pub captures: Vec<Box<[u8]>>,
     /// Values of user variables, by index.
     pub user: Vec<Option<Box<[u8]>>>,
+    /// The path or the arguments are no longer those of the request line.
+    pub changed: bool,
+    /// A `rewrite ... break` changed the path inside of the location: a URI of `proxy_pass` no longer fits it.
+    pub broke: bool,
+    /// How deep inside of other requests this one is made; 0 for one from a client.
+    pub depth: u8,
+    /// Of a request made inside: the method of the client's.
+    pub client_method: Option<Method>,
+    /// What is known of the servers behind that it went to.
+    pub upstream: UpstreamRecord,
+    /// Headers of a server behind that sent the request elsewhere inside (`X-Accel-Redirect`).
+    pub carried: Vec<(Box<str>, Vec<u8>)>,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
     /// How often it may still be sent to another URI or location.
     pub uri_changes: u8,
     /// Whether some of it came together with the request before: `$pipe`.
     pub pipelined: bool,
+    /// Its head as it came.
+    pub head: Bytes,
     /// Bytes of the request line and the headers.
     pub head_length: u64,
     /// Its body.
@@ -143,21 +160,32 @@ impl RequestCtx {
 
     /// Writes an error line about this request to the logs of its location.
     pub fn log(&self, severity: Severity, message: &str) {
+        self.log_upstream(severity, message, None);
+    }
+
+    /// The same about a server behind, whose URL is told, too.
+    pub fn log_upstream(&self, severity: Severity, message: &str, upstream: Option<&str>) {
         let logs = &self.conf.log.error;
         if logs.iter().any(|log| severity <= log.level) {
-            let message = format!("*{} {message}{}", self.connection.serial, self.error_context());
+            let message = format!("*{} {message}{}", self.connection.serial, self.error_context(upstream));
             log::write_error(logs, severity, &message);
         }
     }
 
     /// What nginx appends to an error line about a request.
-    fn error_context(&self) -> String {
+    fn error_context(&self, upstream: Option<&str>) -> String {
         let client = match &self.connection.remote {
             Endpoint::Inet(address) => address.ip().to_string(),
             Endpoint::Unix => "unix:".to_owned(),
         };
         let line = String::from_utf8_lossy(&self.line).into_owned();
         let mut text = format!(", client: {client}, server: {}, request: \"{line}\"", self.server().name);
+        if self.depth > 0 {
+            text.push_str(&format!(", subrequest: \"{}\"", String::from_utf8_lossy(&self.uri)));
+        }
+        if let Some(upstream) = upstream {
+            text.push_str(&format!(", upstream: \"{upstream}\""));
+        }
         if let Some(host) = self.header("host") {
             text.push_str(&format!(", host: \"{}\"", String::from_utf8_lossy(host)));
         }

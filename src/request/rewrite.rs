@@ -50,6 +50,7 @@ impl RequestCtx {
                 }
                 Instruction::SetArgs(value) => {
                     self.args = self.render(value).into();
+                    self.changed = true;
                     Step::Next
                 }
                 Instruction::If { condition, body, conf } => {
@@ -146,12 +147,15 @@ impl RequestCtx {
         if path.is_empty() {
             return Step::Leave(Outcome::Answer(Box::new(Answer::error(500))));
         }
-        self.internal = true;
+        (self.internal, self.changed) = (true, true);
         self.uri = path.into();
         self.args = args.unwrap_or_default().into();
         match rewrite.flag {
             RewriteFlag::Last => Step::Leave(Outcome::Search),
-            RewriteFlag::Break => Step::Leave(Outcome::Continue),
+            RewriteFlag::Break => {
+                self.broke = true;
+                Step::Leave(Outcome::Continue)
+            }
             _ => {
                 *changed = true;
                 Step::Next

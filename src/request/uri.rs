@@ -114,6 +114,11 @@ pub fn escape(path: &[u8], out: &mut Vec<u8>) {
     escape_where(path, out, |byte| matches!(byte, b' ' | b'"' | b'#' | b'%') || byte <= 0x1f || byte >= 0x7f);
 }
 
+/// Escapes a path for a request line.
+pub fn escape_path(path: &[u8], out: &mut Vec<u8>) {
+    escape_where(path, out, |byte| matches!(byte, b' ' | b'#' | b'%' | b'?') || byte <= 0x1f || byte >= 0x7f);
+}
+
 /// Escapes a capture that lands in the arguments of a rewritten URI.
 pub fn escape_args(value: &[u8], out: &mut Vec<u8>) {
     let special =

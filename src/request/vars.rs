@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::config::proxy::PassTarget;
 use crate::config::template::{Part, Template};
 use crate::config::variable::{Builtin, Variable};
 use crate::log::local_time;
@@ -36,6 +37,7 @@ impl RequestCtx {
             Variable::Cookie(name) => self.cookie(name).map(Cow::Borrowed),
             Variable::Http(name) => self.http(name),
             Variable::SentHttp(_) => None,
+            Variable::Upstream(field) => self.upstream.value(field).map(Cow::Owned),
             Variable::Capture(number) => {
                 self.captures.get(usize::from(*number)).map(|bytes| Cow::Borrowed(&**bytes))
             }
@@ -84,6 +86,25 @@ impl RequestCtx {
         Some(Cow::Owned(std::iter::once(first).chain(rest).collect::<Vec<_>>().join(separator)))
     }
 
+    /// `$proxy_add_x_forwarded_for`.
+    fn add_forwarded_for(&self) -> Vec<u8> {
+        let headers = self.headers.get_all("x-forwarded-for").into_iter();
+        let mut values: Vec<Vec<u8>> = headers.map(|value| value.as_bytes().to_vec()).collect();
+        values.push(address_text(&self.connection.remote).into_bytes());
+        values.join(&b", "[..])
+    }
+
+    /// `$proxy_host` or `$proxy_port`: what `proxy_pass` of the location says, or what its variables came to.
+    fn proxy_target(&self, host: bool) -> Option<String> {
+        match &self.conf.proxy.as_ref()?.pass.target {
+            PassTarget::Fixed { host: name, port, .. } => Some(if host { name } else { port }.to_string()),
+            PassTarget::Computed(_) => {
+                let record = self.upstream.lock();
+                if host { &record.host } else { &record.port }.as_ref().map(ToString::to_string)
+            }
+        }
+    }
+
     fn builtin(&self, builtin: Builtin) -> Option<Cow<'_, [u8]>> {
         use Builtin as B;
         let connection = &self.connection;
@@ -116,6 +137,9 @@ impl RequestCtx {
             B::NginxVersion => Some(Cow::Borrowed(NGINX_VERSION.as_bytes())),
             B::Pid => text(std::process::id().to_string()),
             B::Pipe => Some(Cow::Borrowed(if self.pipelined { b"p" } else { b"." })),
+            B::ProxyAddXForwardedFor => Some(Cow::Owned(self.add_forwarded_for())),
+            B::ProxyHost => self.proxy_target(true).map(|text| Cow::Owned(text.into_bytes())),
+            B::ProxyPort => self.proxy_target(false).map(|text| Cow::Owned(text.into_bytes())),
             B::RemoteAddr => text(address_text(&connection.remote)),
             B::RemotePort => text(connection.remote.port().map_or_else(String::new, |port| port.to_string())),
             B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(user.as_bytes())),
@@ -124,7 +148,9 @@ impl RequestCtx {
             B::RequestLength => {
                 text((self.head_length + self.body_length.load(Ordering::Relaxed)).to_string())
             }
-            B::RequestMethod => Some(Cow::Borrowed(self.method.as_str().as_bytes())),
+            B::RequestMethod => {
+                Some(Cow::Borrowed(self.client_method.as_ref().unwrap_or(&self.method).as_str().as_bytes()))
+            }
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
             B::ServerAddr => text(address_text(&connection.local)),

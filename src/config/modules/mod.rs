@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod access;
 pub mod auth_basic;
+pub mod auth_request;
 pub mod catalogue;
 pub mod charset;
 pub mod core;
@@ -13,10 +14,12 @@ pub mod listen;
 pub mod location;
 pub mod log;
 pub mod nchan;
+pub mod proxy;
 pub mod push;
 pub mod push_names;
 pub mod rewrite;
 pub mod server_name;
+pub mod upstream;
 
 use super::context::Contexts;
 use super::directive::{Arity, Directive, Setter, Status};
@@ -49,6 +52,11 @@ const MODULES: &[Module] = &[
     push::MODULE,
     push_names::MODULE,
     nchan::MODULE,
+    proxy::MODULE,
+    upstream::MODULE,
+    upstream::RESOLVER,
+    auth_request::MODULE,
+    auth_request::LOG_SUBREQUEST,
 ];
 
 /// No arguments.

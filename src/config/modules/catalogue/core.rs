@@ -28,8 +28,6 @@ const PROTOCOL_BLOCK: &str = "Encke serves HTTP only: ports that nginx would hav
 const NOT_DONE: &str =
     "Encke does not do this yet: connections would be treated otherwise than the file says";
 const NO_LIMIT: &str = "Encke does not do this yet: a limit that nginx would have kept would not hold";
-const NO_RESOLVER: &str = "Encke does not look up names while serving yet: requests that nginx would have \
-     sent to a named host would fail";
 const POST_ACTION: &str = "Encke does not do this yet: the request that nginx would have made after each \
      answer would never be made";
 
@@ -128,9 +126,6 @@ const HTTP_CORE: &[Directive] = &rows![
         "How long a client may go on sending while its connection is closed.";
     Refused "lingering_timeout", HSL, ONE, "5s", NOT_DONE,
         "How long to wait for more from a client while its connection is closed.";
-    Refused "log_subrequest", HSL, ONE, "off",
-        "Encke does not do this yet: lines that nginx would have written to the access log would be missing",
-        "Writes a line to the access log for requests made inside, too.";
     Refused "max_headers", HS, ONE, "1000", NO_LIMIT,
         "How many headers a request may have.";
     Accepted(flag) "msie_padding", HSL, ONE, "on", OLD_BROWSERS,
@@ -145,10 +140,6 @@ const HTTP_CORE: &[Directive] = &rows![
         "First size of a request's memory pool.";
     Refused "reset_timedout_connection", HSL, ONE, "off", NOT_DONE,
         "Resets connections that timed out instead of closing them.";
-    Refused "resolver", HSL, SOME, "", NO_RESOLVER,
-        "Name servers for names that are looked up while serving.";
-    Refused "resolver_timeout", HSL, ONE, "30s", NO_RESOLVER,
-        "How long to wait for a name server.";
     Accepted(size) "send_lowat", HSL, ONE, "0", WRITING,
         "Least number of bytes to send at once, on systems that can.";
     Accepted(number) "server_names_hash_bucket_size", H, ONE, "32|64|128", HASHES,

@@ -2,8 +2,6 @@
 
 use super::{Directive, H, HSL, HSLX, Module, ONE, ONE_OR_TWO, ONE_TO_THREE, SL, SOME, THREE, TWO, rows};
 
-const NO_AUTH_REQUEST: &str = "Encke does not ask other locations for leave yet: a request that nginx \
-     would have turned away would get in";
 const NO_AUTH_JWT: &str =
     "Encke does not check tokens yet: a request that nginx would have turned away would get in";
 const NO_LIMIT_REQ: &str = "Encke does not limit the rate of requests yet: a request that nginx would have \
@@ -21,7 +19,6 @@ const NO_USERID: &str = "the cookie only numbers browsers for statistics; nothin
 
 /// Access control and identity beyond `allow`, `deny` and `auth_basic`.
 pub(super) const MODULES: &[Module] = &[
-    Module { name: "ngx_http_auth_request_module", directives: AUTH_REQUEST },
     Module { name: "ngx_http_auth_jwt_module", directives: AUTH_JWT },
     Module { name: "ngx_http_limit_req_module", directives: LIMIT_REQ },
     Module { name: "ngx_http_limit_conn_module", directives: LIMIT_CONN },
@@ -29,13 +26,6 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_secure_link_module", directives: SECURE_LINK },
     Module { name: "ngx_http_referer_module", directives: REFERER },
     Module { name: "ngx_http_userid_module", directives: USERID },
-];
-
-const AUTH_REQUEST: &[Directive] = &rows![
-    Refused "auth_request", HSL, ONE, "off", NO_AUTH_REQUEST,
-        "Lets a request in only if a request made inside is answered 2xx.";
-    Refused "auth_request_set", HSL, TWO, "", NO_AUTH_REQUEST,
-        "Sets a variable when the request made inside was answered.";
 ];
 
 const AUTH_JWT: &[Directive] = &rows![
