@@ -213,6 +213,19 @@ pub struct Location {
     pub nested: Locations,
 }
 
+impl Location {
+    /// Whether this is the location for `path/`, found for a path without the slash: clients are sent there where
+    /// requests are passed on.
+    pub fn lacks_slash(&self, path: &[u8]) -> bool {
+        match &self.matcher {
+            Matcher::Prefix { path: own, .. } => {
+                own.strip_suffix(b"/").is_some_and(|own| own == path) && self.conf.proxy.is_some()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// How a location is chosen.
 #[derive(Clone, Debug)]
 pub enum Matcher {

@@ -329,6 +329,9 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
         let Some(found) = location::find(&config.servers[ctx.server].locations, ctx) else {
             return Routed::Content;
         };
+        if found.lacks_slash(&ctx.uri) {
+            return Routed::Answer(slash_redirect(ctx, &found));
+        }
         if let Some(routed) = enter(ctx, &found) {
             return routed;
         }
@@ -337,6 +340,17 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
             return cycle;
         }
     }
+}
+
+/// Sends a client that left out the slash behind the name of a location there.
+fn slash_redirect(ctx: &mut RequestCtx, location: &Location) -> Answer {
+    ctx.conf = Arc::clone(&location.conf);
+    let mut target = [&ctx.uri, &b"/"[..]].concat();
+    if !ctx.args.is_empty() {
+        target.push(b'?');
+        target.extend_from_slice(&ctx.args);
+    }
+    Answer::redirect(301, target)
 }
 
 /// Counts that the request is sent elsewhere; where that happens too often it is answered 500.
@@ -440,6 +454,7 @@ fn turn(ctx: &mut RequestCtx, page: &ErrorPage) -> Routed {
 /// Sends a request elsewhere inside the server.
 fn follow(ctx: &mut RequestCtx, redirect: InternalRedirect) -> Routed {
     ctx.internal = true;
+    ctx.upstream.redirect();
     match redirect {
         InternalRedirect::Uri { path, args } => {
             if let Some(cycle) = change_uri(ctx, "internally redirecting to", &path) {

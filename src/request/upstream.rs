@@ -18,9 +18,9 @@ pub struct Record {
     pub headers: Vec<Header>,
     /// Its trailers.
     pub trailers: Vec<Header>,
-    /// `$proxy_host`, where it was computed.
+    /// `$proxy_host`.
     pub host: Option<Box<str>>,
-    /// `$proxy_port`, likewise.
+    /// `$proxy_port`.
     pub port: Option<Box<str>>,
     /// The next try belongs to another `proxy_pass`: the request was sent elsewhere inside the server.
     pub redirected: bool,
@@ -72,6 +72,12 @@ impl UpstreamRecord {
         if let Some(last) = self.lock().tries.last_mut() {
             change(last);
         }
+    }
+
+    /// Notes that the request is sent elsewhere inside the server.
+    pub fn redirect(&self) {
+        let mut record = self.lock();
+        (record.host, record.port, record.redirected) = (None, None, true);
     }
 
     /// The value of a variable; `None` where no server was asked.

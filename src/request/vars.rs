@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::config::proxy::PassTarget;
 use crate::config::template::{Part, Template};
 use crate::config::variable::{Builtin, Variable};
 use crate::log::local_time;
@@ -94,15 +93,10 @@ impl RequestCtx {
         values.join(&b", "[..])
     }
 
-    /// `$proxy_host` or `$proxy_port`: what `proxy_pass` of the location says, or what its variables came to.
+    /// `$proxy_host` or `$proxy_port`: empty until the request is passed on.
     fn proxy_target(&self, host: bool) -> Option<String> {
-        match &self.conf.proxy.as_ref()?.pass.target {
-            PassTarget::Fixed { host: name, port, .. } => Some(if host { name } else { port }.to_string()),
-            PassTarget::Computed(_) => {
-                let record = self.upstream.lock();
-                if host { &record.host } else { &record.port }.as_ref().map(ToString::to_string)
-            }
-        }
+        let record = self.upstream.lock();
+        if host { &record.host } else { &record.port }.as_ref().map(ToString::to_string)
     }
 
     fn builtin(&self, builtin: Builtin) -> Option<Cow<'_, [u8]>> {

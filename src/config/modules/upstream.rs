@@ -169,8 +169,11 @@ fn upstream(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     if known.is_some_and(|at| b.http.upstreams[at].block.is_some()) {
         return Err(Diagnostic::emerg(format!("duplicate upstream \"{name}\"")));
     }
-    if let Some(port) = known.and_then(|at| b.http.upstreams[at].host.port) {
-        return Err(Diagnostic::emerg(format!("upstream \"{name}\" may not have port {port}")));
+    if let Some(used) = known.map(|at| &b.http.upstreams[at])
+        && let Some(port) = used.host.port
+    {
+        let error = Diagnostic::emerg(format!("upstream \"{name}\" may not have port {port}"));
+        return Err(error.at(used.span));
     }
     b.http.open_upstream = Some(GroupDraft::default());
     b.descend(call, Block::new(U).at(call.span()))?;

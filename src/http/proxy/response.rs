@@ -27,7 +27,7 @@ const OWN_PLACE: [&str; 5] =
 const CARRIED: [&str; 5] = ["set-cookie", "content-disposition", "cache-control", "expires", "accept-ranges"];
 
 /// Makes the answer.
-pub async fn make(ctx: Arc<RequestCtx>, conf: &ProxyConf, watch: &ClientWatch, arrived: Arrived) -> Response {
+pub(super) async fn make(ctx: Arc<RequestCtx>, conf: &ProxyConf, watch: &ClientWatch, arrived: Arrived) -> Response {
     let Arrived { response, link, chosen, since, url } = arrived;
     let head = link.wire.lock().head.clone();
     let headers: Vec<(Box<str>, Vec<u8>)> = screen::headers_of(&head)
@@ -155,7 +155,6 @@ fn redirect(ctx: &RequestCtx, headers: &[(Box<str>, Vec<u8>)], target: &[u8]) ->
     let mut ctx = ctx.clone();
     let carried = headers.iter().filter(|(name, _)| CARRIED.iter().any(|own| name.eq_ignore_ascii_case(own)));
     ctx.carried = carried.cloned().collect();
-    ctx.upstream.lock().redirected = true;
     let content = match target {
         [b'@', name @ ..] => Content::Redirect(InternalRedirect::Named(name.into())),
         _ => {

@@ -25,7 +25,11 @@ pub struct Target {
 /// The answer where `proxy_pass` comes to nothing that can be asked.
 pub async fn find(upstreams: &Upstreams, ctx: &RequestCtx, conf: &ProxyConf) -> Result<Target, Answer> {
     match &conf.pass.target {
-        PassTarget::Fixed { group, uri, .. } => {
+        PassTarget::Fixed { group, host, port, uri } => {
+            {
+                let mut record = ctx.upstream.lock();
+                (record.host, record.port) = (Some(host.clone()), Some(port.clone()));
+            }
             let group = upstreams.group(*group).ok_or_else(|| Answer::error(500))?;
             let uri = passed_uri(ctx, uri.as_deref(), conf.pass.prefix);
             Ok(Target { group: Arc::clone(group), uri })

@@ -164,11 +164,14 @@ struct Wire {
 }
 
 impl Wire {
-    /// Sends our head.
+    /// Sends our head, once hyper has written its own: before that it would not expect an answer.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let pending = self.state.lock().pending.clone();
-            if pending.is_empty() {
+            let (pending, early) = {
+                let state = self.state.lock();
+                (state.pending.clone(), state.skipping.is_some())
+            };
+            if pending.is_empty() || early {
                 return Poll::Ready(Ok(()));
             }
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &pending))?;
