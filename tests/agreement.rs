@@ -67,6 +67,7 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ),
     ("`$content_length` of a chunked request", &["content of a chunked request"]),
     ("variables that tell of the answer", &["variables of the answer before it"]),
+    ("answers of servers behind that are broken", &["broken chunk", "length that is none"]),
     ("`charset $variable`", &["charset with a variable"]),
 ];
 

@@ -265,7 +265,9 @@ impl Merger<'_, '_> {
 
     fn check_proxy_buffers(&mut self, block: &Block) -> Outcome {
         match block.conf.proxy.check_buffers() {
-            Some(problem) => self.b.settle(Err(Diagnostic { span: self.b.http.span, ..Diagnostic::emerg(problem) })),
+            Some(problem) => {
+                self.b.settle(Err(Diagnostic { span: self.b.http.span, ..Diagnostic::emerg(problem) }))
+            }
             None => Ok(()),
         }
     }

@@ -172,7 +172,8 @@ async fn answer(
         std::future::pending::<()>().await;
         return Err(Silence);
     }
-    transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
+    // What was sent of an answer that broke off reaches the client before the end does.
+    let keep_alive = transfer::send(state, rendered, reply.log).await.is_ok() && keep_alive;
     state.borrow_mut().end();
     let connection = if keep_alive { "keep-alive" } else { "close" };
     let mut response = Response::new(Empty::new());

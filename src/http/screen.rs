@@ -138,6 +138,15 @@ pub fn headers_of(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// Whether every header line of an answer's head has a name that is one.
+pub fn has_valid_names(head: &[u8]) -> bool {
+    head_lines(head).all(|line| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        let broken = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+        name.len() < line.len() && !name.is_empty() && !name.iter().any(broken)
+    })
+}
+
 /// The header lines of a head, without their ends.
 fn head_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines(head).skip(1).take_while(|line| !line.is_empty())

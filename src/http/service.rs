@@ -112,11 +112,7 @@ pub async fn answer_inside(exchange: &Exchange, mut ctx: RequestCtx) -> (Request
 
 /// Content, redirects and error pages, until there is an answer. Also tells whether the client may still be sending what
 /// nobody will read.
-async fn settle(
-    exchange: &Exchange,
-    mut ctx: RequestCtx,
-    mut routed: Routed,
-) -> (RequestCtx, Answer, bool) {
+async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed) -> (RequestCtx, Answer, bool) {
     let mut pages = Pages::default();
     let mut lingering = false;
     let answer = loop {
@@ -394,7 +390,9 @@ fn settled(outcome: Outcome) -> Option<Routed> {
 
 /// Hands the request to its location's router, and takes it back.
 async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Content) {
-    if ctx.depth > 0 && ctx.conf.push.subscriber.is_some() && (!ctx.conf.push.publisher || ctx.method == Method::GET)
+    if ctx.depth > 0
+        && ctx.conf.push.subscriber.is_some()
+        && (!ctx.conf.push.publisher || ctx.method == Method::GET)
     {
         ctx.log(Severity::Error, "a subscriber cannot wait in a request made inside");
         return (ctx, Content::Answer(Answer::error(500)));
@@ -509,10 +507,19 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
 
 /// Adds the headers of a server behind that sent the request elsewhere inside.
 fn carry_headers(ctx: &mut RequestCtx, answer: &mut Answer) {
-    if !ctx.carried.is_empty() {
+    if !ctx.carried.is_empty() && !answer.special {
+        let behind = answer.passed.is_some();
         let mut carried = std::mem::take(&mut ctx.carried);
         let line = || format!("{} {}", answer.status, reason(answer.status)).into_bytes().into();
-        let passed = answer.passed.get_or_insert_with(|| Box::new(Passed { status_line: line(), ..Passed::default() }));
+        let passed = answer
+            .passed
+            .get_or_insert_with(|| Box::new(Passed { status_line: line(), ..Passed::default() }));
+        let is_type = |name: &str| name.eq_ignore_ascii_case("content-type");
+        let kind = carried.iter().find(|(name, _)| is_type(name)).map(|(_, value)| value.as_slice().into());
+        carried.retain(|(name, _)| !is_type(name));
+        if let Some(kind) = kind.filter(|_| !behind || answer.content_type.is_none()) {
+            answer.content_type = Some(kind);
+        }
         carried.append(&mut passed.headers);
         passed.headers = carried;
     }

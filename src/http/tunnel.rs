@@ -64,7 +64,6 @@ pub async fn run(stream: Stream, readahead: Bytes, opened: Opened) {
     let _ = to_client.shutdown().await;
     let _ = to_server.shutdown().await;
     ctx.upstream.update(|last| {
-        last.length = down;
         last.response = last.response.or(Some(started.elapsed()));
     });
     if let Some(log) = log {

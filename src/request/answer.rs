@@ -227,12 +227,16 @@ impl Responder {
         if !has("date") {
             head.line("Date", date::format(date::now()));
         }
-        let content_type =
-            answer.content_type.as_deref().filter(|kind| !kind.is_empty() && (answer.status != 204 || passed.is_some()));
+        let content_type = answer
+            .content_type
+            .as_deref()
+            .filter(|kind| !kind.is_empty() && (answer.status != 204 || passed.is_some()));
         if let Some(content_type) = content_type {
             head.line("Content-Type", self.with_charset(content_type));
         }
-        if let Some(length) = length.filter(|_| (answer.status != 204 || passed.is_some()) && tunnel.is_none()) {
+        if let Some(length) =
+            length.filter(|_| (answer.status != 204 || passed.is_some()) && tunnel.is_none())
+        {
             head.line("Content-Length", length.to_string());
         }
         self.last_modified(&mut head, &answer);
@@ -242,11 +246,14 @@ impl Responder {
         if chunked {
             head.line("Transfer-Encoding", "chunked");
         }
-        head.line("Connection", match (&tunnel, keep_alive) {
-            (Some(_), _) => "upgrade",
-            (None, true) => "keep-alive",
-            (None, false) => "close",
-        });
+        head.line(
+            "Connection",
+            match (&tunnel, keep_alive) {
+                (Some(_), _) => "upgrade",
+                (None, true) => "keep-alive",
+                (None, false) => "close",
+            },
+        );
         if let (true, Some(seconds)) = (keep_alive, core.keepalive_header) {
             head.line("Keep-Alive", format!("timeout={seconds}"));
         }

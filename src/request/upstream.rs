@@ -94,7 +94,10 @@ impl UpstreamRecord {
             (!record.tries.is_empty()).then(|| text.into_bytes())
         };
         let time = |time: Option<Duration>| {
-            time.map_or_else(|| "-".to_owned(), |time| format!("{}.{:03}", time.as_secs(), time.subsec_millis()))
+            time.map_or_else(
+                || "-".to_owned(),
+                |time| format!("{}.{:03}", time.as_secs(), time.subsec_millis()),
+            )
         };
         match field {
             UpstreamField::Addr => each(&|one| one.addr.clone()),

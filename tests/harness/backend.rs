@@ -35,11 +35,22 @@ pub(crate) struct Backends {
 
 impl Backends {
     pub(crate) fn start(scripts: Scripts) -> Backends {
-        let scripts = Arc::new(scripts);
         let dir = TempDir::with_prefix("encke-backend-").expect("the temporary folder can be made");
-        let ports = std::array::from_fn(|number| {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-            let port = listener.local_addr().expect("it is bound").port();
+        let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+        let listeners: [TcpListener; SERVERS] = std::array::from_fn(bind);
+        let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
+        let ports = listeners.each_ref().map(port);
+        let backends = Backends { ports, dead: super::port::free(), dir };
+        let filled = scripts.into_iter().map(|(name, script)| {
+            // Some bytes are no text, and speak of no ports either.
+            let script = String::from_utf8(script);
+            (
+                name,
+                script.map_or_else(|bytes| bytes.into_bytes(), |text| backends.fill_in(&text).into_bytes()),
+            )
+        });
+        let scripts: Arc<Scripts> = Arc::new(filled.collect());
+        for (number, listener) in listeners.into_iter().enumerate() {
             let scripts = Arc::clone(&scripts);
             thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
@@ -47,9 +58,7 @@ impl Backends {
                     thread::spawn(move || serve(&stream, &stream, number + 1, &scripts));
                 }
             });
-            port
-        });
-        let backends = Backends { ports, dead: super::port::free(), dir };
+        }
         let listener = UnixListener::bind(backends.socket()).expect("the socket can be made");
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -235,4 +244,3 @@ pub(crate) fn scripts(text: &str, unescape: impl Fn(&str) -> Vec<u8>) -> (Script
 pub(crate) fn is_wanted(text: &str) -> bool {
     ["{{backend", "{{dead}}", "{{socket}}"].iter().any(|name| text.contains(name))
 }
-

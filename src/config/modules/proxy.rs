@@ -155,7 +155,14 @@ const LISTS: [Directive; 14] = [
         let template = b.template(call, 0)?;
         call.fill(&mut b.block().conf.proxy.set_body, |_| Ok(template))
     }),
-    done("proxy_buffers", HSL, TWO, "8 4k", "Number and size of buffers: how far an answer is read ahead.", buffers),
+    done(
+        "proxy_buffers",
+        HSL,
+        TWO,
+        "8 4k",
+        "Number and size of buffers: how far an answer is read ahead.",
+        buffers,
+    ),
     done(
         "proxy_redirect",
         HSL,
@@ -174,11 +181,18 @@ const LISTS: [Directive; 14] = [
         "Sets or takes away flags of cookies: `secure`, `httponly`, `samesite=...`, each with `no` in front to take it away.",
         cookie_flags,
     ),
-    done("proxy_hide_header", HSL, ONE, "", "A header of the server behind that clients do not get.", |b, call| {
-        let name = call.text(0).to_ascii_lowercase().into();
-        b.block().conf.proxy.hide.get_or_insert_default().push(name);
-        Ok(())
-    }),
+    done(
+        "proxy_hide_header",
+        HSL,
+        ONE,
+        "",
+        "A header of the server behind that clients do not get.",
+        |b, call| {
+            let name = call.text(0).to_ascii_lowercase().into();
+            b.block().conf.proxy.hide.get_or_insert_default().push(name);
+            Ok(())
+        },
+    ),
     done(
         "proxy_pass_header",
         HSL,
@@ -250,11 +264,11 @@ fn pass(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 }
 
 fn fixed(b: &mut Builder<'_>, call: &Call<'_>, url: &[u8]) -> Outcome<PassTarget> {
-    let has_scheme = |scheme: &[u8]| {
-        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    };
+    let has_scheme =
+        |scheme: &[u8]| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     if has_scheme(b"https://") {
-        let error = "Encke does not speak TLS yet: a request that nginx would have encrypted would go in the clear";
+        let error =
+            "Encke does not speak TLS yet: a request that nginx would have encrypted would go in the clear";
         return Err(Diagnostic::emerg(format!("\"proxy_pass\" to https:// is not supported: {error}")));
     }
     if !has_scheme(b"http://") {

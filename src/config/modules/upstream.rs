@@ -113,24 +113,40 @@ const DIRECTIVES: &[Directive] = &[
             (b"two", other) | (other, _) => Err(invalid_parameter(other)),
         },
     ),
-    done("keepalive", U, ONE, "", "How many idle connections to the servers each worker keeps.", |b, call| {
-        let count = value::number(call.arg(0)).and_then(|count| usize::try_from(count).ok());
-        if group(b).is_some_and(|group| group.connections.is_some()) {
-            return Err(call.duplicate());
-        }
-        let Some(count) = count.filter(|count| *count > 0) else {
-            let given = call.text(0);
-            return Err(Diagnostic::emerg(format!("invalid value \"{given}\" in \"keepalive\" directive")));
-        };
-        set(b, |group| group.connections = Some(count));
-        Ok(())
-    }),
-    done("keepalive_requests", U, ONE, "1000", "How many requests one kept connection may make.", |b, call| {
-        let mut field = group(b).and_then(|group| group.requests);
-        call.fill(&mut field, Call::number)?;
-        set(b, |group| group.requests = field);
-        Ok(())
-    }),
+    done(
+        "keepalive",
+        U,
+        ONE,
+        "",
+        "How many idle connections to the servers each worker keeps.",
+        |b, call| {
+            let count = value::number(call.arg(0)).and_then(|count| usize::try_from(count).ok());
+            if group(b).is_some_and(|group| group.connections.is_some()) {
+                return Err(call.duplicate());
+            }
+            let Some(count) = count.filter(|count| *count > 0) else {
+                let given = call.text(0);
+                return Err(Diagnostic::emerg(format!(
+                    "invalid value \"{given}\" in \"keepalive\" directive"
+                )));
+            };
+            set(b, |group| group.connections = Some(count));
+            Ok(())
+        },
+    ),
+    done(
+        "keepalive_requests",
+        U,
+        ONE,
+        "1000",
+        "How many requests one kept connection may make.",
+        |b, call| {
+            let mut field = group(b).and_then(|group| group.requests);
+            call.fill(&mut field, Call::number)?;
+            set(b, |group| group.requests = field);
+            Ok(())
+        },
+    ),
     done("keepalive_timeout", U, ONE, "60s", "How long a kept connection may be idle.", |b, call| {
         let mut field = group(b).and_then(|group| group.timeout);
         call.fill(&mut field, Call::millis)?;
@@ -185,8 +201,7 @@ fn upstream(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
         Some(at) => b.http.upstreams[at].block = block,
         None => {
             let text: Box<str> = name.into();
-            let host =
-                HostPort { host: text.clone(), port: None, literal: None, uri: Box::default(), text };
+            let host = HostPort { host: text.clone(), port: None, literal: None, uri: Box::default(), text };
             b.http.upstreams.push(UpstreamDraft { host, span: call.span(), block });
         }
     }
@@ -200,8 +215,11 @@ fn upstream(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 pub fn reference(b: &mut Builder<'_>, call: &Call<'_>, host: &HostPort) -> Outcome<usize> {
     let same_host = |known: &UpstreamDraft| known.host.host.eq_ignore_ascii_case(&host.host);
     let same_port = |known: &UpstreamDraft| known.host.port.unwrap_or(80) == host.port.unwrap_or(80);
-    let found =
-        b.http.upstreams.iter().position(|known| same_host(known) && (known.block.is_some() || same_port(known)));
+    let found = b
+        .http
+        .upstreams
+        .iter()
+        .position(|known| same_host(known) && (known.block.is_some() || same_port(known)));
     if let Some(at) = found {
         if let (Some(port), Some(_)) = (host.port, &b.http.upstreams[at].block) {
             let name = &host.host;

@@ -41,6 +41,8 @@ pub struct Lease {
     url: String,
     /// The server keeps the connection open.
     reusable: bool,
+    /// The body is wanted: it counts.
+    read: bool,
 }
 
 /// `proxy_limit_rate`.
@@ -60,7 +62,7 @@ impl Lease {
         url: String,
         reusable: bool,
     ) -> Self {
-        Self { ctx, link: Some(link), chosen, since, url, reusable }
+        Self { ctx, link: Some(link), chosen, since, url, reusable, read: false }
     }
 
     /// All has come: the connection may serve again.
@@ -76,9 +78,16 @@ impl Lease {
     }
 
     fn note(&self, link: &Link) {
-        let received = link.wire.lock().received;
+        let (received, head) = {
+            let traffic = link.wire.lock();
+            (traffic.received, u64::try_from(traffic.head.len()).unwrap_or(0))
+        };
         let spent = self.since.elapsed();
-        self.ctx.upstream.update(|last| (last.received, last.response) = (received, Some(spent)));
+        self.ctx.upstream.update(|last| {
+            last.received = received;
+            last.length = if self.read { received.saturating_sub(head) } else { 0 };
+            last.response = Some(spent);
+        });
     }
 
     fn fail(&self, message: &str) -> std::io::Error {
@@ -97,7 +106,8 @@ impl Drop for Lease {
 
 impl Passing {
     /// The body of an answer.
-    pub fn new(incoming: Incoming, conf: &ProxyConf, lease: Lease) -> Self {
+    pub fn new(incoming: Incoming, conf: &ProxyConf, mut lease: Lease) -> Self {
+        lease.read = true;
         let rate = |bytes_per_second| Rate { bytes_per_second, since: Instant::now(), passed: 0 };
         Self {
             incoming,
@@ -178,14 +188,13 @@ impl Passing {
     fn see(&mut self, frame: &Frame<Bytes>) {
         let upstream = &self.lease.ctx.upstream;
         if let Some(data) = frame.data_ref() {
-            let length = u64::try_from(data.len()).unwrap_or(0);
-            upstream.update(|last| last.length += length);
             if let Some(rate) = &mut self.rate {
-                rate.passed += length;
+                rate.passed += u64::try_from(data.len()).unwrap_or(0);
             }
         }
         if let Some(trailers) = frame.trailers_ref() {
-            let trailers = trailers.iter().map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
+            let trailers =
+                trailers.iter().map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
             upstream.lock().trailers.extend(trailers);
         }
     }

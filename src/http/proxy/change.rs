@@ -3,9 +3,9 @@
 use crate::config::proxy::{CookieFlags, Pattern, ProxyConf, Replace};
 use crate::request::RequestCtx;
 
-/// `proxy_redirect` for `Location`.
-pub fn location(ctx: &RequestCtx, conf: &ProxyConf, value: &[u8]) -> Vec<u8> {
-    replace_start(ctx, &conf.redirects, value).unwrap_or_else(|| value.to_vec())
+/// `proxy_redirect` for `Location`; `None` where no rule fits.
+pub fn location(ctx: &RequestCtx, conf: &ProxyConf, value: &[u8]) -> Option<Vec<u8>> {
+    replace_start(ctx, &conf.redirects, value)
 }
 
 /// `proxy_redirect` for the URL of `Refresh`.
@@ -65,16 +65,17 @@ fn replace_start(ctx: &RequestCtx, rules: &[Replace], value: &[u8]) -> Option<Ve
     })
 }
 
-/// The same for a whole domain, a dot in front aside.
+/// The same for a whole domain; a dot in front stays, and only expressions see it.
 fn replace_domain(ctx: &RequestCtx, rules: &[Replace], value: &[u8]) -> Option<Vec<u8>> {
-    let bare = value.strip_prefix(b".").unwrap_or(value);
+    let (dot, bare) = value.strip_prefix(b".").map_or((&b""[..], value), |bare| (b".", bare));
     rules.iter().find_map(|rule| match &rule.pattern {
         Pattern::Text(pattern) => {
-            ctx.render(pattern).eq_ignore_ascii_case(bare).then(|| ctx.render(&rule.replacement))
+            let fits = ctx.render(pattern).eq_ignore_ascii_case(bare);
+            fits.then(|| [dot, &ctx.render(&rule.replacement)].concat())
         }
         Pattern::Regex(regex) => {
             let mut ctx = ctx.clone();
-            ctx.match_regex(regex, bare).then(|| ctx.render(&rule.replacement))
+            ctx.match_regex(regex, value).then(|| ctx.render(&rule.replacement))
         }
     })
 }

@@ -23,6 +23,7 @@ use crate::request::answer::Answer;
 
 use self::request::Outgoing;
 use super::gate::ClientWatch;
+use super::screen;
 use super::upstream::balance::Selection;
 use super::upstream::connect::{self, Link, WireState};
 use super::upstream::{Chosen, Upstreams};
@@ -61,7 +62,12 @@ pub fn conf_of(ctx: &RequestCtx) -> Option<Arc<ProxyConf>> {
     }
 }
 
-async fn go(upstreams: &Upstreams, ctx: Arc<RequestCtx>, conf: Arc<ProxyConf>, watch: ClientWatch) -> Response {
+async fn go(
+    upstreams: &Upstreams,
+    ctx: Arc<RequestCtx>,
+    conf: Arc<ProxyConf>,
+    watch: ClientWatch,
+) -> Response {
     let target = match target::find(upstreams, &ctx, &conf).await {
         Ok(target) => target,
         Err(answer) => return answer.into_response(),
@@ -198,15 +204,23 @@ impl Pass {
             link.sender.ready().await?;
             link.sender.send_request(request).await
         };
-        let timeout = if self.outgoing.is_streamed() { self.conf.send_timeout } else { self.conf.read_timeout };
+        let timeout =
+            if self.outgoing.is_streamed() { self.conf.send_timeout } else { self.conf.read_timeout };
         let result = tokio::select! {
             biased;
             result = answered => result.map_err(|error| broken(&error, &wire, reused)),
             () = wire.silence(timeout) => Err(Failed::timeout("reading response header from upstream")),
         };
-        let (sent, received) = { let traffic = wire.lock(); (traffic.sent, traffic.received) };
+        let (sent, received) = {
+            let traffic = wire.lock();
+            (traffic.sent, traffic.received)
+        };
         self.ctx.upstream.update(|last| (last.sent, last.received) = (sent, received));
         match result {
+            Ok(_) if !screen::has_valid_names(&wire.lock().head) => {
+                chosen.fail();
+                Err(Failed::invalid_header())
+            }
             Ok(response) => Ok(Arrived { response, link, chosen, since, url }),
             Err(failed) => {
                 if !failed.stale {
@@ -216,7 +230,6 @@ impl Pass {
             }
         }
     }
-
 }
 
 async fn connect(ctx: &RequestCtx, conf: &ProxyConf, address: &PeerAddress) -> Result<Link, Failed> {
@@ -241,6 +254,11 @@ async fn connect(ctx: &RequestCtx, conf: &ProxyConf, address: &PeerAddress) -> R
 }
 
 impl Failed {
+    fn invalid_header() -> Self {
+        let message = "upstream sent invalid header while reading response header from upstream".to_owned();
+        Self { failure: Failure::InvalidHeader, severity: Severity::Error, message, stale: false, sent: true }
+    }
+
     fn timeout(doing: &str) -> Self {
         let message = format!("upstream timed out (110: Connection timed out) while {doing}");
         Self { failure: Failure::Timeout, severity: Severity::Error, message, stale: false, sent: true }
@@ -252,15 +270,22 @@ fn broken(error: &hyper::Error, wire: &WireState, reused: bool) -> Failed {
     let traffic = wire.lock();
     let stale = reused && traffic.received == 0;
     let (failure, message) = if traffic.too_big {
-        (Failure::InvalidHeader, "upstream sent too big header while reading response header from upstream".to_owned())
+        (
+            Failure::InvalidHeader,
+            "upstream sent too big header while reading response header from upstream".to_owned(),
+        )
     } else if error.is_parse() {
-        (Failure::InvalidHeader, "upstream sent invalid header while reading response header from upstream".to_owned())
+        (
+            Failure::InvalidHeader,
+            "upstream sent invalid header while reading response header from upstream".to_owned(),
+        )
     } else {
         let message = match io_error(error) {
             Some(why) if why.raw_os_error().is_some() => {
                 format!("recv() failed ({}) while reading response header from upstream", log::os_error(why))
             }
-            _ => "upstream prematurely closed connection while reading response header from upstream".to_owned(),
+            _ => "upstream prematurely closed connection while reading response header from upstream"
+                .to_owned(),
         };
         (Failure::Error, message)
     };

@@ -67,7 +67,9 @@ pub async fn make(ctx: &RequestCtx, conf: &ProxyConf, target: &Target) -> Result
         None => {
             let begun = body::begin(ctx, enough).await?;
             match (&begun.rest, announced) {
-                (None, _) if begun.first.is_empty() => (OutgoingBody::None, announced.or(is_chunked.then_some(0))),
+                (None, _) if begun.first.is_empty() => {
+                    (OutgoingBody::None, announced.or(is_chunked.then_some(0)))
+                }
                 (None, _) => {
                     let length = length_of(&begun.first);
                     (OutgoingBody::Whole(begun.first), Some(length))

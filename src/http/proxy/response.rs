@@ -24,10 +24,16 @@ const OWN_PLACE: [&str; 5] =
     ["connection", "keep-alive", "transfer-encoding", "content-length", "content-type"];
 
 /// Headers that an answer found elsewhere inside (`X-Accel-Redirect`) keeps.
-const CARRIED: [&str; 5] = ["set-cookie", "content-disposition", "cache-control", "expires", "accept-ranges"];
+const CARRIED: [&str; 6] =
+    ["content-type", "set-cookie", "content-disposition", "cache-control", "expires", "accept-ranges"];
 
 /// Makes the answer.
-pub(super) async fn make(ctx: Arc<RequestCtx>, conf: &ProxyConf, watch: &ClientWatch, arrived: Arrived) -> Response {
+pub(super) async fn make(
+    ctx: Arc<RequestCtx>,
+    conf: &ProxyConf,
+    watch: &ClientWatch,
+    arrived: Arrived,
+) -> Response {
     let Arrived { response, link, chosen, since, url } = arrived;
     let head = link.wire.lock().head.clone();
     let headers: Vec<(Box<str>, Vec<u8>)> = screen::headers_of(&head)
@@ -60,7 +66,8 @@ pub(super) async fn make(ctx: Arc<RequestCtx>, conf: &ProxyConf, watch: &ClientW
         .into_response();
     }
     let length = find("content-length").and_then(|value| std::str::from_utf8(value).ok());
-    let length = length.and_then(|text| text.trim().parse().ok()).filter(|_| find("transfer-encoding").is_none());
+    let length =
+        length.and_then(|text| text.trim().parse().ok()).filter(|_| find("transfer-encoding").is_none());
     let buffering = match acts("x-accel-buffering") {
         Some(value) if value.eq_ignore_ascii_case(b"no") => false,
         Some(value) if value.eq_ignore_ascii_case(b"yes") => true,
@@ -68,36 +75,37 @@ pub(super) async fn make(ctx: Arc<RequestCtx>, conf: &ProxyConf, watch: &ClientW
     };
     let mut answer = Answer {
         status,
-        content_type: find("content-type").map(|value| content_type(value, acts("x-accel-charset"))),
+        content_type: find("content-type").map(|value| {
+            content_type(value, acts("x-accel-charset").filter(|_| ctx.conf.charset.charset.is_some()))
+        }),
         ..Answer::default()
     };
     let mut passed = Passed { status_line: status_line(&head, status), ..Passed::default() };
     for (name, value) in &headers {
-        if let Some(value) = changed(&ctx, conf, name, value) {
-            if name.eq_ignore_ascii_case("location")
-                && value.starts_with(b"/")
-                && ctx.conf.core.absolute_redirect
-            {
-                answer.location = Some(value);
-            } else {
-                passed.headers.push((name.clone(), value));
-            }
+        let Some(changed) = changed(&ctx, conf, name, value) else { continue };
+        // A path that `proxy_redirect` made is completed to a URL like nginx's own.
+        let is_made = name.eq_ignore_ascii_case("location") && changed.starts_with(b"/") && changed != *value;
+        if is_made && ctx.conf.core.absolute_redirect {
+            answer.location = Some(changed);
+        } else {
+            passed.headers.push((name.clone(), changed));
         }
     }
     answer.passed = Some(Box::new(passed));
     let incoming = response.into_body();
     let mut lease = lease;
-    answer.body = if incoming.is_end_stream() && !matches!(status, 204 | 304) || ctx.method == http::Method::HEAD {
-        lease.finish();
-        let length = if ctx.method == http::Method::HEAD { length } else { Some(0) };
-        Payload::Pieces(Pieces::new(super::empty(), length))
-    } else if incoming.is_end_stream() {
-        lease.finish();
-        Payload::Pieces(Pieces::new(super::empty(), length))
-    } else {
-        let body = Passing::new(incoming, conf, lease).into_body(buffering.then_some(conf.buffers));
-        Payload::Pieces(Pieces::new(watch.guard(body), length))
-    };
+    answer.body =
+        if incoming.is_end_stream() && !matches!(status, 204 | 304) || ctx.method == http::Method::HEAD {
+            lease.finish();
+            let length = if ctx.method == http::Method::HEAD { length } else { Some(0) };
+            Payload::Pieces(Pieces::new(super::empty(), length))
+        } else if incoming.is_end_stream() {
+            lease.finish();
+            Payload::Pieces(Pieces::new(super::empty(), length))
+        } else {
+            let body = Passing::new(incoming, conf, lease).into_body(buffering.then_some(conf.buffers));
+            Payload::Pieces(Pieces::new(watch.guard(body), length))
+        };
     answer.into_response()
 }
 
@@ -140,7 +148,7 @@ fn changed(ctx: &RequestCtx, conf: &ProxyConf, name: &str, value: &[u8]) -> Opti
         return None;
     }
     Some(if is("location") {
-        change::location(ctx, conf, value)
+        change::location(ctx, conf, value).unwrap_or_else(|| value.to_vec())
     } else if is("refresh") {
         change::refresh(ctx, conf, value)
     } else if is("set-cookie") {
@@ -168,7 +176,12 @@ fn redirect(ctx: &RequestCtx, headers: &[(Box<str>, Vec<u8>)], target: &[u8]) ->
                 }
                 None => {
                     let target = String::from_utf8_lossy(target);
-                    ctx.log(Severity::Error, &format!("unsafe URI \"{target}\" was detected while reading response header from upstream"));
+                    ctx.log(
+                        Severity::Error,
+                        &format!(
+                            "unsafe URI \"{target}\" was detected while reading response header from upstream"
+                        ),
+                    );
                     Content::Answer(Answer::error(404))
                 }
             }
@@ -193,7 +206,8 @@ async fn upgrade(
     }
     let Ok(upgraded) = hyper::upgrade::on(response).await else { return Answer::error(502).into_response() };
     let far = Far { io: Box::new(TokioIo::new(upgraded)), timeout: conf.read_timeout, ctx: Arc::clone(&ctx) };
-    let kept = headers.iter().filter_map(|(name, value)| Some((name.clone(), changed(&ctx, conf, name, value)?)));
+    let kept =
+        headers.iter().filter_map(|(name, value)| Some((name.clone(), changed(&ctx, conf, name, value)?)));
     let passed = Passed {
         status_line: status_line(head, 101),
         headers: kept.collect(),

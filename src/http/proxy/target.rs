@@ -61,7 +61,8 @@ async fn computed(
     let end = if rest.starts_with(b"unix:") { rest.len() } else { end };
     let (authority, path) = rest.split_at(end);
     let shown = String::from_utf8_lossy(authority);
-    let host = HostPort::parse(&shown).map_err(|problem| refuse(format!("{problem} in upstream \"{shown}\"")))?;
+    let host =
+        HostPort::parse(&shown).map_err(|problem| refuse(format!("{problem} in upstream \"{shown}\"")))?;
     let path = if host.uri.is_empty() { path.to_vec() } else { host.uri.as_bytes().to_vec() };
     {
         let mut record = ctx.upstream.lock();

@@ -135,7 +135,8 @@ impl Selection {
                     (Some(first), Some(second)) => {
                         let load = |at: usize| (peers[at].connections, self.group.servers[at].weight);
                         let ((a, weight_a), (b, weight_b)) = (load(first), load(second));
-                        let (a, b) = (i128::from(a) * i128::from(weight_b), i128::from(b) * i128::from(weight_a));
+                        let (a, b) =
+                            (i128::from(a) * i128::from(weight_b), i128::from(b) * i128::from(weight_a));
                         Some(if b < a { second } else { first })
                     }
                     (found, None) | (None, found) => found.or_else(|| self.in_turn(peers)),

@@ -94,7 +94,8 @@ impl Default for Traffic {
 impl WireState {
     /// A request with this head is about to be sent; the head of its answer may be `limit` bytes long.
     pub fn begin(&self, head: Bytes, limit: usize) {
-        let fresh = Traffic { pending: head, skipping: Some(0), complete: false, limit, ..Traffic::default() };
+        let fresh =
+            Traffic { pending: head, skipping: Some(0), complete: false, limit, ..Traffic::default() };
         *self.lock() = fresh;
     }
 
@@ -130,7 +131,8 @@ impl Traffic {
                 return Err(io::Error::other("too big header"));
             }
             if end.is_some() {
-                let interim = matches!(self.head.get(9..12), Some([b'1', tens, ones]) if [*tens, *ones] != *b"01");
+                let interim =
+                    matches!(self.head.get(9..12), Some([b'1', tens, ones]) if [*tens, *ones] != *b"01");
                 self.complete = !interim;
                 if interim {
                     self.head.clear();

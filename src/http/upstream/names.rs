@@ -62,8 +62,7 @@ fn build(conf: &ResolverConf) -> Result<TokioResolver, hickory_resolver::net::Ne
     options.timeout = Duration::from_secs(5);
     // As nginx, which asks nobody but the name servers.
     options.use_hosts_file = ResolveHosts::Never;
-    options.ip_strategy =
-        if conf.ipv6 { LookupIpStrategy::Ipv4AndIpv6 } else { LookupIpStrategy::Ipv4Only };
+    options.ip_strategy = if conf.ipv6 { LookupIpStrategy::Ipv4AndIpv6 } else { LookupIpStrategy::Ipv4Only };
     if let Some(valid) = conf.valid {
         (options.positive_min_ttl, options.positive_max_ttl) = (Some(valid), Some(valid));
     }

@@ -2,8 +2,7 @@
 //! common is written once, for any prefix.
 
 use super::{
-    Directive, H, HSL, Module, ONE, ONE_TO_FOUR, ONE_TO_THREE, SOME, TWO, TWO_UP, count,
-    join, rows,
+    Directive, H, HSL, Module, ONE, ONE_TO_FOUR, ONE_TO_THREE, SOME, TWO, TWO_UP, count, join, rows,
 };
 
 /// Settings of connections to a server behind; all six families have them.
@@ -163,7 +162,8 @@ pub(super) use {body_rows, cache_rows, connection_rows, header_rows, tls_rows};
 pub(super) const TEMP_FILES: &str = "Encke writes no answers to temporary files";
 const NO_CACHE: &str =
     "Encke keeps no answers of servers behind yet: they would be asked more often than the file says";
-const NO_STORE: &str = "Encke writes no answers to files yet: files that nginx would have written would be missing";
+const NO_STORE: &str =
+    "Encke writes no answers to files yet: files that nginx would have written would be missing";
 const NO_TLS: &str = "Encke speaks no TLS to servers behind yet: a request that nginx would have encrypted would go in the clear";
 const NO_RANGES: &str = "Encke cuts no ranges out of answers yet: clients would get whole ones";
 const LOWAT: &str = "nginx ignores it on Linux, too";

@@ -7,7 +7,8 @@ pub(super) const NO_UPSTREAM: &str =
     "Encke does not do this yet: requests would be sent to other servers than the file says";
 
 /// What of other products and modules stands in an `upstream` block.
-pub(super) const MODULES: &[Module] = &[Module { name: "ngx_http_upstream_module: not here", directives: UPSTREAM }];
+pub(super) const MODULES: &[Module] =
+    &[Module { name: "ngx_http_upstream_module: not here", directives: UPSTREAM }];
 
 const UPSTREAM: &[Directive] = &rows![
     Refused "least_time", U, ONE_OR_TWO, "", NO_UPSTREAM,
