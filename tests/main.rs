@@ -18,6 +18,8 @@ mod flood;
 mod parked;
 // The command line, signals, reload.
 mod process;
+// Requests that are passed on to servers behind.
+mod proxy;
 // Requests as odd clients send them.
 mod requests;
 // Who may import whom.

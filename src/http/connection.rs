@@ -164,10 +164,7 @@ async fn answer(
     state.borrow_mut().answer_under(&reply.conf.core, reply.linger);
     if let Framed::Tunnel(tunnel) = &rendered.body {
         let far = tunnel.take().ok_or(Silence)?;
-        let mut state = state.borrow_mut();
-        state.push(rendered.head.clone());
-        state.tunnel = Some(Opened { far, head: rendered.head, log: reply.log });
-        drop(state);
+        open_tunnel(&mut state.borrow_mut(), Opened { far, head: rendered.head, log: reply.log });
         // The driver takes the connection away.
         std::future::pending::<()>().await;
         return Err(Silence);
@@ -179,6 +176,12 @@ async fn answer(
     let mut response = Response::new(Empty::new());
     response.headers_mut().insert("connection", http::HeaderValue::from_static(connection));
     Ok(response)
+}
+
+/// Sends the head of an answer behind which the connection is a tunnel.
+fn open_tunnel(state: &mut GateState, opened: Opened) {
+    state.push(opened.head.clone());
+    state.tunnel = Some(opened);
 }
 
 /// The connection is to be closed without an answer.

@@ -9,6 +9,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use http_body_util::BodyExt as _;
+use tokio::task::JoinSet;
 
 use crate::config::model::Severity;
 use crate::push::hooks::{Inside, InsideAnswer, Subrequest};
@@ -29,19 +30,29 @@ impl Subrequest for Exchange {
         parent: &'a RequestCtx,
         inside: Inside,
     ) -> Pin<Box<dyn Future<Output = InsideAnswer> + Send + 'a>> {
-        Box::pin(make(self, parent, inside))
+        let most_body = inside.most_body;
+        let ctx = context(parent, inside);
+        Box::pin(async move {
+            let failed =
+                |ctx| InsideAnswer { answer: Answer::error(500), body: Bytes::new(), ctx: Arc::new(ctx) };
+            if ctx.depth > DEEPEST {
+                let path = String::from_utf8_lossy(&ctx.uri);
+                parent.log(Severity::Error, &format!("subrequests cycle while processing \"{path}\""));
+                return failed(ctx);
+            }
+            // In a task of its own: fifty of them inside of one another would not fit on the stack. It ends with the set.
+            let mut task = JoinSet::new();
+            task.spawn(make(self.clone(), ctx.clone(), most_body));
+            match task.join_next().await {
+                Some(Ok(answer)) => answer,
+                _ => failed(ctx),
+            }
+        })
     }
 }
 
-async fn make(exchange: &Exchange, parent: &RequestCtx, inside: Inside) -> InsideAnswer {
-    let most_body = inside.most_body;
-    let ctx = context(parent, inside);
-    if ctx.depth > DEEPEST {
-        let path = String::from_utf8_lossy(&ctx.uri);
-        parent.log(Severity::Error, &format!("subrequests cycle while processing \"{path}\""));
-        return InsideAnswer { answer: Answer::error(500), body: Bytes::new(), ctx: Arc::new(ctx) };
-    }
-    let (ctx, mut answer) = service::answer_inside(exchange, ctx).await;
+async fn make(exchange: Exchange, ctx: RequestCtx, most_body: usize) -> InsideAnswer {
+    let (ctx, mut answer) = service::answer_inside(&exchange, ctx).await;
     if answer.special {
         answer = answer.with_error_page(ctx.conf.core.server_tokens);
     }

@@ -46,7 +46,9 @@ impl Backends {
             let script = String::from_utf8(script);
             (
                 name,
-                script.map_or_else(|bytes| bytes.into_bytes(), |text| backends.fill_in(&text).into_bytes()),
+                script.map_or_else(std::string::FromUtf8Error::into_bytes, |text| {
+                    backends.fill_in(&text).into_bytes()
+                }),
             )
         });
         let scripts: Arc<Scripts> = Arc::new(filled.collect());
@@ -139,12 +141,12 @@ fn read_request(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Vec<
     let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
     let header = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let length = match (header("content-length:"), header("transfer-encoding:")) {
-        (_, Some("chunked")) => loop {
-            if let Some(at) = find(&buffer[head..], b"0\r\n\r\n") {
-                break at + 5;
+        (_, Some("chunked")) => {
+            while !buffer.ends_with(b"0\r\n\r\n") {
+                fill(stream, buffer)?;
             }
-            fill(stream, buffer)?;
-        },
+            buffer.len() - head
+        }
         // Who announces a body and sends none is not waited for.
         (Some(_), _) if text.contains("x-no-body") => 0,
         (Some(length), _) => length.parse().unwrap_or(0),
@@ -157,7 +159,7 @@ fn read_request(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Vec<
 }
 
 fn fill(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<()> {
-    let mut piece = [0; 4096];
+    let mut piece = [0; 65536];
     match stream.read(&mut piece)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         length => {

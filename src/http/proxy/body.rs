@@ -187,10 +187,8 @@ impl http_body::Body for Passing {
 impl Passing {
     fn see(&mut self, frame: &Frame<Bytes>) {
         let upstream = &self.lease.ctx.upstream;
-        if let Some(data) = frame.data_ref() {
-            if let Some(rate) = &mut self.rate {
-                rate.passed += u64::try_from(data.len()).unwrap_or(0);
-            }
+        if let (Some(data), Some(rate)) = (frame.data_ref(), &mut self.rate) {
+            rate.passed += u64::try_from(data.len()).unwrap_or(0);
         }
         if let Some(trailers) = frame.trailers_ref() {
             let trailers =

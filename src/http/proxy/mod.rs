@@ -117,7 +117,7 @@ struct Arrived {
 impl Pass {
     async fn run(mut self, name: &str) -> Response {
         loop {
-            let Some(chosen) = self.selection.next() else {
+            let Some(chosen) = self.selection.advance() else {
                 let url = self.outgoing.url(name);
                 self.ctx.log_upstream(
                     Severity::Error,

@@ -104,7 +104,7 @@ impl Selection {
     }
 
     /// The next server; `None` when all are down, busy or tried.
-    pub fn next(&mut self) -> Option<Chosen> {
+    pub fn advance(&mut self) -> Option<Chosen> {
         let group = Arc::clone(&self.group);
         let chosen = group.with_peers(|peers| {
             let chosen = self.choose(peers).or_else(|| {

@@ -110,12 +110,8 @@ const HTTP_CORE: &[Directive] = &rows![
         "First size of a connection's memory pool.";
     Refused "keepalive_disable", HSL, ONE_OR_TWO, "msie6", NOT_DONE,
         "Browsers whose connections are closed after each answer.";
-    Refused "keepalive_time", HSL.or(U), ONE, "1h", NO_LIMIT,
+    Refused "keepalive_time", HSL, ONE, "1h", NO_LIMIT,
         "How long requests are taken from one connection.";
-    Refused "keepalive_requests", U, ONE, "1000", super::upstream::NO_UPSTREAM,
-        "How many requests are sent over one kept connection to the server behind.";
-    Refused "keepalive_timeout", U, ONE, "60s", super::upstream::NO_UPSTREAM,
-        "How long an unused connection to the server behind is kept.";
     Refused "limit_rate", HSLI, ONE, "0", NO_LIMIT,
         "How many bytes per second an answer is sent with.";
     Refused "limit_rate_after", HSLI, ONE, "0", NO_LIMIT,
