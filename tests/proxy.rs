@@ -156,6 +156,20 @@ fn a_long_body_goes_on_before_all_of_it_has_come() {
 }
 
 #[test]
+fn a_slow_upload_is_no_silence_of_the_server_behind() {
+    let server = "client_max_body_size 10m; proxy_read_timeout 300ms; proxy_send_timeout 300ms;
+        location / { proxy_request_buffering off; proxy_pass http://127.0.0.1:{{backend}}; }";
+    let (_backends, server) = start(&[], "", server);
+    let mut connection = server.connect();
+    connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc");
+    assert_eq!(connection.receive(Duration::from_millis(900)), Reply::Pending);
+    connection.send("def");
+    let response = connection.receive(PATIENCE).into_response();
+    assert_eq!(response.status(), 200);
+    assert!(response.text().ends_with("\r\n\r\nabcdef"));
+}
+
+#[test]
 fn a_slow_client_does_not_make_memory_grow() {
     let long = format!("HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n{}", "x".repeat(20_000_000));
     let server = "location / { proxy_pass http://127.0.0.1:{{backend}}; }";
@@ -247,14 +261,14 @@ fn names_are_looked_up_while_serving() {
 
 /// A name server: every name is at 127.0.0.1, but those that begin with `nosuch` are nowhere.
 fn name_server() -> u16 {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = socket.local_addr().unwrap().port();
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+    let port = socket.local_addr().expect("it is bound").port();
     thread::spawn(move || {
         let mut buffer = [0; 512];
         while let Ok((length, from)) = socket.recv_from(&mut buffer) {
             let query = &buffer[..length];
             // The name ends with an empty label; type and class follow.
-            let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+            let end = 12 + query[12..].iter().position(|byte| *byte == 0).expect("a name ends") + 5;
             let nowhere = query[12..].starts_with(b"\x06nosuch");
             let is_ipv4 = query[end - 4..end - 2] == [0, 1];
             let mut answer = query[..2].to_vec();

@@ -363,7 +363,13 @@ fn cookie_domain(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     }
     // A dot in front means nothing.
     let text = call.arg(0);
-    let pattern = pattern(b, text.strip_prefix(b".").unwrap_or(text))?;
+    let pattern = match text.strip_prefix(b"~") {
+        // Domains have no case.
+        Some(regex) => {
+            Regex::new(regex, true, &mut b.variables).map(Pattern::Regex).map_err(Diagnostic::emerg)?
+        }
+        None => pattern(b, text.strip_prefix(b".").unwrap_or(text))?,
+    };
     let row = Replace { pattern, replacement: b.template(call, 1)? };
     if let Some((_, rows)) = &mut b.block().conf.proxy.cookie_domains {
         rows.push(row);

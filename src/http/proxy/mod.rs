@@ -21,11 +21,11 @@ use crate::log;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 
-use self::request::Outgoing;
+use self::request::{Outgoing, Waiting};
 use super::gate::ClientWatch;
 use super::screen;
 use super::upstream::balance::Selection;
-use super::upstream::connect::{self, Link, WireState};
+use super::upstream::connect::{self, Link, Patience, WireState};
 use super::upstream::{Chosen, Upstreams};
 
 /// The handler of a location with `proxy_pass`.
@@ -204,12 +204,19 @@ impl Pass {
             link.sender.ready().await?;
             link.sender.send_request(request).await
         };
-        let timeout =
-            if self.outgoing.is_streamed() { self.conf.send_timeout } else { self.conf.read_timeout };
+        let waiting = self.outgoing.waiting();
+        let patience = |sent| match waiting(sent) {
+            Waiting::Client => Patience::Endless,
+            Waiting::Sending => Patience::ForNow(self.conf.send_timeout),
+            Waiting::Reading => Patience::Settled(self.conf.read_timeout),
+        };
         let result = tokio::select! {
             biased;
             result = answered => result.map_err(|error| broken(&error, &wire, reused)),
-            () = wire.silence(timeout) => Err(Failed::timeout("reading response header from upstream")),
+            () = wire.silence(patience) => Err(Failed::timeout(match waiting(wire.lock().sent) {
+                Waiting::Reading => "reading response header from upstream",
+                _ => "sending request to upstream",
+            })),
         };
         let (sent, received) = {
             let traffic = wire.lock();

@@ -1,5 +1,6 @@
 //! The request as it is passed on: its head, written as nginx writes it, and its body.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
@@ -26,8 +27,32 @@ pub struct Outgoing {
     method: Method,
     uri: String,
     body: OutgoingBody,
-    /// The answer to a body that turned out not to be acceptable while it was passed on.
-    refused: Arc<Mutex<Option<Answer>>>,
+    /// How far a body is that is passed on while it comes.
+    progress: Arc<Progress>,
+    /// The length of the whole request, where it is known.
+    length: Option<u64>,
+}
+
+/// How far a body is that is passed on while it comes.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The client is waited for.
+    waits: AtomicBool,
+    /// All of it was handed on.
+    done: AtomicBool,
+    /// The answer to a body that turned out not to be acceptable.
+    refused: Mutex<Option<Answer>>,
+}
+
+/// Whom a request waits for while it is sent and answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// The client has to send more.
+    Client,
+    /// The server behind has to take more.
+    Sending,
+    /// The server behind has to answer.
+    Reading,
 }
 
 /// A body that is passed on.
@@ -86,7 +111,13 @@ pub async fn make(ctx: &RequestCtx, conf: &ProxyConf, target: &Target) -> Result
     };
     let head = head(ctx, conf, &method, &target.uri, length, chunked);
     let uri = String::from_utf8_lossy(&target.uri).into_owned();
-    Ok(Outgoing { head, method, uri, body, refused: Arc::default() })
+    let length = match &body {
+        OutgoingBody::None => Some(0),
+        OutgoingBody::Whole(bytes) => Some(length_of(bytes)),
+        OutgoingBody::Coming(..) | OutgoingBody::Consumed => None,
+    };
+    let length = length.map(|length| length + length_of(&head));
+    Ok(Outgoing { head, method, uri, body, progress: Arc::default(), length })
 }
 
 fn head(
@@ -141,9 +172,16 @@ impl Outgoing {
         format!("http://{server}{colon}{}", self.uri)
     }
 
-    /// Whether the body is passed on while it comes.
-    pub fn is_streamed(&self) -> bool {
-        matches!(self.body, OutgoingBody::Coming(..) | OutgoingBody::Consumed)
+    /// Tells whom the request waits for, by the bytes that were sent of it.
+    pub fn waiting(&self) -> impl Fn(u64) -> Waiting + use<> {
+        let (length, progress) = (self.length, Arc::clone(&self.progress));
+        move |sent| match length {
+            Some(length) if sent < length => Waiting::Sending,
+            Some(_) => Waiting::Reading,
+            None if progress.waits.load(Ordering::Relaxed) => Waiting::Client,
+            None if progress.done.load(Ordering::Relaxed) => Waiting::Reading,
+            None => Waiting::Sending,
+        }
     }
 
     /// Whether the body went to a server and cannot be sent to another one.
@@ -153,7 +191,7 @@ impl Outgoing {
 
     /// The answer for a client whose body turned out not to be acceptable.
     pub fn refused(&self) -> Option<Answer> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.progress.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The request as hyper needs it for its own bookkeeping, with the body.
@@ -188,15 +226,17 @@ impl Outgoing {
     /// A body that follows the client's.
     fn stream(&self, ctx: &Arc<RequestCtx>, begun: Begun) -> Body {
         let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
-        let (ctx, refused) = (Arc::clone(ctx), Arc::clone(&self.refused));
+        let (ctx, progress) = (Arc::clone(ctx), Arc::clone(&self.progress));
         tokio::spawn(async move {
             let Begun { first, rest } = begun;
             if !first.is_empty() && sender.send_data(first).await.is_err() {
                 return;
             }
             let Some(rest) = rest else { return };
-            if let Err(answer) = pump(&ctx, rest, &mut sender).await {
-                *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            let pumped = pump(&ctx, rest, &mut sender, &progress).await;
+            progress.done.store(true, Ordering::Relaxed);
+            if let Err(answer) = pumped {
+                *progress.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
                 sender.abort(std::io::Error::other("the client's body is not acceptable"));
             }
         });
@@ -208,14 +248,18 @@ async fn pump(
     ctx: &RequestCtx,
     mut rest: Rest,
     sender: &mut http_body_util::channel::Sender<Bytes, std::io::Error>,
+    progress: &Progress,
 ) -> Result<(), Answer> {
-    while let Some(data) = rest.next(ctx).await? {
+    loop {
+        progress.waits.store(true, Ordering::Relaxed);
+        let data = rest.next(ctx).await;
+        progress.waits.store(false, Ordering::Relaxed);
+        let Some(data) = data? else { return Ok(()) };
         if sender.send_data(data).await.is_err() {
             // The server behind has had enough.
             return Ok(());
         }
     }
-    Ok(())
 }
 
 fn length_of(bytes: &[u8]) -> u64 {

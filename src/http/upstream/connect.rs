@@ -104,17 +104,44 @@ impl WireState {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nothing went either way for so long.
-    pub async fn silence(&self, timeout: Duration) {
+    /// Waits until nothing went either way for too long. How long that is, `patience` tells by the bytes sent so far.
+    pub async fn silence(&self, patience: impl Fn(u64) -> Patience) {
+        /// How often it is asked again while its word may change.
+        const LOOK_AGAIN: Duration = Duration::from_millis(50);
         loop {
-            let until = self.lock().active.checked_add(timeout);
-            match until {
-                None => std::future::pending().await,
-                Some(until) if until <= Instant::now() => return,
+            let now = Instant::now();
+            let (until, changes) = {
+                let mut traffic = self.lock();
+                match patience(traffic.sent) {
+                    Patience::Endless => {
+                        traffic.active = now;
+                        (None, true)
+                    }
+                    Patience::ForNow(limit) => (traffic.active.checked_add(limit), true),
+                    Patience::Settled(limit) => (traffic.active.checked_add(limit), false),
+                }
+            };
+            if until.is_some_and(|until| until <= now) {
+                return;
+            }
+            let look = now.checked_add(LOOK_AGAIN).filter(|_| changes);
+            match until.into_iter().chain(look).min() {
                 Some(until) => tokio::time::sleep_until(until.into()).await,
+                None => std::future::pending().await,
             }
         }
     }
+}
+
+/// How long silence is put up with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It is not the server's turn.
+    Endless,
+    /// So long, until it is somebody else's turn.
+    ForNow(Duration),
+    /// So long, to the end.
+    Settled(Duration),
 }
 
 impl Traffic {

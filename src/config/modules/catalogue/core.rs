@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK, Directive, E, H, HS, HSL, HSLI, HTTP_REWRITE, M, Module, ONE, ONE_OR_TWO, ONE_TO_FOUR, SOME,
-    TWO_OR_THREE, U, rows,
+    TWO_OR_THREE, rows,
 };
 
 const SCHEDULING: &str =
