@@ -315,6 +315,32 @@ fn requests_inside_have_a_limit_and_never_wait() {
 }
 
 #[test]
+fn mirrors_get_the_same_request_and_nobody_waits_for_them() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let server = format!(
+        "location / {{ mirror /mirror; proxy_pass http://127.0.0.1:{{{{backend}}}}; }}
+         location = /mirror {{ internal; proxy_pass http://127.0.0.1:{port}/copy$request_uri; }}"
+    );
+    let (_backends, server) = start(&[], "", &server);
+    let response = server.post("/a?b=c", "hello");
+    assert!(response.text().ends_with("hello"), "{}", response.text());
+    // Only now anybody listens to the mirror.
+    let (mut stream, _) = listener.accept().expect("the mirror is asked");
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"hello") {
+        let mut byte = [0];
+        assert_eq!(stream.read(&mut byte).expect("the copy comes"), 1);
+        seen.push(byte[0]);
+    }
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    assert!(
+        seen.starts_with("POST /copy/a?b=c HTTP/1.0\r\n") && seen.contains("Content-Length: 5\r\n"),
+        "{seen}"
+    );
+}
+
+#[test]
 fn tunnels_end_with_either_side_or_after_silence() {
     let upgraded =
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n{{tunnel}}";

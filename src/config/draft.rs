@@ -17,6 +17,7 @@ use super::modules::headers::HeadersDraft;
 use super::modules::http_core::CoreDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
+use super::modules::mirror::MirrorDraft;
 use super::modules::proxy::ProxyDraft;
 use super::modules::push::PushDraft;
 use super::modules::server_name::ServerName;
@@ -118,6 +119,7 @@ pub struct ConfDraft {
     pub proxy: ProxyDraft,
     pub resolver: ResolverDraft,
     pub auth_request: AuthRequestDraft,
+    pub mirror: MirrorDraft,
 }
 
 /// Settings of one block only.
@@ -200,6 +202,7 @@ impl ConfDraft {
         self.proxy.inherit(&parent.proxy);
         self.resolver.inherit(&parent.resolver);
         self.auth_request.inherit(&parent.auth_request);
+        self.mirror.inherit(&parent.mirror);
     }
 }
 

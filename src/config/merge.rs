@@ -299,6 +299,7 @@ impl Merger<'_, '_> {
             push: conf.push.finish(own, &self.channel_id),
             proxy: None,
             auth_request: conf.auth_request.finish(),
+            mirror: conf.mirror.finish(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::proxy::{AuthRequestConf, ProxyConf, Upstream};
+use super::proxy::{AuthRequestConf, MirrorConf, ProxyConf, Upstream};
 use super::regex::Regex;
 use super::template::Template;
 use super::variable::Variables;
@@ -269,6 +269,8 @@ pub struct LocationConf {
     pub proxy: Option<Arc<ProxyConf>>,
     /// `auth_request`.
     pub auth_request: AuthRequestConf,
+    /// `mirror`.
+    pub mirror: MirrorConf,
 }
 
 /// What nginx's core module knows of a location.

@@ -328,6 +328,15 @@ pub struct AuthRequestConf {
     pub log_subrequest: bool,
 }
 
+/// `mirror`.
+#[derive(Clone, Debug, Default)]
+pub struct MirrorConf {
+    /// URIs to which requests are made.
+    pub uris: Arc<[Box<[u8]>]>,
+    /// `mirror_request_body`.
+    pub request_body: bool,
+}
+
 /// What `auth_request_set` sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthVariable {

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod gate;
 pub mod htpasswd;
 pub mod location;
+pub mod mirror;
 pub mod origin;
 pub mod parking;
 pub mod proxy;

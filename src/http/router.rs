@@ -13,6 +13,7 @@ use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 
 use super::access::AccessLayer;
+use super::mirror::MirrorLayer;
 use super::proxy;
 use super::upstream::Upstreams;
 
@@ -30,6 +31,10 @@ pub fn build(conf: &LocationConf, state: &PushState, upstreams: &Arc<Upstreams>)
         Router::new().fallback_service(any(proxy::pass).with_state(Arc::clone(upstreams)))
     } else {
         Router::new().fallback_service(handler.with_state(state.clone()))
+    };
+    let router = match MirrorLayer::of(conf) {
+        Some(layer) => router.layer(layer),
+        None => router,
     };
     match AccessLayer::of(conf) {
         Some(layer) => router.layer(layer),

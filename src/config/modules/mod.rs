@@ -13,6 +13,7 @@ pub mod http_core;
 pub mod listen;
 pub mod location;
 pub mod log;
+pub mod mirror;
 pub mod nchan;
 pub mod proxy;
 pub mod push;
@@ -56,6 +57,7 @@ const MODULES: &[Module] = &[
     upstream::MODULE,
     upstream::RESOLVER,
     auth_request::MODULE,
+    mirror::MODULE,
     auth_request::LOG_SUBREQUEST,
 ];
 

@@ -7,8 +7,6 @@ use super::{
 
 const NO_VARIABLES: &str =
     "Encke does not do this yet: what is decided by its variables would be decided otherwise than by nginx";
-const NO_MIRROR: &str =
-    "Encke does not do this yet: the copies of requests that nginx would have sent would be missing";
 const NO_STATUS: &str = "Encke does not do this yet: whoever watches the counters would not get them";
 const NO_GIF: &str =
     "Encke does not do this yet: the image that nginx would have answered with would be missing";
@@ -27,7 +25,6 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_split_clients_module", directives: SPLIT_CLIENTS },
     Module { name: "ngx_http_browser_module", directives: BROWSER },
     Module { name: "ngx_http_keyval_module", directives: KEYVAL },
-    Module { name: "ngx_http_mirror_module", directives: MIRROR },
     Module { name: "ngx_http_empty_gif_module", directives: EMPTY_GIF },
     Module { name: "ngx_http_stub_status_module", directives: STUB_STATUS },
     Module { name: "ngx_http_api_module", directives: API },
@@ -90,13 +87,6 @@ const KEYVAL: &[Directive] = &rows![
         "A variable whose value is looked up in a zone (commercial subscription).";
     Refused "keyval_zone", H, SOME, "", NO_VARIABLES,
         "A zone of keys and values (commercial subscription).";
-];
-
-const MIRROR: &[Directive] = &rows![
-    Refused "mirror", HSL, ONE, "off", NO_MIRROR,
-        "Sends a copy of each request to another location.";
-    Refused "mirror_request_body", HSL, ONE, "on", NO_MIRROR,
-        "Whether the copy has the request's body.";
 ];
 
 const EMPTY_GIF: &[Directive] = &rows![
