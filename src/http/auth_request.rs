@@ -32,7 +32,10 @@ pub async fn ask(
         403 => Err(Answer::error(403)),
         499 => Err(Answer { silent: true, ..Answer::empty(499) }),
         status => {
-            ctx.log(Severity::Error, &format!("auth request unexpected status: {status}"));
+            ctx.log(
+                Severity::Error,
+                &format!("auth request unexpected status: {status} while sending to client"),
+            );
             Err(Answer::error(500))
         }
     };

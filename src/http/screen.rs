@@ -138,12 +138,16 @@ pub fn headers_of(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Whether every header line of an answer's head has a name that is one.
-pub fn has_valid_names(head: &[u8]) -> bool {
-    head_lines(head).all(|line| {
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        let broken = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
-        name.len() < line.len() && !name.is_empty() && !name.iter().any(broken)
+/// The first header line of an answer's head that has no name, up to the byte that no name has.
+pub fn invalid_name(head: &[u8]) -> Option<(&[u8], u8)> {
+    head_lines(head).find_map(|line| {
+        let broken = |byte: &u8| *byte <= b' ' || matches!(*byte, 0x7f | b':');
+        let at = line.iter().position(broken);
+        match at.map(|at| (at, line[at])) {
+            Some((1.., b':')) => None,
+            Some((at, byte)) => Some((&line[..at], byte)),
+            None => Some((line, b'\r')),
+        }
     })
 }
 

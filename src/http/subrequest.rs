@@ -1,4 +1,4 @@
-//! Requests made inside the server: through its rewrite directives, its locations, their access rules, handlers and
+//! Requests made inside the server: through its rewrite directives, its locations (past their access rules), handlers and
 //! error pages, answered to the caller. They never wait, and leave no lines in access logs unless `log_subrequest`.
 
 use std::future::Future;

@@ -47,8 +47,9 @@ impl InsideAnswer {
     }
 }
 
-/// Who makes requests inside: through the server's locations, with their access rules, limits and error pages. The
-/// layer above implements it; handlers find it among the extensions of their request as `Arc<dyn Subrequest>`.
+/// Who makes requests inside: through the server's rewrite directives, locations, limits and error pages, but past their
+/// access rules, as in nginx: who asks was let in already. The layer above implements it; handlers find it among the
+/// extensions of their request as `Arc<dyn Subrequest>`.
 pub trait Subrequest: fmt::Debug + Send + Sync {
     /// Makes a request for `parent`. A location that would make it wait (a subscriber's) answers an error.
     fn request<'a>(

@@ -101,6 +101,8 @@ struct Failed {
     stale: bool,
     /// The request, or some of it, was sent.
     sent: bool,
+    /// The server is left out for a while because of this.
+    disabled: bool,
 }
 
 /// An answer of which the head has come.
@@ -155,11 +157,17 @@ impl Pass {
                     return response::make(self.ctx, &self.conf, &self.watch, arrived).await;
                 }
                 Err(failed) => {
+                    let disabled = failed.disabled;
                     if let Some(answer) = self.outgoing.refused() {
                         // It was the client's fault.
                         return answer.into_response();
                     }
                     self.ctx.log_upstream(failed.severity, &failed.message, Some(&url));
+                    if disabled {
+                        let doing = failed.message.rsplit(" while ").next().unwrap_or_default();
+                        let message = format!("upstream server temporarily disabled while {doing}");
+                        self.ctx.log_upstream(Severity::Warn, &message, Some(&url));
+                    }
                     let status = if failed.failure == Failure::Timeout { 504 } else { 502 };
                     self.ctx.upstream.update(|last| (last.status, last.response) = (status, Some(spent)));
                     if !failed.stale {
@@ -190,8 +198,7 @@ impl Pass {
             None => match connect(&self.ctx, &self.conf, chosen.address()).await {
                 Ok(link) => link,
                 Err(failed) => {
-                    chosen.fail();
-                    return Err(failed);
+                    return Err(Failed { disabled: chosen.fail(), ..failed });
                 }
             },
         };
@@ -212,7 +219,10 @@ impl Pass {
         };
         let result = tokio::select! {
             biased;
-            result = answered => result.map_err(|error| broken(&error, &wire, reused)),
+            result = answered => match Failed::invalid_header(&wire) {
+                Some(failed) => Err(failed),
+                None => result.map_err(|error| broken(&error, &wire, reused)),
+            },
             () = wire.silence(patience) => Err(Failed::timeout(match waiting(wire.lock().sent) {
                 Waiting::Reading => "reading response header from upstream",
                 _ => "sending request to upstream",
@@ -224,17 +234,8 @@ impl Pass {
         };
         self.ctx.upstream.update(|last| (last.sent, last.received) = (sent, received));
         match result {
-            Ok(_) if !screen::has_valid_names(&wire.lock().head) => {
-                chosen.fail();
-                Err(Failed::invalid_header())
-            }
             Ok(response) => Ok(Arrived { response, link, chosen, since, url }),
-            Err(failed) => {
-                if !failed.stale {
-                    chosen.fail();
-                }
-                Err(failed)
-            }
+            Err(failed) => Err(Failed { disabled: !failed.stale && chosen.fail(), ..failed }),
         }
     }
 }
@@ -254,21 +255,45 @@ async fn connect(ctx: &RequestCtx, conf: &ProxyConf, address: &PeerAddress) -> R
             let severity = if refused { Severity::Error } else { severity };
             let why = log::os_error(&error);
             let message = format!("connect(){to} failed ({why}) while connecting to upstream");
-            Err(Failed { failure: Failure::Error, severity, message, stale: false, sent: false })
+            Err(Failed {
+                failure: Failure::Error,
+                severity,
+                message,
+                stale: false,
+                sent: false,
+                disabled: false,
+            })
         }
         Err(_) => Err(Failed { sent: false, ..Failed::timeout("connecting to upstream") }),
     }
 }
 
 impl Failed {
-    fn invalid_header() -> Self {
-        let message = "upstream sent invalid header while reading response header from upstream".to_owned();
-        Self { failure: Failure::InvalidHeader, severity: Severity::Error, message, stale: false, sent: true }
+    /// What nginx says of a head that is none.
+    fn invalid_header(wire: &WireState) -> Option<Self> {
+        let traffic = wire.lock();
+        let message = if !traffic.complete {
+            return None;
+        } else if !traffic.head.starts_with(b"HTTP/") {
+            "upstream sent no valid HTTP/1.0 header".to_owned()
+        } else {
+            let (name, byte) = screen::invalid_name(&traffic.head)?;
+            format!("upstream sent invalid header: \"{}\\x{byte:02x}...\"", String::from_utf8_lossy(name))
+        };
+        let message = format!("{message} while reading response header from upstream");
+        Some(Self { failure: Failure::InvalidHeader, message, ..Self::timeout("") })
     }
 
     fn timeout(doing: &str) -> Self {
         let message = format!("upstream timed out (110: Connection timed out) while {doing}");
-        Self { failure: Failure::Timeout, severity: Severity::Error, message, stale: false, sent: true }
+        Self {
+            failure: Failure::Timeout,
+            severity: Severity::Error,
+            message,
+            stale: false,
+            sent: true,
+            disabled: false,
+        }
     }
 }
 
@@ -296,7 +321,7 @@ fn broken(error: &hyper::Error, wire: &WireState, reused: bool) -> Failed {
         };
         (Failure::Error, message)
     };
-    Failed { failure, severity: Severity::Error, message, stale, sent: true }
+    Failed { failure, severity: Severity::Error, message, stale, sent: true, disabled: false }
 }
 
 /// The error of the system inside of hyper's.

@@ -49,9 +49,9 @@ pub(super) async fn make(
     if status == 101 {
         return upgrade(ctx, conf, &headers, &head, response).await;
     }
-    let lease = Lease::new(Arc::clone(&ctx), link, chosen, since, url, reusable);
+    let lease = Lease::new(Arc::clone(&ctx), link, chosen, since, url.clone(), reusable);
     if let Some(target) = acts("x-accel-redirect") {
-        return redirect(&ctx, &headers, target);
+        return redirect(&ctx, &headers, target, &url);
     }
     if conf.intercept_errors
         && status >= 300
@@ -159,7 +159,7 @@ fn changed(ctx: &RequestCtx, conf: &ProxyConf, name: &str, value: &[u8]) -> Opti
 }
 
 /// `X-Accel-Redirect`: the answer is found elsewhere inside the server.
-fn redirect(ctx: &RequestCtx, headers: &[(Box<str>, Vec<u8>)], target: &[u8]) -> Response {
+fn redirect(ctx: &RequestCtx, headers: &[(Box<str>, Vec<u8>)], target: &[u8], url: &str) -> Response {
     let mut ctx = ctx.clone();
     let carried = headers.iter().filter(|(name, _)| CARRIED.iter().any(|own| name.eq_ignore_ascii_case(own)));
     ctx.carried = carried.cloned().collect();
@@ -176,12 +176,10 @@ fn redirect(ctx: &RequestCtx, headers: &[(Box<str>, Vec<u8>)], target: &[u8]) ->
                 }
                 None => {
                     let target = String::from_utf8_lossy(target);
-                    ctx.log(
-                        Severity::Error,
-                        &format!(
-                            "unsafe URI \"{target}\" was detected while reading response header from upstream"
-                        ),
+                    let message = format!(
+                        "unsafe URI \"{target}\" was detected while reading response header from upstream"
                     );
+                    ctx.log_upstream(Severity::Error, &message, Some(url));
                     Content::Answer(Answer::error(404))
                 }
             }

@@ -49,7 +49,10 @@ async fn computed(
         ctx.log(Severity::Error, &message);
         Answer::error(500)
     };
-    let Some(rest) = url.get(..7).filter(|start| start.eq_ignore_ascii_case(b"http://")).map(|_| &url[7..])
+    let Some(rest) = url
+        .get(..7)
+        .filter(|start| start.eq_ignore_ascii_case(b"http://") && url.len() > 7)
+        .map(|_| &url[7..])
     else {
         if url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"https://")) {
             return Err(refuse(format!("https protocol requires SSL support in \"{text}\"")));

@@ -8,9 +8,8 @@ pub mod pool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::config::model::{Config, Severity};
+use crate::config::model::Config;
 use crate::config::proxy::{Balance, PeerAddress, Upstream, UpstreamServer};
-use crate::log;
 
 use self::balance::Ring;
 use self::names::Names;
@@ -127,27 +126,18 @@ impl Group {
     }
 }
 
-/// How a try ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The server is fine.
-    Fine,
-    /// It failed.
-    Failed,
-}
-
 /// A server that was chosen for a try. It counts as busy until this is dropped.
 #[derive(Debug)]
 pub struct Chosen {
     /// Its group.
     pub group: Arc<Group>,
     index: usize,
-    verdict: Verdict,
+    failed: bool,
 }
 
 impl Chosen {
     fn new(group: Arc<Group>, index: usize) -> Self {
-        Self { group, index, verdict: Verdict::Fine }
+        Self { group, index, failed: false }
     }
 
     /// Its address.
@@ -155,29 +145,15 @@ impl Chosen {
         &self.group.servers[self.index].address
     }
 
-    /// Notes that it failed.
-    pub fn fail(&mut self) {
-        self.verdict = Verdict::Failed;
-    }
-}
-
-impl Drop for Chosen {
-    fn drop(&mut self) {
-        let Self { group, index, verdict } = self;
-        let server = &group.servers[*index];
-        let single = group.is_single();
-        let disabled = group.with_peers(|peers| {
-            let peer = &mut peers[*index];
-            peer.connections = peer.connections.saturating_sub(1);
-            if single {
-                return false;
-            }
-            if *verdict == Verdict::Fine {
-                if peer.accessed < peer.checked {
-                    peer.fails = 0;
-                }
-                return false;
-            }
+    /// Notes that it failed; true if it is left out for a while because of that.
+    pub fn fail(&mut self) -> bool {
+        self.failed = true;
+        let server = &self.group.servers[self.index];
+        if self.group.is_single() {
+            return false;
+        }
+        self.group.with_peers(|peers| {
+            let peer = &mut peers[self.index];
             let now = Instant::now();
             peer.fails += 1;
             (peer.accessed, peer.checked) = (Some(now), Some(now));
@@ -187,9 +163,19 @@ impl Drop for Chosen {
             let step = server.weight / i64::try_from(server.max_fails).unwrap_or(i64::MAX);
             peer.effective_weight = (peer.effective_weight - step).max(0);
             peer.fails >= server.max_fails
+        })
+    }
+}
+
+impl Drop for Chosen {
+    fn drop(&mut self) {
+        let single = self.group.is_single();
+        self.group.with_peers(|peers| {
+            let peer = &mut peers[self.index];
+            peer.connections = peer.connections.saturating_sub(1);
+            if !single && !self.failed && peer.accessed < peer.checked {
+                peer.fails = 0;
+            }
         });
-        if disabled {
-            log::event(Severity::Warn, "upstream server temporarily disabled");
-        }
     }
 }
