@@ -119,66 +119,73 @@ struct Arrived {
 impl Pass {
     async fn run(mut self, name: &str) -> Response {
         loop {
-            let Some(chosen) = self.selection.advance() else {
-                let url = self.outgoing.url(name);
-                self.ctx.log_upstream(
-                    Severity::Error,
-                    "no live upstreams while connecting to upstream",
-                    Some(&url),
-                );
-                self.ctx.upstream.begin(name.to_owned());
-                self.ctx.upstream.update(|last| last.status = 502);
-                return Answer::error(502).into_response();
-            };
+            let Some(chosen) = self.selection.advance() else { return self.nobody(name).into_response() };
             let since = Instant::now();
             self.ctx.upstream.begin(chosen.address().to_string());
             let url = self.outgoing.url(&chosen.address().to_string());
-            let result = self.attempt(chosen, since, url.clone()).await;
-            let spent = since.elapsed();
-            match result {
-                Ok(arrived) => {
-                    let status = arrived.response.status().as_u16();
-                    self.ctx.upstream.update(|last| {
-                        (last.status, last.header) = (status, Some(spent));
-                        last.received = arrived.link.wire.lock().received;
-                    });
-                    if let Some(failure) = Failure::of_status(status)
-                        && self.selection.tries > 1
-                        && self.may_go_on(failure, true)
-                    {
-                        self.ctx.upstream.update(|last| last.response = Some(spent));
-                        let mut chosen = arrived.chosen;
-                        if !matches!(failure, Failure::Http403 | Failure::Http404) {
-                            chosen.fail();
-                        }
-                        self.selection.tries -= 1;
-                        continue;
-                    }
-                    return response::make(self.ctx, &self.conf, &self.watch, arrived).await;
-                }
+            match self.attempt(chosen, since, url.clone()).await {
+                Ok(arrived) if self.goes_on(&arrived) => self.leave(arrived),
+                Ok(arrived) => return response::make(self.ctx, &self.conf, &self.watch, arrived).await,
                 Err(failed) => {
-                    let disabled = failed.disabled;
-                    if let Some(answer) = self.outgoing.refused() {
-                        // It was the client's fault.
+                    if let Some(answer) = self.failed(&failed, &url, since) {
                         return answer.into_response();
-                    }
-                    self.ctx.log_upstream(failed.severity, &failed.message, Some(&url));
-                    if disabled {
-                        let doing = failed.message.rsplit(" while ").next().unwrap_or_default();
-                        let message = format!("upstream server temporarily disabled while {doing}");
-                        self.ctx.log_upstream(Severity::Warn, &message, Some(&url));
-                    }
-                    let status = if failed.failure == Failure::Timeout { 504 } else { 502 };
-                    self.ctx.upstream.update(|last| (last.status, last.response) = (status, Some(spent)));
-                    if !failed.stale {
-                        self.selection.tries = self.selection.tries.saturating_sub(1);
-                    }
-                    if self.selection.tries == 0 || !self.may_go_on(failed.failure, failed.sent) {
-                        return Answer::error(status).into_response();
                     }
                 }
             }
         }
+    }
+
+    /// The answer where no server is to be had.
+    fn nobody(&self, name: &str) -> Answer {
+        let url = self.outgoing.url(name);
+        let message = "no live upstreams while connecting to upstream";
+        self.ctx.log_upstream(Severity::Error, message, Some(&url));
+        self.ctx.upstream.begin(name.to_owned());
+        self.ctx.upstream.update(|last| last.status = 502);
+        Answer::error(502)
+    }
+
+    /// Whether an answer is a failure for which the request goes to another server; the last one's answer stands.
+    fn goes_on(&self, arrived: &Arrived) -> bool {
+        let status = arrived.response.status().as_u16();
+        let received = arrived.link.wire.lock().received;
+        let spent = arrived.since.elapsed();
+        self.ctx.upstream.update(|last| {
+            (last.status, last.header, last.received) = (status, Some(spent), received);
+        });
+        let failure = Failure::of_status(status).filter(|_| self.selection.tries > 1);
+        failure.is_some_and(|failure| self.may_go_on(failure, true))
+    }
+
+    /// Leaves a server whose answer is a failure.
+    fn leave(&mut self, mut arrived: Arrived) {
+        self.ctx.upstream.update(|last| last.response = Some(arrived.since.elapsed()));
+        if !matches!(arrived.response.status().as_u16(), 403 | 404) {
+            arrived.chosen.fail();
+        }
+        self.selection.tries -= 1;
+    }
+
+    /// Notes a failure; the answer, if no other server is tried.
+    fn failed(&mut self, failed: &Failed, url: &str, since: Instant) -> Option<Answer> {
+        if let Some(answer) = self.outgoing.refused() {
+            // It was the client's fault.
+            return Some(answer);
+        }
+        self.ctx.log_upstream(failed.severity, &failed.message, Some(url));
+        if failed.disabled {
+            let doing = failed.message.rsplit(" while ").next().unwrap_or_default();
+            let message = format!("upstream server temporarily disabled while {doing}");
+            self.ctx.log_upstream(Severity::Warn, &message, Some(url));
+        }
+        let status = if failed.failure == Failure::Timeout { 504 } else { 502 };
+        let spent = since.elapsed();
+        self.ctx.upstream.update(|last| (last.status, last.response) = (status, Some(spent)));
+        if !failed.stale {
+            self.selection.tries = self.selection.tries.saturating_sub(1);
+        }
+        let ends = self.selection.tries == 0 || !self.may_go_on(failed.failure, failed.sent);
+        ends.then(|| Answer::error(status))
     }
 
     /// Whether `proxy_next_upstream` lets the request go to another server.

@@ -49,40 +49,66 @@ pub(super) async fn make(
     if status == 101 {
         return upgrade(ctx, conf, &headers, &head, response).await;
     }
-    let lease = Lease::new(Arc::clone(&ctx), link, chosen, since, url.clone(), reusable);
+    let mut lease = Lease::new(Arc::clone(&ctx), link, chosen, since, url.clone(), reusable);
     if let Some(target) = acts("x-accel-redirect") {
         return redirect(&ctx, &headers, target, &url);
     }
-    if conf.intercept_errors
-        && status >= 300
-        && ctx.conf.core.error_pages.iter().any(|page| page.status == status)
-    {
-        let answer = Answer::error(status);
-        let asked = find("www-authenticate").filter(|_| status == 401);
-        return match asked {
-            Some(value) => answer.with_header("WWW-Authenticate", value.to_vec()),
-            None => answer,
-        }
-        .into_response();
+    if let Some(answer) = intercepted(&ctx, conf, status, find("www-authenticate")) {
+        return answer.into_response();
     }
-    let length = find("content-length").and_then(|value| std::str::from_utf8(value).ok());
-    let length =
-        length.and_then(|text| text.trim().parse().ok()).filter(|_| find("transfer-encoding").is_none());
-    let buffering = match acts("x-accel-buffering") {
-        Some(value) if value.eq_ignore_ascii_case(b"no") => false,
-        Some(value) if value.eq_ignore_ascii_case(b"yes") => true,
+    let charset = acts("x-accel-charset").filter(|_| ctx.conf.charset.charset.is_some());
+    let kind = find("content-type").map(|value| content_type(value, charset));
+    let mut answer = Answer { status, content_type: kind, ..Answer::default() };
+    pass_headers(&ctx, conf, &headers, &mut answer, status_line(&head, status));
+    let length = find("content-length").filter(|_| find("transfer-encoding").is_none());
+    let length = length.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
+    let incoming = response.into_body();
+    let is_head = ctx.method == http::Method::HEAD;
+    let pieces = if is_head || incoming.is_end_stream() {
+        lease.finish();
+        let length = if is_head || matches!(status, 204 | 304) { length } else { Some(0) };
+        Pieces::new(super::empty(), length)
+    } else {
+        let buffers = is_buffered(conf, acts("x-accel-buffering")).then_some(conf.buffers);
+        Pieces::new(watch.guard(Passing::new(incoming, conf, lease).into_body(buffers)), length)
+    };
+    answer.body = Payload::Pieces(pieces);
+    answer.into_response()
+}
+
+/// `proxy_intercept_errors`: the answer that `error_page` replaces.
+fn intercepted(ctx: &RequestCtx, conf: &ProxyConf, status: u16, asks: Option<&[u8]>) -> Option<Answer> {
+    let mut pages = ctx.conf.core.error_pages.iter();
+    if !conf.intercept_errors || status < 300 || !pages.any(|page| page.status == status) {
+        return None;
+    }
+    let answer = Answer::error(status);
+    Some(match asks.filter(|_| status == 401) {
+        Some(value) => answer.with_header("WWW-Authenticate", value.to_vec()),
+        None => answer,
+    })
+}
+
+/// Whether an answer is read ahead of the client: `X-Accel-Buffering`, else `proxy_buffering`.
+fn is_buffered(conf: &ProxyConf, wish: Option<&[u8]>) -> bool {
+    match wish.map(<[u8]>::to_ascii_lowercase).as_deref() {
+        Some(b"no") => false,
+        Some(b"yes") => true,
         _ => conf.buffering,
-    };
-    let mut answer = Answer {
-        status,
-        content_type: find("content-type").map(|value| {
-            content_type(value, acts("x-accel-charset").filter(|_| ctx.conf.charset.charset.is_some()))
-        }),
-        ..Answer::default()
-    };
-    let mut passed = Passed { status_line: status_line(&head, status), ..Passed::default() };
-    for (name, value) in &headers {
-        let Some(changed) = changed(&ctx, conf, name, value) else { continue };
+    }
+}
+
+/// Puts the headers that clients get into the answer.
+fn pass_headers(
+    ctx: &RequestCtx,
+    conf: &ProxyConf,
+    headers: &[(Box<str>, Vec<u8>)],
+    answer: &mut Answer,
+    status_line: Box<[u8]>,
+) {
+    let mut passed = Passed { status_line, ..Passed::default() };
+    for (name, value) in headers {
+        let Some(changed) = changed(ctx, conf, name, value) else { continue };
         // A path that `proxy_redirect` made is completed to a URL like nginx's own.
         let is_made = name.eq_ignore_ascii_case("location") && changed.starts_with(b"/") && changed != *value;
         if is_made && ctx.conf.core.absolute_redirect {
@@ -92,21 +118,6 @@ pub(super) async fn make(
         }
     }
     answer.passed = Some(Box::new(passed));
-    let incoming = response.into_body();
-    let mut lease = lease;
-    answer.body =
-        if incoming.is_end_stream() && !matches!(status, 204 | 304) || ctx.method == http::Method::HEAD {
-            lease.finish();
-            let length = if ctx.method == http::Method::HEAD { length } else { Some(0) };
-            Payload::Pieces(Pieces::new(super::empty(), length))
-        } else if incoming.is_end_stream() {
-            lease.finish();
-            Payload::Pieces(Pieces::new(super::empty(), length))
-        } else {
-            let body = Passing::new(incoming, conf, lease).into_body(buffering.then_some(conf.buffers));
-            Payload::Pieces(Pieces::new(watch.guard(body), length))
-        };
-    answer.into_response()
 }
 
 fn find<'a>(headers: &'a [(Box<str>, Vec<u8>)], name: &str) -> Option<&'a [u8]> {

@@ -1,7 +1,7 @@
 //! Connections to servers behind. hyper reads their answers; the heads of requests are written by us.
 //!
 //! hyper's client spells and orders headers its own way, knows no HTTP/1.0 requests, and gives no header back as it was
-//! spelled. So between it and the socket stands a [`Wire`], as the gate does on the other side: what hyper writes as the
+//! spelled. So between it and the socket stands a wire, as the gate does on the other side: what hyper writes as the
 //! head of a request is dropped and ours sent in its place, and the head of the answer is kept as it came. Bodies,
 //! framing, trailers, `100 Continue` and the reuse of connections are hyper's.
 
