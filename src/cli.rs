@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser, Subcommand};
 use encke_parser::FsLoader;
 
+use crate::config::diag::Diagnostic;
 use crate::config::model::{Config, Severity};
 use crate::config::{self, LoadOptions, Loaded, Mode, check};
 use crate::log;
@@ -112,7 +113,7 @@ fn run(arguments: &Arguments) -> Result<(), Failed> {
     if arguments.test || arguments.dump {
         return test(arguments, &path, &loaded);
     }
-    report(&loaded);
+    report(&loaded, &loaded.diagnostics);
     let config = loaded.config.ok_or(Failed)?;
     match &arguments.signal {
         Some(word) => send_signal(&config, word),
@@ -135,11 +136,13 @@ impl Arguments {
 
 /// `-t`, `-T`, `-q`: nginx's lines.
 fn test(arguments: &Arguments, path: &Path, loaded: &Loaded) -> Result<(), Failed> {
-    report(loaded);
     let path = path.display();
-    if loaded.syntax_ok && !arguments.quiet {
+    let (before, after) = loaded.diagnostics.split_at(loaded.syntax_ok.unwrap_or(loaded.diagnostics.len()));
+    report(loaded, before);
+    if loaded.syntax_ok.is_some() && !arguments.quiet {
         say(&format!("the configuration file {path} syntax is ok"));
     }
+    report(loaded, after);
     let tested = loaded.config.as_ref().ok_or(Failed).and_then(|config| {
         crate::runtime::test(config).map_err(|error| {
             say(&format!("[emerg] {error}"));
@@ -214,9 +217,9 @@ fn serve(arguments: &Arguments, path: PathBuf, config: Config) -> Result<(), Fai
 }
 
 /// Prints what was found in a configuration: one line each, as nginx does, with the source line on a terminal.
-fn report(loaded: &Loaded) {
+fn report(loaded: &Loaded, diagnostics: &[Diagnostic]) {
     let terminal = std::io::stderr().is_terminal();
-    for diagnostic in &loaded.diagnostics {
+    for diagnostic in diagnostics {
         if diagnostic.severity > Severity::Notice {
             continue;
         }

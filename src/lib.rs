@@ -8,6 +8,7 @@
 //! | [`store`] | channels and messages; knows bytes, ids and time, not HTTP |
 //! | [`request`] | one request as directives see it: variables, rewrite, the bytes of an answer |
 //! | [`log`] | error log and access logs |
+//! | [`metrics`] | what is counted |
 //! | [`push`] | what publishing and subscribing mean: axum handlers over the store |
 //! | [`http`] | the web server around them: hyper, location choice, access, parked connections |
 //! | [`runtime`] | the process: sockets, worker threads, signals, reload |
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod log;
+pub mod metrics;
 pub mod push;
 pub mod request;
 pub mod runtime;

@@ -7,14 +7,22 @@ use std::{env, fs};
 /// Made by the configuration's table; `ENCKE_BLESS=1` writes it anew.
 #[test]
 fn directives_page_is_up_to_date() {
-    let path = root().join("docs/directives.md");
-    let fresh = encke::config::docs::directives_markdown();
+    page_is_up_to_date("docs/directives.md", &encke::config::docs::directives_markdown());
+}
+
+#[test]
+fn variables_page_is_up_to_date() {
+    page_is_up_to_date("docs/variables.md", &encke::config::docs::variables_markdown());
+}
+
+fn page_is_up_to_date(page: &str, fresh: &str) {
+    let path = root().join(page);
     if env::var_os("ENCKE_BLESS").is_some() {
         fs::write(&path, fresh).expect("the page can be written");
         return;
     }
     let stale = fs::read_to_string(&path).unwrap_or_default() != fresh;
-    assert!(!stale, "docs/directives.md is stale: run this test with ENCKE_BLESS=1");
+    assert!(!stale, "{page} is stale: run this test with ENCKE_BLESS=1");
 }
 
 #[test]

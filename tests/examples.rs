@@ -146,6 +146,25 @@ fn limits_refuse_what_is_too_much() {
 }
 
 /// Starts an example on a port of its own. What it includes stays where it is.
+#[test]
+fn pages_and_push_serves_files_beside_channels() {
+    let server = start("pages-and-push.conf");
+    let html = server.dir().join("html");
+    fs::create_dir_all(html.join("assets")).expect("the folder can be made");
+    fs::write(html.join("index.html"), "the application").expect("the page can be written");
+    fs::write(html.join("assets/app.js"), "run()").expect("the script can be written");
+    assert_eq!(server.get("/").text(), "the application");
+    assert_eq!(server.get("/any/path/of/it").text(), "the application");
+    let script = server.get("/assets/app.js");
+    assert_eq!(script.header("Content-Type"), Some("application/javascript; charset=utf-8"));
+    assert_eq!(script.header("Cache-Control"), Some("max-age=86400"));
+    assert_eq!(server.get("/assets/missing.js").status(), 404);
+    let mut subscriber = ask(&server, "/activity?id=a");
+    assert_eq!(subscriber.receive(SILENCE), Reply::Pending);
+    assert_eq!(server.post("/publish?id=a", "hello").status(), 201);
+    assert_message(&mut subscriber, "hello");
+}
+
 fn start(name: &str) -> Server {
     start_changed(name, str::to_owned)
 }
@@ -158,7 +177,7 @@ fn start_changed(name: &str, change: impl Fn(&str) -> String) -> Server {
         .replace("listen 127.0.0.1:8080;", "listen 127.0.0.1:{{port}};")
         .replace("include ", &format!("include {DIRECTORY}/"));
     let text = change(&text);
-    let builder = Server::builder(Conf::whole(text));
+    let builder = Server::builder(Conf::whole(text)).arg("-p").arg("{{dir}}");
     if has_address { builder.start() } else { builder.arg("--listen").arg("127.0.0.1:{{port}}").start() }
 }
 

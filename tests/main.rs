@@ -4,6 +4,8 @@
 #[allow(dead_code, unused_imports, reason = "each module takes what it needs")]
 mod harness;
 
+// Clients that mean harm, machines that run out.
+mod abuse;
 // The same input for nginx and encke, and what each makes of it.
 mod agreement;
 // The program of the article that people set up comet servers from, unchanged.
@@ -12,8 +14,14 @@ mod article;
 mod docs;
 // Every example configuration does what it says.
 mod examples;
+// Files and slow answers.
+mod files;
 // More messages than fit into the memory limit.
 mod flood;
+// Logs that are buffered, compressed, rotated, full; pipes; syslog.
+mod logs;
+// Limits per client, and what is told about the server.
+mod limits;
 // Connections that leave hyper to wait, and come back.
 mod parked;
 // The command line, signals, reload.
@@ -26,3 +34,5 @@ mod requests;
 mod structure;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
+// Variables of requests that wait, and those that would never end.
+mod variables;

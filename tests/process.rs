@@ -89,6 +89,18 @@ fn errors_after_reading_come_behind_syntax_ok() {
 }
 
 #[test]
+fn a_missing_events_section_comes_behind_syntax_ok() {
+    let (_dir, path) = conf_file("http { server { location / { return 204; } } }");
+    let tested = encke(&["-t", "-c", &path]);
+    assert_eq!(tested.status.code(), Some(1));
+    let expected = format!(
+        "encke: the configuration file {path} syntax is ok\nencke: [emerg] no \"events\" section in configuration\n\
+         encke: configuration file {path} test failed\n"
+    );
+    assert_eq!(stderr(&tested), expected);
+}
+
+#[test]
 fn a_missing_configuration_is_named() {
     let tested = encke(&["-t", "-c", "/nonexistent/encke.conf"]);
     assert_eq!(tested.status.code(), Some(1));

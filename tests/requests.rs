@@ -120,3 +120,62 @@ fn control_bytes_in_a_target_are_refused() {
         assert_eq!(answer.status(), 400, "{target:?}");
     }
 }
+
+#[test]
+fn the_error_log_says_why_a_request_names_no_channel() {
+    let server = Server::start(Conf::server(format!("{PUSH} location /forgotten {{ push_subscriber; }}")));
+    assert_eq!(server.get("/activity?id=").status(), 404);
+    let required = "the $push_channel_id variable is required but is not set";
+    let uninitialized = "using uninitialized \"push_channel_id\" variable";
+    let empty = server.stderr();
+    assert!(empty.contains(required) && !empty.contains(uninitialized), "set, but empty: {empty}");
+    assert_eq!(server.get("/forgotten").status(), 404);
+    assert!(server.stderr().contains(uninitialized), "set in other locations only: {}", server.stderr());
+}
+
+#[test]
+fn a_tag_beyond_the_last_message_of_its_second_gets_nothing() {
+    let server = Server::start(Conf::server(format!(
+        "{PUSH} location /poll {{ set $push_channel_id $arg_id; push_subscriber interval-poll; }}"
+    )));
+    let mut channels = 0..;
+    let (id, second) = loop {
+        let id = channels.next().expect("one channel more");
+        let path = format!("/publish?id={id}");
+        let [first, last] = ["A", "B"].map(|body| server.post(&path, body));
+        let second = first.header("Date").map(str::to_owned);
+        if second.as_deref() == last.header("Date")
+            && second.as_deref() == server.get(&format!("/poll?id={id}")).header("Last-Modified")
+        {
+            break (id, second.unwrap_or_default());
+        }
+    };
+    let poll = |tag: &str| {
+        let headers = format!("Host: h\r\nIf-Modified-Since: {second}\r\nIf-None-Match: {tag}");
+        let answer = server.request(format!("GET /poll?id={id} HTTP/1.1\r\n{headers}\r\n\r\n"));
+        format!("{} {}", answer.status(), answer.text())
+    };
+    for (tag, expected) in [
+        ("0", "200 B"),
+        ("junk", "200 B"),
+        ("1", "304 "),
+        ("W/\"1\"", "304 "),
+        ("7", "304 "),
+        ("0, 1", "200 B"),
+    ] {
+        assert_eq!(poll(tag), expected, "{tag}");
+    }
+}
+
+#[test]
+fn an_error_page_for_413_may_be_a_push_location() {
+    let server = Server::start(Conf::server(
+        "client_max_body_size 5;
+        error_page 413 /told?id=a;
+        location /publish { set $push_channel_id $arg_id; push_publisher; }
+        location /told { set $push_channel_id $arg_id; push_publisher; }",
+    ));
+    assert_eq!(server.post("/publish?id=a", "12345").status(), 202);
+    let refused = server.post("/publish?id=a", "123456");
+    assert_eq!((refused.status(), refused.text().starts_with("queued messages: 1")), (413, true));
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library, in the order of their dependencies.
-const ORDER: [&str; 8] = ["store", "config", "log", "request", "push", "http", "runtime", "cli"];
+const ORDER: [&str; 9] = ["store", "config", "log", "metrics", "request", "push", "http", "runtime", "cli"];
 
 /// Every module of the library that a file names with `crate::`.
 fn imports(text: &str) -> Vec<&str> {

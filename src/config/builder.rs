@@ -1,7 +1,8 @@
 //! Goes through a tree, checks every directive against its row and collects what they set.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use encke_parser::{Body, Directive as Node, SourceMap};
 
@@ -11,10 +12,10 @@ use super::context::Contexts;
 use super::diag::{self, Diagnostic};
 use super::directive::{self, Arity, Directive, Status};
 use super::draft::{Block, HttpDraft, MainDraft};
-use super::model::{LogTarget, Severity};
+use super::model::{LogFile, LogTarget, Severity};
 use super::template::Template;
 use super::variable::Variables;
-use super::{LoadOptions, Mode};
+use super::{LoadOptions, Mode, syslog};
 
 /// What a check or a setter comes to.
 pub type Outcome<T = ()> = Result<T, Diagnostic>;
@@ -29,6 +30,10 @@ pub struct Builder<'a> {
     pub config_directory: PathBuf,
     /// Its variables.
     pub variables: Variables,
+    /// Every log file, in file order.
+    pub log_files: Vec<LogFile>,
+    /// How many `open_log_file_cache` there were so far.
+    pub log_file_caches: usize,
     /// What the main and `events` contexts set.
     pub main: MainDraft,
     /// The `http` block: what all servers share.
@@ -49,6 +54,8 @@ impl<'a> Builder<'a> {
             sources,
             config_directory,
             variables: Variables::default(),
+            log_files: Vec::new(),
+            log_file_caches: 0,
             main: MainDraft::default(),
             http: HttpDraft::default(),
             diagnostics: Vec::new(),
@@ -176,9 +183,26 @@ impl<'a> Builder<'a> {
         self.options.prefix.join(String::from_utf8_lossy(path).as_ref())
     }
 
-    /// Where a log goes: `stderr`, or a file.
-    pub fn log_target(&self, path: &[u8]) -> LogTarget {
-        if path == b"stderr" { LogTarget::Stderr } else { LogTarget::File(self.path(path)) }
+    /// Where a log goes: `stderr` (which an empty path means, too), a syslog server, or a file.
+    pub fn log_target(&mut self, path: &[u8]) -> Outcome<LogTarget> {
+        if let Some(parameters) = path.strip_prefix(b"syslog:") {
+            return syslog::parse(parameters).map(|syslog| LogTarget::Syslog(Arc::new(syslog)));
+        }
+        if matches!(path, b"" | b"stderr") {
+            return Ok(LogTarget::Stderr);
+        }
+        let path = self.path(path);
+        self.log_file(&path);
+        Ok(LogTarget::File(path))
+    }
+
+    /// The log file of that path, which is new if nothing named it before.
+    pub fn log_file(&mut self, path: &Path) -> &mut LogFile {
+        let at = self.log_files.iter().position(|file| file.path == path).unwrap_or_else(|| {
+            self.log_files.push(LogFile { path: path.to_owned(), buffer: None });
+            self.log_files.len() - 1
+        });
+        &mut self.log_files[at]
     }
 
     fn find(&mut self, node: &Node, verdict: impl FnOnce() -> Verdict) {

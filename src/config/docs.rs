@@ -1,7 +1,8 @@
-//! `docs/directives.md`, made from the table.
+//! `docs/directives.md` and `docs/variables.md`, made from the tables.
 
 use std::fmt::Write as _;
 
+use super::builtin::{self, BuiltinRow, Family, FamilyRow, Kind, Support};
 use super::context::Contexts;
 use super::directive::{Arity, Directive, Status};
 use super::modules;
@@ -36,6 +37,55 @@ fn line(row: &Directive) -> String {
     };
     let (name, places, arity) = (row.name, places(row.contexts), arguments(row.arity));
     format!("| `{name}` | {places} | {arity} | {default} | {status} | {} |\n", cell(&doc))
+}
+
+/// `docs/variables.md`: every variable, module by module.
+pub fn variables_markdown() -> String {
+    let mut page = String::from(
+        "# Variables\n\nMade from the table in `src/config/builtin.rs`; a test keeps it up to date.\n\n\
+         *Done*: holds what nginx's holds. *Empty*: exists, and has no value. *Set*: configurations may give it a value \
+         with `set`, `map` and their kin; nginx refuses that for all others. *Late*: settled only with the answer; texts \
+         of logs and of `add_header` wait for it, elsewhere it is what can be known then.\n\n\
+         Besides these there are the groups `$1` to `$9` of the last regular expression, its named groups, and what \
+         `set`, `map`, `geo` and `split_clients` define. Names ignore case. An unknown variable stops the start.\n",
+    );
+    let mut modules: Vec<&str> = builtin::all().map(|row| row.module).collect();
+    modules.sort_unstable();
+    modules.dedup();
+    for module in modules {
+        let _ = write!(
+            page,
+            "\n## ngx_http_{module}_module\n\n| variable | status | settled | |\n|---|---|---|---|\n"
+        );
+        let of_module = |row: &BuiltinRow| row.module == module;
+        builtin::all().filter(of_module).for_each(|row| page.push_str(&variable_line(&row)));
+        let families = builtin::FAMILIES.iter().filter(|row| row.module == module);
+        families.for_each(|row| page.push_str(&family_line(row)));
+    }
+    page
+}
+
+fn variable_line(row: &BuiltinRow) -> String {
+    let kind = match row.kind {
+        Kind::Fixed => "",
+        Kind::Late => "late",
+        Kind::Open => "set",
+    };
+    let (status, doc) = support(row.support, row.doc);
+    format!("| `${}` | {status} | {kind} | {} |\n", row.name, cell(&doc))
+}
+
+fn family_line(row: &FamilyRow) -> String {
+    let (status, doc) = support(row.support, row.doc);
+    let kind = if row.family == Family::SentHttp { "set, late" } else { "set" };
+    format!("| `${}`*name* | {status} | {kind} | {} |\n", row.prefix, cell(&doc))
+}
+
+fn support(support: Support, doc: &str) -> (&'static str, String) {
+    match support {
+        Support::Done => ("done", doc.to_owned()),
+        Support::Empty(reason) => ("empty", reason.to_owned()),
+    }
 }
 
 fn cell(text: &str) -> String {

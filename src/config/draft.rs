@@ -8,20 +8,33 @@ use std::time::Duration;
 use encke_parser::Span;
 
 use super::context::Contexts;
-use super::model::{Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, User};
+use super::model::{
+    Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, StatusPage, TryFiles, User,
+};
 use super::modules::access::AccessDraft;
 use super::modules::auth_request::AuthRequestDraft;
-use super::modules::charset::CharsetDraft;
+use super::modules::browser::BrowserDraft;
+use super::modules::charset::{CharsetDraft, CharsetMap};
+use super::modules::connections::ConnectionDraft;
+use super::modules::files::FilesDraft;
 use super::modules::gzip::GzipDraft;
 use super::modules::headers::HeadersDraft;
 use super::modules::http_core::CoreDraft;
+use super::modules::limit_conn::LimitConnDraft;
+use super::modules::limit_req::LimitReqDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
 use super::modules::mirror::MirrorDraft;
+use super::modules::output::OutputDraft;
 use super::modules::proxy::ProxyDraft;
 use super::modules::push::PushDraft;
+use super::modules::realip::RealIpDraft;
+use super::modules::referer::RefererDraft;
+use super::modules::secure_link::SecureLinkDraft;
 use super::modules::server_name::ServerName;
 use super::modules::upstream::{GroupDraft, ResolverDraft, UpstreamDraft};
+use super::modules::userid::UseridDraft;
+use super::modules::zones::ZoneDraft;
 use super::proxy::ProxyPass;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
@@ -71,12 +84,16 @@ pub struct HttpDraft {
     pub servers: Vec<Block>,
     /// `log_format`s by name.
     pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
+    /// `charset_map`s.
+    pub charset_maps: Vec<CharsetMap>,
     /// `push_max_reserved_memory`.
     pub max_reserved_memory: Option<u64>,
     /// Groups of servers behind.
     pub upstreams: Vec<UpstreamDraft>,
     /// The `upstream` whose block is being read.
     pub open_upstream: Option<GroupDraft>,
+    /// Zones of `limit_req` and `limit_conn`, in the order in which they were first named.
+    pub zones: Vec<ZoneDraft>,
     /// Every `listen` so far, by address, to notice repetitions.
     pub listens: Vec<SeenListen>,
 }
@@ -98,7 +115,10 @@ draft! {
     /// Settings of a server that locations do not have.
     ServerDraft {
         client_header_timeout: Duration,
+        client_header_buffer_size: usize,
         large_client_header_buffers: (usize, usize),
+        connection_pool_size: usize,
+        max_headers: usize,
         merge_slashes: bool,
         underscores_in_headers: bool,
         ignore_invalid_headers: bool,
@@ -110,11 +130,21 @@ draft! {
 #[allow(missing_docs)]
 pub struct ConfDraft {
     pub core: CoreDraft,
+    pub connection: ConnectionDraft,
     pub access: AccessDraft,
+    pub limit_req: LimitReqDraft,
+    pub limit_conn: LimitConnDraft,
+    pub real_ip: RealIpDraft,
     pub headers: HeadersDraft,
     pub log: LogDraft,
     pub charset: CharsetDraft,
     pub gzip: GzipDraft,
+    pub browser: BrowserDraft,
+    pub referer: RefererDraft,
+    pub secure_link: SecureLinkDraft,
+    pub userid: UseridDraft,
+    pub files: FilesDraft,
+    pub output: OutputDraft,
     pub push: PushDraft,
     pub proxy: ProxyDraft,
     pub resolver: ResolverDraft,
@@ -131,8 +161,14 @@ pub struct OwnDraft {
     pub subscriber: Option<Mechanism>,
     /// `proxy_pass`.
     pub pass: Option<ProxyPass>,
+    /// `stub_status`, `encke_metrics`.
+    pub status: Option<StatusPage>,
     /// `limit_except`: methods and the block.
     pub limit_except: Option<(Vec<String>, Box<Block>)>,
+    /// `try_files`.
+    pub try_files: Option<Arc<TryFiles>>,
+    /// `empty_gif`.
+    pub empty_gif: bool,
 }
 
 /// What a `location` block is, besides its content.
@@ -193,11 +229,21 @@ impl ConfDraft {
     /// Takes what is unset from the enclosing block.
     pub fn inherit(&mut self, parent: &Self) {
         self.core.inherit(&parent.core);
+        self.connection.inherit(&parent.connection);
         self.access.inherit(&parent.access);
+        self.limit_req.inherit(&parent.limit_req);
+        self.limit_conn.inherit(&parent.limit_conn);
+        self.real_ip.inherit(&parent.real_ip);
         self.headers.inherit(&parent.headers);
         self.log.inherit(&parent.log);
         self.charset.inherit(&parent.charset);
         self.gzip.inherit(&parent.gzip);
+        self.browser.inherit(&parent.browser);
+        self.referer.inherit(&parent.referer);
+        self.secure_link.inherit(&parent.secure_link);
+        self.userid.inherit(&parent.userid);
+        self.files.inherit(&parent.files);
+        self.output.inherit(&parent.output);
         self.push.inherit(&parent.push);
         self.proxy.inherit(&parent.proxy);
         self.resolver.inherit(&parent.resolver);

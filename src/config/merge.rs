@@ -4,17 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::builder::{Builder, Outcome};
+use super::builtin;
+use super::builtin::Builtin;
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
-    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Server,
+    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Root,
+    Server,
 };
+use super::modules::files;
 use super::modules::location::shown;
 use super::modules::server_name::{NameKind, ServerName};
 use super::modules::upstream;
 use super::proxy::{ProxyConf, Upstream};
 use super::template::Template;
-use super::variable::{Builtin, Variable, Variables};
+use super::variable::Variable;
 use super::vhosts;
 
 /// Servers and sockets, from what was read.
@@ -27,7 +31,13 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>, Ve
     let listens: Vec<_> = blocks.iter().map(|block| block.listens.clone()).collect();
     let names: Vec<_> = blocks.iter().map(names).collect();
     let upstreams = upstream::finish(b)?;
-    let merger = &mut Merger { channel_id: channel_id(b, &blocks), error_log: b.main.error_log.clone(), b };
+    let merger = &mut Merger {
+        channel_id: channel_id(b, &blocks),
+        default_root: files::default_root(b),
+        error_log: b.main.error_log.clone(),
+        names: Vec::new(),
+        b,
+    };
     let servers: Vec<Server> =
         blocks.into_iter().map(|block| merger.server(block, &conf, &server)).collect::<Outcome<_>>()?;
     check_variables(b)?;
@@ -64,8 +74,8 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
         return Template::default();
     }
     let mut name = CHANNEL_ID;
-    if !is_defined(&b.variables, CHANNEL_ID) {
-        if is_defined(&b.variables, OLD_CHANNEL_ID) {
+    if !b.variables.is_defined(CHANNEL_ID) {
+        if b.variables.is_defined(OLD_CHANNEL_ID) {
             name = OLD_CHANNEL_ID;
             b.diagnostics.push(Diagnostic::warn("\"$push_id\" is an old name of \"$push_channel_id\""));
         } else {
@@ -75,45 +85,25 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
             b.diagnostics.push(Diagnostic::warn(problem).with_help(help));
         }
     }
-    Template::variable(Variable::User(b.variables.define(name)))
+    // Nobody but `set` defines that name.
+    b.variables
+        .define(name)
+        .map_or_else(|_| Template::default(), |index| Template::variable(Variable::Named(index)))
 }
-
-fn is_defined(variables: &Variables, name: &str) -> bool {
-    variables.names().iter().any(|known| known == name)
-        && !variables.undefined().any(|unknown| unknown == name)
-}
-
-/// Variables that nginx has and that are empty here, since what they tell about does not exist: TLS.
-const EMPTY_FAMILIES: [&str; 3] = ["ssl_", "sent_trailer_", "http2"];
-const EMPTY: [&str; 8] = [
-    "gzip_ratio",
-    "limit_req_status",
-    "limit_conn_status",
-    "proxy_protocol_port",
-    "proxy_protocol_server_addr",
-    "proxy_protocol_server_port",
-    "uid_got",
-    "uid_set",
-];
 
 fn check_variables(b: &mut Builder<'_>) -> Outcome {
-    let is_empty =
-        |name: &str| EMPTY.contains(&name) || EMPTY_FAMILIES.iter().any(|family| name.starts_with(family));
     let unknown: Vec<String> = b.variables.undefined().map(str::to_owned).collect();
     for name in unknown {
-        if is_empty(&name) {
-            b.variables.define(&name);
-        } else {
-            b.settle(Err(unknown_variable(b, &name)))?;
-        }
+        b.settle(Err(unknown_variable(b, &name)))?;
     }
+    b.variables.settle();
     Ok(())
 }
 
 fn unknown_variable(b: &Builder<'_>, name: &str) -> Diagnostic {
     let error = Diagnostic::emerg(format!("unknown \"{name}\" variable"));
     let user = b.variables.names().iter().filter(|known| *known != name).map(String::as_str);
-    let builtin = super::variable::BUILTINS.iter().map(|row| row.name);
+    let builtin = builtin::all().map(|row| row.name);
     match diag::nearest(name, user.chain(builtin)) {
         Some(near) => error.with_help(format!("did you mean \"${near}\"?")),
         None => error,
@@ -125,19 +115,26 @@ fn unknown_variable(b: &Builder<'_>, name: &str) -> Diagnostic {
 /// nginx's `connection_pool_size`, below which it allows no header buffer.
 const CONNECTION_POOL_SIZE: usize = 512;
 
+/// `large_client_header_buffers` where none are written.
+const LARGE_BUFFERS: (usize, usize) = (4, 8 << 10);
+
 struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     channel_id: Template,
+    default_root: Root,
     error_log: Vec<ErrorLog>,
+    /// Of the server that is being merged.
+    names: Vec<ServerName>,
 }
 
 impl Merger<'_, '_> {
     fn server(&mut self, mut block: Block, http: &ConfDraft, defaults: &ServerDraft) -> Outcome<Server> {
+        self.names = names(&block);
         self.inherit(&mut block, http)?;
         block.server.inherit(defaults);
         let limits = std::mem::take(&mut block.server);
         self.check_buffers(&limits)?;
-        let conf = Arc::new(self.conf(String::new(), &block.conf, &block.own));
+        let conf = Arc::new(self.conf(String::new(), &block.conf, &block.own)?);
         let name = first_name(&block);
         let place = block.span.map_or_else(String::new, |span| diag::place(self.b.sources, span));
         let locations = self.locations(block.locations, &block.conf)?;
@@ -149,7 +146,9 @@ impl Merger<'_, '_> {
             rewrite,
             locations,
             client_header_timeout: limits.client_header_timeout.unwrap_or(std::time::Duration::from_secs(60)),
-            large_client_header_buffers: limits.large_client_header_buffers.unwrap_or((4, 8 << 10)),
+            client_header_buffer_size: limits.client_header_buffer_size.unwrap_or(1 << 10),
+            max_headers: limits.max_headers.unwrap_or(1000),
+            large_client_header_buffers: limits.large_client_header_buffers.unwrap_or(LARGE_BUFFERS),
             merge_slashes: limits.merge_slashes.unwrap_or(true),
             underscores_in_headers: limits.underscores_in_headers.unwrap_or(false),
             ignore_invalid_headers: limits.ignore_invalid_headers.unwrap_or(true),
@@ -157,7 +156,8 @@ impl Merger<'_, '_> {
     }
 
     fn check_buffers(&mut self, limits: &ServerDraft) -> Outcome {
-        if limits.large_client_header_buffers.is_none_or(|(_, size)| size >= CONNECTION_POOL_SIZE) {
+        let pool = limits.connection_pool_size.unwrap_or(CONNECTION_POOL_SIZE);
+        if limits.large_client_header_buffers.unwrap_or(LARGE_BUFFERS).1 >= pool {
             return Ok(());
         }
         let text = "the \"large_client_header_buffers\" size must be equal to or greater than \"connection_pool_size\"";
@@ -209,12 +209,13 @@ impl Merger<'_, '_> {
         let nested = self.locations(std::mem::take(&mut block.locations), &block.conf)?;
         let ops = std::mem::take(&mut block.ops);
         self.check_proxy_buffers(&block)?;
-        let mut conf = self.conf(name, &block.conf, &block.own);
+        let mut conf = self.conf(name, &block.conf, &block.own)?;
         let path = match &matcher {
             Matcher::Exact(path) | Matcher::Prefix { path, .. } => &**path,
             Matcher::Regex(_) | Matcher::Named(_) => b"",
         };
-        (conf.proxy, conf.limit_except) = (proxy(&block.conf, &block.own, path), limit_except(&block, path));
+        conf.proxy = proxy(&block.conf, &block.own, path);
+        conf.limit_except = self.limit_except(&block, path);
         let conf = Arc::new(conf);
         let rewrite = self.program(ops, Some((&block, &conf)))?;
         Ok(Location { matcher, conf, rewrite, nested })
@@ -249,7 +250,8 @@ impl Merger<'_, '_> {
         if !block.own.publisher && block.own.subscriber.is_none() {
             (block.own.publisher, block.own.subscriber) = (location.own.publisher, location.own.subscriber);
         }
-        let mut conf = self.conf(around.name.clone(), &block.conf, &block.own);
+        block.own.empty_gif |= location.own.empty_gif;
+        let mut conf = self.conf(around.name.clone(), &block.conf, &block.own)?;
         conf.limit_except.clone_from(&around.limit_except);
         // A `proxy_pass` of its own, or that of the location.
         let path = match location.location.as_ref().map(|head| &head.matcher) {
@@ -286,32 +288,64 @@ impl Merger<'_, '_> {
         Ok(())
     }
 
-    fn conf(&self, name: String, conf: &ConfDraft, own: &OwnDraft) -> LocationConf {
-        LocationConf {
+    fn conf(&mut self, name: String, conf: &ConfDraft, own: &OwnDraft) -> Outcome<LocationConf> {
+        let mut charset = conf.charset.finish();
+        match conf.charset.recoding(&self.b.http.charset_maps) {
+            Ok(recoding) => charset.recoding = recoding,
+            Err(error) => self.b.settle(Err(error))?,
+        }
+        let referer = conf.referer.finish(&self.names, self.b.http.span);
+        let secure_link = conf.secure_link.finish(self.b.http.span);
+        Ok(LocationConf {
             name,
             core: conf.core.finish(),
+            connection: conf.connection.finish(),
             access: conf.access.finish(),
             limit_except: None,
+            limit_req: conf.limit_req.finish(),
+            limit_conn: conf.limit_conn.finish(),
+            real_ip: conf.real_ip.finish(),
+            status: own.status,
             headers: conf.headers.finish(),
             log: conf.log.finish(&self.error_log),
-            charset: conf.charset.finish(),
+            charset,
             gzip: conf.gzip.finish(),
+            browser: conf.browser.finish(),
+            referer: self.or_default(referer)?,
+            secure_link: self.or_default(secure_link)?,
+            userid: conf.userid.finish(),
+            files: conf.files.finish(&self.default_root),
+            try_files: own.try_files.clone(),
+            empty_gif: own.empty_gif,
+            output: conf.output.finish(),
             push: conf.push.finish(own, &self.channel_id),
             proxy: None,
             auth_request: conf.auth_request.finish(),
             mirror: conf.mirror.finish(),
+        })
+    }
+
+    /// `limit_except` of a location.
+    fn limit_except(&self, location: &Block, path: &[u8]) -> Option<LimitExcept> {
+        let (methods, block) = location.own.limit_except.as_ref()?;
+        let mut conf = block.conf.clone();
+        conf.inherit(&location.conf);
+        let own = if block.own.pass.is_some() { &block.own } else { &location.own };
+        let proxy = proxy(&conf, own, if block.own.pass.is_some() { b"" } else { path });
+        let access_log = conf.log.finish(&self.error_log).access;
+        Some(LimitExcept { methods: methods.clone(), access: conf.access.finish(), access_log, proxy })
+    }
+
+    /// Settles an error that nginx notices where `http` ends.
+    fn or_default<T: Default>(&mut self, outcome: Outcome<T>) -> Outcome<T> {
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                self.b.settle(Err(error))?;
+                Ok(T::default())
+            }
         }
     }
-}
-
-/// `limit_except` of a location.
-fn limit_except(location: &Block, path: &[u8]) -> Option<LimitExcept> {
-    let (methods, block) = location.own.limit_except.as_ref()?;
-    let mut conf = block.conf.clone();
-    conf.inherit(&location.conf);
-    let own = if block.own.pass.is_some() { &block.own } else { &location.own };
-    let proxy = proxy(&conf, own, if block.own.pass.is_some() { b"" } else { path });
-    Some(LimitExcept { methods: methods.clone(), access: conf.access.finish(), proxy })
 }
 
 /// The settings of a block that passes requests on.

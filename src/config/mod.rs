@@ -6,19 +6,23 @@
 //! around it (`merge`, `vhosts`), and the result is a [`model::Config`].
 
 pub mod builder;
+pub mod builtin;
 pub mod call;
 pub mod check;
+pub mod computed;
 pub mod context;
 pub mod diag;
 pub mod directive;
 pub mod docs;
 pub mod draft;
 mod fragment;
+pub mod hostnames;
 mod merge;
 pub mod model;
 pub mod modules;
 pub mod proxy;
 pub mod regex;
+mod syslog;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -34,9 +38,9 @@ use self::builder::{Builder, Outcome};
 use self::check::Finding;
 use self::diag::Diagnostic;
 use self::fragment::Shape;
-use self::model::{Config, ErrorLog, Instruction, LogTarget, MainConf, Server, Severity};
+use self::model::{Config, ErrorLog, MainConf, Severity};
 use self::modules::listen::ListenDraft;
-use self::modules::{listen, push};
+use self::modules::{listen, push, zones};
 
 /// `worker_connections` of a fragment, which cannot say it: as many as the limit of open files allows.
 const FRAGMENT_CONNECTIONS: usize = 1 << 20;
@@ -79,8 +83,9 @@ pub struct Loaded {
     pub sources: SourceMap,
     /// Every directive, in [`Mode::Collect`].
     pub findings: Vec<Finding>,
-    /// The text itself was right: any error came up after reading (nginx says `syntax is ok` before those).
-    pub syntax_ok: bool,
+    /// The text itself was right: errors came up after reading, behind so many of the diagnostics. nginx says `syntax is
+    /// ok` there.
+    pub syntax_ok: Option<usize>,
 }
 
 impl Loaded {
@@ -100,7 +105,7 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &LoadOptions) -> Loaded {
     let parsed = parse(path, loader, &parser_options);
     let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut builder = Builder::new(options, &parsed.sources, directory);
-    let mut syntax_ok = false;
+    let mut syntax_ok = None;
     let config = read(&mut builder, &parsed, &mut syntax_ok);
     let (mut diagnostics, findings) = (builder.diagnostics, builder.findings);
     let config = config.map_err(|error| diagnostics.push(error)).ok();
@@ -108,7 +113,7 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &LoadOptions) -> Loaded {
     Loaded { config: config.filter(|_| !failed), diagnostics, sources: parsed.sources, findings, syntax_ok }
 }
 
-fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<Config> {
+fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> Outcome<Config> {
     globals(b)?;
     let shape = Shape::of(&parsed.directives);
     let walked = fragment::read(b, shape, &parsed.directives);
@@ -119,9 +124,12 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
         return Err(before.unwrap_or(error));
     }
     listens(b, shape)?;
-    default_error_log(b);
+    default_error_log(b)?;
+    let max_reserved_memory = push::reserved_memory(b);
     let (servers, listens, upstreams) = merge::http(b)?;
-    *syntax_ok = !b.diagnostics.iter().any(Diagnostic::is_error);
+    if !b.diagnostics.iter().any(Diagnostic::is_error) {
+        *syntax_ok = Some(b.diagnostics.len());
+    }
     if shape == Shape::Whole && !b.main.events {
         b.settle(Err(Diagnostic::emerg("no \"events\" section in configuration")))?;
     }
@@ -135,20 +143,20 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut bool) -> Outcome<C
             format!("{connections} worker_connections are not enough for {sockets} listening sockets");
         b.settle(Err(Diagnostic::emerg(error)))?;
     }
-    if !servers.iter().any(serves) {
-        let error =
-            Diagnostic::emerg("there is nothing to serve: no server has a location, a return or a push role");
-        b.settle(Err(
-            error.with_help("write a server with a location that holds push_publisher or push_subscriber")
-        ))?;
+    let zones = zones::finish(b)?;
+    if servers.is_empty() {
+        let error = Diagnostic::emerg("there is nothing to serve: there is no server");
+        b.settle(Err(error.with_help("write \"http { server { ... } }\"")))?;
     }
     Ok(Config {
         main: main(b),
-        max_reserved_memory: b.http.max_reserved_memory.unwrap_or(push::DEFAULT_MEMORY),
+        max_reserved_memory,
         listens,
         upstreams,
         servers,
         variables: std::mem::take(&mut b.variables),
+        log_files: std::mem::take(&mut b.log_files),
+        zones,
     })
 }
 
@@ -212,29 +220,14 @@ fn listens(b: &mut Builder<'_>, shape: Shape) -> Outcome {
     Ok(())
 }
 
-/// Whether a server answers anything but 404.
-fn serves(server: &Server) -> bool {
-    let locations = &server.locations;
-    let has_role = server.conf.push.publisher || server.conf.push.subscriber.is_some();
-    let empty = locations.exact.is_empty() && locations.prefix.is_empty() && locations.regex.is_empty();
-    has_role || !empty || returns(&server.rewrite)
-}
-
-fn returns(program: &[Instruction]) -> bool {
-    program.iter().any(|instruction| match instruction {
-        Instruction::Return(_) | Instruction::Rewrite(_) => true,
-        Instruction::If { body, .. } => returns(body),
-        _ => false,
-    })
-}
-
 /// Without an `error_log`, errors go where `-e` says, or to standard error.
-fn default_error_log(b: &mut Builder<'_>) {
+fn default_error_log(b: &mut Builder<'_>) -> Outcome {
     if b.main.error_log.is_empty() {
-        let path = b.options.error_log.as_ref().map(|path| b.log_target(path.as_os_str().as_encoded_bytes()));
-        let target = path.unwrap_or(LogTarget::Stderr);
+        let path = b.options.error_log.clone().unwrap_or_default();
+        let target = b.log_target(path.as_os_str().as_encoded_bytes())?;
         b.main.error_log.push(ErrorLog { target, level: Severity::Error });
     }
+    Ok(())
 }
 
 fn main(b: &mut Builder<'_>) -> MainConf {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hostnames::HostTable;
 use super::proxy::{AuthRequestConf, MirrorConf, ProxyConf, Upstream};
 use super::regex::Regex;
 use super::template::Template;
@@ -25,6 +26,10 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// Every user variable of the configuration.
     pub variables: Variables,
+    /// Every log file it names, in file order.
+    pub log_files: Vec<LogFile>,
+    /// Zones of `limit_req` and `limit_conn`.
+    pub zones: Vec<ZoneConf>,
 }
 
 /// Directives of the main and `events` contexts.
@@ -71,6 +76,52 @@ pub enum LogTarget {
     File(PathBuf),
     /// Standard error.
     Stderr,
+    /// `syslog:`.
+    Syslog(Arc<Syslog>),
+}
+
+/// A log file. How it is buffered is a property of the file: whoever else names it writes through the same buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// `buffer=`, `flush=` and `gzip=` of an `access_log`.
+    pub buffer: Option<LogBuffer>,
+}
+
+/// `buffer=`, `flush=` and `gzip=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBuffer {
+    /// Bytes to gather before they are written.
+    pub size: usize,
+    /// How long a line may wait; `None`: until the buffer is full.
+    pub flush: Option<Duration>,
+    /// The level, 1 to 9, if what is written is compressed.
+    pub gzip: Option<u32>,
+}
+
+/// `syslog:server=...`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Syslog {
+    /// Who gets the lines.
+    pub server: SyslogServer,
+    /// `facility=`, as a number.
+    pub facility: u8,
+    /// `severity=` of access log lines; those of error logs have their own.
+    pub severity: Severity,
+    /// `tag=`.
+    pub tag: Box<str>,
+    /// Whether this machine's name is in the header: not with `nohostname`.
+    pub hostname: bool,
+}
+
+/// The address of a syslog server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SyslogServer {
+    /// Over UDP.
+    Udp(std::net::SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
 }
 
 /// nginx's log levels, most severe first.
@@ -150,6 +201,8 @@ pub enum KeepAlive {
 /// The servers of one address and port, found by host name. Indices are into [`Config::servers`].
 #[derive(Clone, Debug, Default)]
 pub struct VirtualHosts {
+    /// `listen ... proxy_protocol`: connections begin with a PROXY header.
+    pub proxy_protocol: bool,
     /// Answers when no name fits.
     pub default: usize,
     /// Exact names, lower case.
@@ -177,6 +230,10 @@ pub struct Server {
     pub locations: Locations,
     /// `client_header_timeout`.
     pub client_header_timeout: Duration,
+    /// `client_header_buffer_size`.
+    pub client_header_buffer_size: usize,
+    /// `max_headers`.
+    pub max_headers: usize,
     /// `large_client_header_buffers`: how many and how large.
     pub large_client_header_buffers: (usize, usize),
     /// `merge_slashes`.
@@ -251,8 +308,18 @@ pub struct LocationConf {
     pub name: String,
     /// nginx's core module.
     pub core: CoreConf,
+    /// How its connections are kept and closed.
+    pub connection: ConnectionConf,
     /// `allow`, `deny`, `auth_basic`, `satisfy`.
     pub access: AccessConf,
+    /// `limit_req`.
+    pub limit_req: LimitReqConf,
+    /// `limit_conn`.
+    pub limit_conn: LimitConnConf,
+    /// `set_real_ip_from` and its kin.
+    pub real_ip: RealIpConf,
+    /// `stub_status` or `encke_metrics` here.
+    pub status: Option<StatusPage>,
     /// `limit_except METHODS { ... }`: these rules are for all other methods.
     pub limit_except: Option<LimitExcept>,
     /// `add_header`, `expires`.
@@ -263,6 +330,22 @@ pub struct LocationConf {
     pub charset: CharsetConf,
     /// `gzip` and what belongs to it.
     pub gzip: GzipConf,
+    /// `modern_browser` and its kin.
+    pub browser: BrowserConf,
+    /// `valid_referers`.
+    pub referer: Option<RefererConf>,
+    /// `secure_link` and its kin.
+    pub secure_link: SecureLinkConf,
+    /// `userid` and its kin.
+    pub userid: UseridConf,
+    /// `root` and everything about files.
+    pub files: FilesConf,
+    /// `try_files` here.
+    pub try_files: Option<Arc<TryFiles>>,
+    /// `empty_gif` here.
+    pub empty_gif: bool,
+    /// `limit_rate` and what else concerns the bytes on the wire.
+    pub output: OutputConf,
     /// `push_*`.
     pub push: PushConf,
     /// `proxy_pass`, and what shapes it.
@@ -306,6 +389,43 @@ pub struct CoreConf {
     pub error_pages: Vec<ErrorPage>,
     /// `recursive_error_pages`.
     pub recursive_error_pages: bool,
+}
+
+/// How connections are kept and closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionConf {
+    /// `keepalive_time`.
+    pub keepalive_time: Duration,
+    /// `keepalive_disable`.
+    pub keepalive_disable: KeepAliveDisable,
+    /// `lingering_close`.
+    pub lingering_close: Lingering,
+    /// `lingering_time`.
+    pub lingering_time: Duration,
+    /// `lingering_timeout`.
+    pub lingering_timeout: Duration,
+    /// `reset_timedout_connection`.
+    pub reset_timedout: bool,
+}
+
+/// `keepalive_disable`: browsers whose connections are not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepAliveDisable {
+    /// Old MSIE, after a POST.
+    pub msie6: bool,
+    /// Safari on macOS.
+    pub safari: bool,
+}
+
+/// `lingering_close`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lingering {
+    /// Never.
+    Off,
+    /// Where the client still sends.
+    On,
+    /// Always.
+    Always,
 }
 
 /// MIME types by extension.
@@ -355,6 +475,8 @@ pub struct AccessConf {
     pub auth_basic: Option<Template>,
     /// `auth_basic_user_file`.
     pub auth_basic_user_file: Option<Template>,
+    /// `auth_delay`.
+    pub auth_delay: Duration,
 }
 
 /// One `allow` or `deny`.
@@ -377,6 +499,110 @@ pub enum AccessWho {
     Net(IpAddr, u8),
 }
 
+/// A zone of `limit_req_zone` or `limit_conn_zone`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneConf {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its memory, bytes.
+    pub size: u64,
+    /// What is counted.
+    pub key: Template,
+    /// The key as written.
+    pub key_text: String,
+    /// What it is for.
+    pub kind: ZoneKind,
+}
+
+/// What a zone is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneKind {
+    /// `limit_req_zone`.
+    Requests {
+        /// Thousandths of a request per second.
+        rate: u64,
+    },
+    /// `limit_conn_zone`.
+    Connections,
+}
+
+/// `limit_req` and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitReqConf {
+    /// `limit_req`, in order.
+    pub limits: Vec<ReqLimit>,
+    /// `limit_req_status`.
+    pub status: u16,
+    /// `limit_req_log_level`.
+    pub log_level: Severity,
+    /// `limit_req_dry_run`.
+    pub dry_run: bool,
+}
+
+/// One `limit_req`. Numbers of requests are in thousandths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReqLimit {
+    /// An index into [`Config::zones`].
+    pub zone: usize,
+    /// `burst=`: how many requests above the rate are let in at all.
+    pub burst: u64,
+    /// `delay=`: how many of them need not wait; [`u64::MAX`] for `nodelay`.
+    pub delay: u64,
+}
+
+/// `limit_conn` and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitConnConf {
+    /// `limit_conn`, in order.
+    pub limits: Vec<ConnLimit>,
+    /// `limit_conn_status`.
+    pub status: u16,
+    /// `limit_conn_log_level`.
+    pub log_level: Severity,
+    /// `limit_conn_dry_run`.
+    pub dry_run: bool,
+}
+
+/// One `limit_conn`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnLimit {
+    /// An index into [`Config::zones`].
+    pub zone: usize,
+    /// How many connections with one key.
+    pub most: u16,
+}
+
+/// `set_real_ip_from` and its kin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealIpConf {
+    /// `set_real_ip_from`: whose word is trusted.
+    pub from: Vec<AccessWho>,
+    /// `real_ip_header`.
+    pub header: RealIpHeader,
+    /// `real_ip_recursive`.
+    pub recursive: bool,
+}
+
+/// Where a trusted proxy names the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RealIpHeader {
+    /// `X-Forwarded-For`, of which there may be several.
+    ForwardedFor,
+    /// The PROXY protocol.
+    ProxyProtocol,
+    /// Another header, by its name in lower case.
+    Named(Box<str>),
+}
+
+/// A page about the server itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusPage {
+    /// `stub_status`.
+    Stub,
+    /// `encke_metrics`.
+    Metrics,
+}
+
 /// `limit_except`.
 #[derive(Clone, Debug)]
 pub struct LimitExcept {
@@ -386,6 +612,8 @@ pub struct LimitExcept {
     pub access: AccessConf,
     /// `proxy_pass` for all others, if it is another one.
     pub proxy: Option<Arc<ProxyConf>>,
+    /// Where all others are logged.
+    pub access_log: Vec<Arc<AccessLog>>,
 }
 
 impl LimitExcept {
@@ -401,8 +629,30 @@ impl LimitExcept {
 pub struct HeadersConf {
     /// `add_header`, in order.
     pub add: Vec<AddHeader>,
+    /// `add_trailer`, in order.
+    pub trailers: Vec<AddHeader>,
     /// `expires`.
-    pub expires: Expires,
+    pub expires: ExpiresSetting,
+}
+
+/// `expires` as written.
+#[derive(Clone, Debug)]
+pub enum ExpiresSetting {
+    /// Without variables.
+    Fixed(Expires),
+    /// `expires [modified] $variable`.
+    Variable {
+        /// What is read as a time or a word.
+        value: Template,
+        /// `modified`.
+        modified: bool,
+    },
+}
+
+impl Default for ExpiresSetting {
+    fn default() -> Self {
+        Self::Fixed(Expires::Off)
+    }
 }
 
 /// One `add_header`.
@@ -438,20 +688,50 @@ pub enum Expires {
 #[derive(Clone, Debug, Default)]
 pub struct LogConf {
     /// `access_log`, in order; empty: none.
-    pub access: Vec<AccessLog>,
+    pub access: Vec<Arc<AccessLog>>,
+    /// `open_log_file_cache`, for logs with variables in their paths.
+    pub file_cache: Option<LogFileCache>,
     /// `error_log` in force.
     pub error: Vec<ErrorLog>,
+    /// `rewrite_log`.
+    pub rewrite: bool,
+    /// `uninitialized_variable_warn`.
+    pub uninitialized: bool,
+}
+
+/// `open_log_file_cache`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogFileCache {
+    /// Which of the configuration's caches it is.
+    pub number: usize,
+    /// `max=`: most files that are remembered.
+    pub max: usize,
+    /// `inactive=`: how long a file is remembered after its last use.
+    pub inactive: Duration,
+    /// `min_uses=`: from which use on it is kept open.
+    pub min_uses: u64,
+    /// `valid=`: how long a file is written to before its path is looked at again.
+    pub valid: Duration,
 }
 
 /// One `access_log`.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
     /// Where lines go.
-    pub target: LogTarget,
+    pub target: AccessTarget,
     /// How a line looks.
     pub format: Arc<LogFormat>,
     /// `if=`: no line when it is empty or `0`.
     pub condition: Option<Template>,
+}
+
+/// Where lines of an access log go.
+#[derive(Clone, Debug)]
+pub enum AccessTarget {
+    /// Always to the same log.
+    Fixed(LogTarget),
+    /// To the file that the path names for the request.
+    Path(Template),
 }
 
 /// A `log_format`.
@@ -479,9 +759,22 @@ pub enum LogEscape {
 #[derive(Clone, Debug, Default)]
 pub struct CharsetConf {
     /// The name added to text types; `None` = off.
-    pub charset: Option<Box<str>>,
+    pub charset: Option<Template>,
+    /// `source_charset`, where it is another one: how texts get from it to `charset`.
+    pub recoding: Option<Arc<Recoding>>,
     /// `charset_types` in force (lower case).
     pub types: Arc<Vec<Box<str>>>,
+}
+
+/// How texts get from one character set to another.
+#[derive(Clone, Debug)]
+pub enum Recoding {
+    /// Each byte becomes another.
+    Bytes(Box<[u8; 256]>),
+    /// Each byte becomes a letter in UTF-8.
+    ToUtf8(Box<[Box<[u8]>]>),
+    /// Each letter in UTF-8 becomes a byte, if it is among these.
+    FromUtf8(std::collections::HashMap<char, u8>),
 }
 
 /// `gzip`.
@@ -499,6 +792,331 @@ pub struct GzipConf {
     pub vary: bool,
     /// `gzip_http_version 1.0`?
     pub http10: bool,
+    /// `gzip_proxied`.
+    pub proxied: GzipProxied,
+    /// `gzip_disable`.
+    pub disable: GzipDisable,
+}
+
+/// `gzip_proxied`: which answers to proxies are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct GzipProxied {
+    pub off: bool,
+    pub any: bool,
+    pub auth: bool,
+    pub expired: bool,
+    pub no_cache: bool,
+    pub no_store: bool,
+    pub private: bool,
+    pub no_last_modified: bool,
+    pub no_etag: bool,
+}
+
+/// `gzip_disable`: which clients get nothing compressed.
+#[derive(Clone, Debug, Default)]
+pub struct GzipDisable {
+    /// `msie6`.
+    pub msie6: bool,
+    /// Expressions that `User-Agent` may match.
+    pub regexes: Arc<Vec<Regex>>,
+}
+
+/// Which file a request is for, and how files are sent.
+#[derive(Clone, Debug)]
+pub struct FilesConf {
+    /// `root` or `alias`.
+    pub root: Root,
+    /// `index`, in order.
+    pub index: Arc<[Template]>,
+    /// `etag`.
+    pub etag: bool,
+    /// `if_modified_since`.
+    pub if_modified_since: IfModifiedSince,
+    /// `log_not_found`.
+    pub log_not_found: bool,
+    /// `max_ranges`.
+    pub max_ranges: usize,
+    /// `gzip_static`.
+    pub gzip_static: GzipStatic,
+    /// `autoindex`.
+    pub listing: Listing,
+    /// `random_index`.
+    pub random_index: bool,
+    /// `disable_symlinks`.
+    pub symlinks: Symlinks,
+}
+
+/// `disable_symlinks`.
+#[derive(Clone, Debug, Default)]
+pub struct Symlinks {
+    /// Which links are refused.
+    pub refused: RefusedLinks,
+    /// `from=`: links in this beginning of a path are not looked at.
+    pub from: Option<Template>,
+}
+
+/// Which symbolic links are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefusedLinks {
+    /// None.
+    #[default]
+    None,
+    /// All.
+    All,
+    /// Those whose owner is another than that of what they lead to.
+    OfOthers,
+}
+
+/// `root` or `alias`.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// The directory; absolute, unless it begins with a variable.
+    pub path: Template,
+    /// What it is below if it is not absolute; ends with a slash.
+    pub prefix: Arc<[u8]>,
+    /// Of an `alias`: what of the URI it stands for.
+    pub alias: Option<Alias>,
+}
+
+/// What of a URI an `alias` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alias {
+    /// The location's path, of that length.
+    Prefix(usize),
+    /// All of it: the location has a regular expression.
+    Whole,
+}
+
+/// `if_modified_since`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum IfModifiedSince {
+    Off,
+    #[default]
+    Exact,
+    Before,
+}
+
+/// `gzip_static`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum GzipStatic {
+    #[default]
+    Off,
+    On,
+    Always,
+}
+
+/// `autoindex` and what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// `autoindex`.
+    pub enabled: bool,
+    /// `autoindex_exact_size`.
+    pub exact_size: bool,
+    /// `autoindex_localtime`.
+    pub local_time: bool,
+    /// `autoindex_format`.
+    pub format: ListingFormat,
+}
+
+/// `autoindex_format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ListingFormat {
+    #[default]
+    Html,
+    Json,
+    Jsonp,
+    Xml,
+}
+
+/// `try_files`.
+#[derive(Clone, Debug)]
+pub struct TryFiles {
+    /// Files that are looked for, in order.
+    pub files: Vec<TriedFile>,
+    /// What if none is there.
+    pub fallback: FallbackTarget,
+}
+
+/// One file that `try_files` looks for.
+#[derive(Clone, Debug)]
+pub struct TriedFile {
+    /// Its name.
+    pub name: Template,
+    /// It was written with a slash behind it: it must be a directory.
+    pub directory: bool,
+}
+
+/// The last choice of `try_files`.
+#[derive(Clone, Debug)]
+pub enum FallbackTarget {
+    /// `=CODE`.
+    Code(u16),
+    /// A URI with arguments, or `@name`.
+    Uri(Template),
+}
+
+/// How answers are put on the wire.
+#[derive(Clone, Debug)]
+pub struct OutputConf {
+    /// `limit_rate`: bytes per second.
+    pub limit_rate: Template,
+    /// `limit_rate_after`: bytes.
+    pub limit_rate_after: Template,
+    /// `chunked_transfer_encoding`.
+    pub chunked_transfer_encoding: bool,
+    /// `msie_padding`.
+    pub msie_padding: bool,
+    /// `msie_refresh`.
+    pub msie_refresh: bool,
+}
+
+/// `modern_browser`, `ancient_browser`.
+#[derive(Clone, Debug)]
+pub struct BrowserConf {
+    /// `modern_browser`, in the order they are looked for.
+    pub modern: Vec<ModernBrowser>,
+    /// `modern_browser unlisted`.
+    pub unlisted: bool,
+    /// `ancient_browser`: words.
+    pub ancient: Vec<Box<[u8]>>,
+    /// `ancient_browser netscape4`.
+    pub netscape4: bool,
+    /// `modern_browser_value`.
+    pub modern_value: Box<[u8]>,
+    /// `ancient_browser_value`.
+    pub ancient_value: Box<[u8]>,
+}
+
+/// One `modern_browser`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModernBrowser {
+    /// Which.
+    pub browser: Browser,
+    /// Its first modern version.
+    pub version: u64,
+}
+
+impl ModernBrowser {
+    /// `1.2.3` as one number: six digits behind the first part, two for each of the next three.
+    pub fn version(text: &[u8]) -> u64 {
+        let mut scale = 1_000_000;
+        let mut version = 0u64;
+        for part in text.split(|byte| *byte == b'.') {
+            let digit = |number: u64, byte: &u8| {
+                number.saturating_mul(10).saturating_add(u64::from(byte.saturating_sub(b'0')))
+            };
+            version = version.saturating_add(part.iter().fold(0, digit).saturating_mul(scale));
+            scale /= 100;
+        }
+        version
+    }
+}
+
+/// Browsers that are told apart, in the order they are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Browser {
+    Opera,
+    Msie,
+    Gecko,
+    Safari,
+    Konqueror,
+}
+
+/// `valid_referers`.
+#[derive(Clone, Debug, Default)]
+pub struct RefererConf {
+    /// `none`: requests without the header.
+    pub none: bool,
+    /// `blocked`: headers that are no URL of a host.
+    pub blocked: bool,
+    /// Hosts, with the beginning that the path must have.
+    pub hosts: HostTable<Box<[u8]>>,
+    /// Expressions for what follows the scheme.
+    pub regexes: Vec<Regex>,
+    /// Expressions for the host: names of the server.
+    pub server_regexes: Vec<Regex>,
+}
+
+/// `secure_link`.
+#[derive(Clone, Debug, Default)]
+pub enum SecureLinkConf {
+    /// Not set, or only half of it.
+    #[default]
+    Off,
+    /// `secure_link` and `secure_link_md5`.
+    Md5 {
+        /// Checksum, and behind a comma the end of its lifetime.
+        link: Template,
+        /// What the checksum is made of.
+        md5: Template,
+    },
+    /// `secure_link_secret`.
+    Secret(Box<[u8]>),
+}
+
+/// `userid`.
+#[derive(Clone, Debug)]
+pub struct UseridConf {
+    /// `userid`.
+    pub mode: UseridMode,
+    /// `userid_name`.
+    pub name: Box<[u8]>,
+    /// `userid_domain`.
+    pub domain: Option<Box<[u8]>>,
+    /// `userid_path`.
+    pub path: Box<[u8]>,
+    /// `userid_expires`.
+    pub expires: UseridExpires,
+    /// `userid_p3p`; empty: none.
+    pub p3p: Box<[u8]>,
+    /// `userid_mark`.
+    pub mark: Option<u8>,
+    /// `userid_service`.
+    pub service: Option<u32>,
+    /// `userid_flags`.
+    pub flags: UseridFlags,
+}
+
+/// What is done about the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UseridMode {
+    /// Nothing.
+    #[default]
+    Off,
+    /// It is read.
+    Log,
+    /// It is given in the form of old.
+    V1,
+    /// It is given.
+    On,
+}
+
+/// Lifetime of the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UseridExpires {
+    /// The browser's session.
+    #[default]
+    Off,
+    /// Until the end of 2037.
+    Max,
+    /// Seconds.
+    In(i64),
+}
+
+/// Flags of the cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UseridFlags {
+    /// `secure`.
+    pub secure: bool,
+    /// `httponly`.
+    pub httponly: bool,
+    /// `samesite=`.
+    pub samesite: Option<&'static str>,
 }
 
 /// `push_*` of one location: the canonical push settings.
@@ -569,8 +1187,10 @@ pub enum Instruction {
         /// Its new value.
         value: Template,
     },
-    /// `set $args value` (the one built-in that can be set).
+    /// `set $args value`.
     SetArgs(Template),
+    /// `set $limit_rate value`.
+    SetLimitRate(Template),
     /// `if (condition) { ... }`.
     If {
         /// When.

@@ -340,10 +340,12 @@ pub struct MirrorConf {
 /// What `auth_request_set` sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthVariable {
-    /// A user variable.
-    User(usize),
+    /// A variable that can be redefined: an index into the configuration's variables.
+    Named(usize),
     /// `$args`.
     Args,
+    /// `$limit_rate`.
+    LimitRate,
 }
 
 /// A host and a port as `proxy_pass` and `server` write them.

@@ -2,7 +2,7 @@
 
 use pcre2::bytes::{Regex as Pcre, RegexBuilder};
 
-use super::variable::{Variables, builtin};
+use super::variable::Variables;
 
 /// A compiled expression; its named groups are user variables.
 #[derive(Clone, Debug)]
@@ -18,21 +18,30 @@ impl Regex {
     /// # Errors
     /// nginx's text: `pcre2_compile() failed: ... in "PATTERN" at "REST"`.
     pub fn new(pattern: &[u8], caseless: bool, variables: &mut Variables) -> Result<Self, String> {
+        let mut regex = Self::nameless(pattern, caseless)?;
+        let names = regex.compiled.capture_names();
+        let mut named = Vec::new();
+        for (group, name) in names.iter().enumerate() {
+            if let Some(name) = name {
+                named.push((group, variables.define_group(name)?));
+            }
+        }
+        regex.named = named.into();
+        Ok(regex)
+    }
+
+    /// Compiles `pattern`; its groups are no variables.
+    ///
+    /// # Errors
+    /// As [`Regex::new`].
+    pub fn nameless(pattern: &[u8], caseless: bool) -> Result<Self, String> {
         let text = String::from_utf8_lossy(pattern);
         let compiled = RegexBuilder::new()
             .caseless(caseless)
             .jit_if_available(true)
-            .build(&text)
+            .build(&format!("{STEPS}{text}"))
             .map_err(|error| compile_error(&text, &error))?;
-        let names = compiled.capture_names();
-        let fixed = |name: &&str| builtin(name).is_some() && *name != "args";
-        if let Some(name) = names.iter().flatten().map(String::as_str).find(fixed) {
-            return Err(format!("the duplicate \"{name}\" variable"));
-        }
-        let groups = names.iter().enumerate();
-        let named =
-            groups.filter_map(|(group, name)| Some((group, variables.define(name.as_deref()?)))).collect();
-        Ok(Self { pattern: text.into(), compiled, named })
+        Ok(Self { pattern: text.into(), compiled, named: Box::default() })
     }
 
     /// As written.
@@ -58,11 +67,14 @@ impl Regex {
     }
 }
 
+/// How many steps a match may take: an expression that backtracks without end must not stop a worker.
+const STEPS: &str = "(*LIMIT_MATCH=1000000)";
+
 /// nginx quotes the whole expression and, unless the error is at its end, the rest from there on.
 fn compile_error(pattern: &str, error: &pcre2::Error) -> String {
     let full = error.to_string();
     let reason = full.rsplit_once(": ").map_or(full.as_str(), |(_, reason)| reason);
-    match error.offset() {
+    match error.offset().map(|at| at.saturating_sub(STEPS.len())) {
         Some(at) if at < pattern.len() => {
             let rest = String::from_utf8_lossy(&pattern.as_bytes()[at..]);
             format!("pcre2_compile() failed: {reason} in \"{pattern}\" at \"{rest}\"")

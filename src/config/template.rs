@@ -44,6 +44,11 @@ impl Template {
         Self { parts: [Part::Variable(variable)].into() }
     }
 
+    /// Several texts one behind the other.
+    pub fn concat(texts: impl IntoIterator<Item = Self>) -> Self {
+        Self { parts: texts.into_iter().flat_map(|text| text.parts).collect() }
+    }
+
     /// Its stretches, in order.
     pub fn parts(&self) -> &[Part] {
         &self.parts

@@ -219,7 +219,8 @@ fn returns_have_a_status_and_a_text() {
 
 #[test]
 fn settings_of_other_modules_become_data() {
-    use super::model::{AccessWho, ErrorTarget, Expires, Replacement};
+    use super::model::{AccessWho, ErrorTarget, Expires, ExpiresSetting, Replacement};
+    use super::template::Template;
     let location = location(
         "allow 10.0.0.0/8; deny all; satisfy any; auth_basic off; add_header X $arg_a always; expires modified +1h;
          error_page 404 410 =200 /e; error_page 500 = @n; error_page 502 http://e/; access_log /l; access_log off;
@@ -229,7 +230,10 @@ fn settings_of_other_modules_become_data() {
     let conf = &location.conf;
     assert!(matches!(conf.access.rules[0].who, AccessWho::Net(_, 8)) && conf.access.rules[0].allow);
     assert!(conf.access.satisfy_any && conf.access.auth_basic.is_none());
-    assert!(conf.headers.add[0].always && conf.headers.expires == Expires::Modified(3600));
+    assert!(
+        conf.headers.add[0].always
+            && matches!(conf.headers.expires, ExpiresSetting::Fixed(Expires::Modified(3600)))
+    );
     let pages: Vec<(u16, Replacement)> =
         conf.core.error_pages.iter().map(|page| (page.status, page.replacement)).collect();
     let ok = Replacement::Code(200);
@@ -239,7 +243,7 @@ fn settings_of_other_modules_become_data() {
     assert!(conf.log.access.is_empty(), "off outdoes the others");
     assert_eq!((conf.core.keepalive_timeout.as_secs(), conf.core.keepalive_header), (5, None));
     assert_eq!(conf.core.types.get(&b"c"[..]).map(|kind| &**kind), Some(&b"a/b"[..]));
-    assert!(conf.charset.charset.as_deref() == Some("utf-8") && conf.charset.types.len() == 2);
+    assert!(conf.charset.charset == Some(Template::literal(b"utf-8")) && conf.charset.types.len() == 2);
     assert!(conf.gzip.enabled && conf.gzip.level == 9 && conf.core.client_max_body_size.is_none());
     let limits = conf.limit_except.as_ref().unwrap();
     assert_eq!((limits.methods.join(" "), limits.access.rules.len()), ("GET HEAD".to_owned(), 1));

@@ -25,6 +25,18 @@ pub fn number(text: &[u8]) -> Option<u64> {
     signed(value)
 }
 
+/// Digits with at most `decimals` of them behind a point, as a whole number of the smallest unit.
+pub fn fixed(text: &[u8], decimals: usize) -> Option<u64> {
+    let (whole, fraction) = match text.iter().position(|byte| *byte == b'.') {
+        Some(point) => (&text[..point], &text[point + 1..]),
+        None => (text, &[][..]),
+    };
+    if fraction.len() > decimals || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    number(&[whole, fraction, &vec![b'0'; decimals - fraction.len()]].concat())
+}
+
 /// Digits and `k` or `m`.
 pub fn size(text: &[u8]) -> Option<u64> {
     scaled(text, false)
@@ -122,6 +134,19 @@ fn unit_length(rest: &[u8]) -> usize {
     }
 }
 
+/// An address. As in nginx, parts of IPv4 addresses may begin with zeros, or be missing.
+pub fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    if text.contains(':') {
+        return text.parse().ok().map(IpAddr::V6);
+    }
+    let parts: Vec<u8> = text
+        .split('.')
+        .map(|part| number(&[b"0", part.as_bytes()].concat())?.try_into().ok())
+        .collect::<Option<_>>()?;
+    <[u8; 4]>::try_from(parts).ok().map(IpAddr::from)
+}
+
 /// A network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -185,6 +210,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_with_a_point_are_counted_in_the_last_decimal() {
+        let cases = [("50", 5_000), ("12.5", 1_250), ("0.01", 1), ("5.", 500), (".5", 50)];
+        for (text, expected) in cases {
+            assert_eq!(fixed(text.as_bytes(), 2), Some(expected), "{text}");
+        }
+        for bad in ["", ".", "0.001", "-5", "1.2.3", "x"] {
+            assert_eq!(fixed(bad.as_bytes(), 2), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn sizes_take_k_and_m_and_offsets_g() {
         assert_eq!(size(b"1k"), Some(1024));
         assert_eq!(size(b"2M"), Some(2 << 20));
@@ -237,6 +273,17 @@ mod tests {
         assert_eq!(millis(b"9223372036854775"), Some(9_223_372_036_854_775_000));
         for bad in ["1M", "1y", "9223372036854776", "15250284452471w", "1h1d", "5S", "5s5s5", ""] {
             assert_eq!(millis(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_as_loosely_as_by_nginx() {
+        let cases = [("010.0.0.1", "10.0.0.1"), ("1..2.3", "1.0.2.3"), ("...", "0.0.0.0"), ("::A", "::a")];
+        for (text, expected) in cases {
+            assert_eq!(address(text.as_bytes()), expected.parse().ok(), "{text}");
+        }
+        for bad in ["", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.4x", "[::1]", "1.2.3.4:80"] {
+            assert_eq!(address(bad.as_bytes()), None, "{bad}");
         }
     }
 

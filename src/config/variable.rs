@@ -1,225 +1,196 @@
-//! Names of variables: the built-in ones (one row each), families such as `$arg_*`, and those a configuration makes.
+//! Names of variables: what a reference means is settled where the configuration ends, since whoever defines a name may
+//! come later than who uses it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-macro_rules! builtins {
-    ($($variant:ident $name:literal $late:literal $doc:literal;)*) => {
-        /// A variable every request has; its value is computed by `request::vars`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Builtin { $(#[doc = $doc] $variant,)* }
+use super::builtin::{self, Builtin, FAMILIES, Family, Kind};
+use super::computed::{Computed, Source};
+use super::template::{Part, Template};
 
-        /// One row per built-in variable.
-        pub const BUILTINS: &[BuiltinRow] = &[
-            $(BuiltinRow { variable: Builtin::$variant, name: $name, late: $late, doc: $doc },)*
-        ];
-    };
-}
-
-/// What is known of a built-in variable before any request.
-#[derive(Clone, Copy, Debug)]
-pub struct BuiltinRow {
-    /// The variable itself.
-    pub variable: Builtin,
-    /// Its name without the `$`.
-    pub name: &'static str,
-    /// Whether its value is settled only once the answer is known (for log lines of parked subscribers).
-    pub late: bool,
-    /// What it holds, for the docs.
-    pub doc: &'static str,
-}
-
-builtins! {
-    Args "args" false "arguments of the request line, raw";
-    BinaryRemoteAddr "binary_remote_addr" false "the client's address, 4 or 16 bytes";
-    BodyBytesSent "body_bytes_sent" true "bytes of the answer without its header";
-    BytesSent "bytes_sent" true "bytes of the whole answer";
-    Connection "connection" false "serial number of the connection";
-    ConnectionRequests "connection_requests" false "requests made on the connection so far";
-    ConnectionTime "connection_time" true "age of the connection, seconds with milliseconds";
-    ContentLength "content_length" false "the request's Content-Length";
-    ContentType "content_type" false "the request's Content-Type";
-    DocumentRoot "document_root" false "root or alias in force";
-    DocumentUri "document_uri" false "same as $uri";
-    Host "host" false "host of the request line, else of the Host header, else the server's name";
-    Hostname "hostname" false "name of this machine";
-    Https "https" false "on over TLS, else empty";
-    IsArgs "is_args" false "a question mark if there are arguments";
-    LimitRate "limit_rate" false "always 0 unless set";
-    Msec "msec" true "current time in seconds with milliseconds";
-    NginxVersion "nginx_version" false "version of nginx whose behaviour is followed";
-    Pid "pid" false "number of the process";
-    Pipe "pipe" false "p if the request was pipelined, else .";
-    ProxyAddXForwardedFor "proxy_add_x_forwarded_for" false "the request's X-Forwarded-For with the client's address behind it";
-    ProxyHost "proxy_host" false "host and port that proxy_pass names";
-    ProxyPort "proxy_port" false "port that proxy_pass names";
-    ProxyProtocolAddr "proxy_protocol_addr" false "empty: the PROXY protocol is not spoken";
-    QueryString "query_string" false "same as $args";
-    RealpathRoot "realpath_root" false "root in force, links resolved";
-    RemoteAddr "remote_addr" false "the client's address";
-    RemotePort "remote_port" false "the client's port";
-    RemoteUser "remote_user" false "user name of Basic authentication";
-    Request "request" false "the request line as it came";
-    RequestBody "request_body" false "the request's body, where it was read";
-    RequestBodyFile "request_body_file" false "empty: bodies are not kept in files";
-    RequestCompletion "request_completion" true "OK if the request was answered, else empty";
-    RequestFilename "request_filename" false "path of the file for the request";
-    RequestId "request_id" false "16 random bytes, hexadecimal";
-    RequestLength "request_length" false "bytes of the request";
-    RequestMethod "request_method" false "method of the request";
-    RequestTime "request_time" true "seconds with milliseconds since the first bytes of the request";
-    RequestUri "request_uri" false "the request's URI as it came";
-    Scheme "scheme" false "http";
-    ServerAddr "server_addr" false "address the connection came to";
-    ServerName "server_name" false "first name of the server in force";
-    ServerPort "server_port" false "port the connection came to";
-    ServerProtocol "server_protocol" false "HTTP/1.0 or HTTP/1.1";
-    Status "status" true "status of the answer";
-    TimeIso8601 "time_iso8601" true "current local time, ISO 8601";
-    TimeLocal "time_local" true "current local time in the log format";
-    Uri "uri" false "path of the request, decoded and normalized, as rewritten";
-}
-
-/// A reference to a variable, resolved when the configuration is read.
+/// A reference to a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Variable {
-    /// One of [`BUILTINS`].
+    /// One that nothing can redefine.
     Builtin(Builtin),
-    /// `$arg_NAME`; the name in lower case.
-    Arg(Box<[u8]>),
-    /// `$cookie_NAME`.
-    Cookie(Box<[u8]>),
-    /// `$http_NAME`: the header name in lower case with `_` for `-`.
-    Http(Box<[u8]>),
-    /// `$sent_http_NAME`, spelled likewise.
-    SentHttp(Box<[u8]>),
-    /// `$upstream_*`: what is known of the servers behind.
-    Upstream(UpstreamField),
     /// `$1` to `$9`: a group of the last regular expression that matched.
     Capture(u8),
-    /// Made by `set` or by a named group: index into the request's user variables.
-    User(usize),
+    /// Any other: an index into [`Variables`].
+    Named(usize),
 }
 
-impl Variable {
-    /// Whether its value is settled only once the answer is known.
-    pub fn is_late(&self) -> bool {
-        match self {
-            Self::Builtin(builtin) => BUILTINS.iter().any(|row| row.variable == *builtin && row.late),
-            Self::SentHttp(_) | Self::Upstream(_) => true,
-            _ => false,
-        }
-    }
-}
-
-/// What a `$upstream_*` variable tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum UpstreamField {
-    Addr,
-    BytesReceived,
-    BytesSent,
-    CacheStatus,
-    ConnectTime,
-    HeaderTime,
-    ResponseLength,
-    ResponseTime,
-    Status,
-    /// `$upstream_http_NAME`: lower case, `_` for `-`.
-    Http(Box<[u8]>),
-    /// `$upstream_cookie_NAME`.
-    Cookie(Box<[u8]>),
-    /// `$upstream_trailer_NAME`, spelled like `Http`.
-    Trailer(Box<[u8]>),
-}
-
-impl UpstreamField {
-    /// The field of a variable's name, given in lower case and as written.
-    fn of(lower: &str, name: &str) -> Option<Self> {
-        let rest = lower.strip_prefix("upstream_")?;
-        let bytes = |rest: &str| rest.as_bytes().into();
-        Some(match rest {
-            "addr" => Self::Addr,
-            "bytes_received" => Self::BytesReceived,
-            "bytes_sent" => Self::BytesSent,
-            "cache_status" => Self::CacheStatus,
-            "connect_time" => Self::ConnectTime,
-            "header_time" => Self::HeaderTime,
-            "response_length" => Self::ResponseLength,
-            "response_time" => Self::ResponseTime,
-            "status" => Self::Status,
-            _ => match rest.split_once('_')? {
-                ("http", header) => Self::Http(bytes(header)),
-                ("trailer", header) => Self::Trailer(bytes(header)),
-                ("cookie", _) => Self::Cookie(bytes(name.get("upstream_cookie_".len()..)?)),
-                _ => return None,
-            },
-        })
-    }
+/// What gives a variable its value as long as no `set` has.
+#[derive(Clone, Debug, Default)]
+pub enum Meaning {
+    /// Nothing: an error, if it stays so.
+    #[default]
+    Unknown,
+    /// A built-in variable that can be redefined.
+    Builtin(Builtin),
+    /// A member of a family.
+    Family(Family, Box<[u8]>),
+    /// `set` somewhere: empty until then.
+    Set,
+    /// A named group of a regular expression: none until it matched.
+    Group,
+    /// `map`, `geo`, `split_clients`.
+    Computed(Arc<Computed>),
 }
 
 /// All variables of one configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     names: Vec<String>,
-    defined: Vec<bool>,
+    meanings: Vec<Meaning>,
     index: HashMap<String, usize>,
+    late: Vec<bool>,
 }
 
 impl Variables {
-    /// Names of the user variables, by index.
+    /// Names of the variables that are no fixed built-in ones, by index.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The user variable of that name, made if it is new. Names of variables ignore case, as in nginx.
-    pub fn define(&mut self, name: &str) -> usize {
-        let user = self.reference(name);
-        self.defined[user] = true;
-        user
+    /// The name of one of them.
+    pub fn name(&self, index: usize) -> &str {
+        self.names.get(index).map_or("", String::as_str)
     }
 
-    /// Resolves a name without its `$` (captures have none: `${1}` is a variable named `1`). A name that nothing defines yet becomes a user variable that must be
-    /// defined by the end of the configuration; see [`Variables::undefined`].
+    /// What gives it its value.
+    pub fn meaning(&self, index: usize) -> &Meaning {
+        self.meanings.get(index).unwrap_or(&Meaning::Unknown)
+    }
+
+    /// Whether the value is settled only with the answer.
+    pub fn is_late(&self, variable: &Variable) -> bool {
+        match variable {
+            Variable::Builtin(builtin) => builtin::is_late(*builtin),
+            Variable::Capture(_) => false,
+            Variable::Named(index) => self.late.get(*index).copied().unwrap_or(false),
+        }
+    }
+
+    /// The variable `set` gives a value to, made if it is new. Names of variables ignore case, as in nginx.
+    ///
+    /// # Errors
+    /// nginx's text for a variable that cannot be set.
+    pub fn define(&mut self, name: &str) -> Result<usize, String> {
+        let index = self.open(name)?;
+        let meaning = &mut self.meanings[index];
+        if matches!(meaning, Meaning::Unknown) {
+            *meaning = Meaning::Set;
+        }
+        Ok(index)
+    }
+
+    /// The variable of a named group.
+    ///
+    /// # Errors
+    /// nginx's text for a variable that cannot be set.
+    pub fn define_group(&mut self, name: &str) -> Result<usize, String> {
+        let index = self.open(name)?;
+        self.meanings[index] = Meaning::Group;
+        Ok(index)
+    }
+
+    /// Says how the value of a variable that is [defined](Variables::define) is computed; of several ways the last one counts.
+    pub fn compute(&mut self, index: usize, computed: Computed) {
+        if let Some(meaning) = self.meanings.get_mut(index) {
+            *meaning = Meaning::Computed(Arc::new(computed));
+        }
+    }
+
+    /// Resolves a name without its `$` (captures have none: `${1}` is a variable named `1`). A name that nothing has
+    /// defined by the end of the configuration is an error; see [`Variables::undefined`].
     pub fn resolve(&mut self, name: &str) -> Variable {
         let lower = name.to_ascii_lowercase();
-        if let Some(row) = builtin(&lower) {
-            return Variable::Builtin(row.variable);
-        }
-        let family = |prefix: &str| lower.strip_prefix(prefix).map(|rest| rest.as_bytes().into());
-        if self.index.contains_key(&lower) {
-            return Variable::User(self.reference(&lower));
-        }
-        if let Some(field) = UpstreamField::of(&lower, name) {
-            Variable::Upstream(field)
-        } else if let Some(rest) = family("arg_") {
-            Variable::Arg(rest)
-        } else if let Some(rest) = family("http_") {
-            Variable::Http(rest)
-        } else if let Some(rest) = family("sent_http_") {
-            Variable::SentHttp(rest)
-        } else if let Some(rest) = name.get(7..).filter(|_| lower.starts_with("cookie_")) {
-            Variable::Cookie(rest.as_bytes().into())
-        } else {
-            Variable::User(self.reference(&lower))
+        match builtin::find(&lower) {
+            Some(row) if row.kind != Kind::Open => Variable::Builtin(row.variable),
+            _ => Variable::Named(self.reference(&lower)),
         }
     }
 
     /// Names that were used and never defined, in order of use: nginx's `unknown "x" variable`.
     pub fn undefined(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().zip(&self.defined).filter(|(_, defined)| !**defined).map(|(name, _)| name.as_str())
+        let unknown = |meaning: &Meaning| matches!(meaning, Meaning::Unknown);
+        self.names
+            .iter()
+            .zip(&self.meanings)
+            .filter(move |(_, meaning)| unknown(meaning))
+            .map(|(name, _)| name.as_str())
     }
 
-    fn reference(&mut self, name: &str) -> usize {
+    /// The index of a built-in variable that can be redefined, if the configuration mentions it.
+    pub fn find(&self, builtin: Builtin) -> Option<usize> {
+        let name = builtin::all().find(|row| row.variable == builtin)?.name;
+        self.index.get(name).copied()
+    }
+
+    /// Whether something defines a variable of that name.
+    pub fn is_defined(&self, name: &str) -> bool {
+        self.index.get(name).is_some_and(|index| !matches!(self.meanings[*index], Meaning::Unknown))
+    }
+
+    /// Finds out which values wait for the answer, since what they are computed from does.
+    pub fn settle(&mut self) {
+        let from_the_start = |meaning: &Meaning| match meaning {
+            Meaning::Family(family, _) => family.is_late(),
+            Meaning::Builtin(builtin) => builtin::is_late(*builtin),
+            _ => false,
+        };
+        self.late = self.meanings.iter().map(from_the_start).collect();
+        loop {
+            let next: Vec<bool> = (0..self.meanings.len()).map(|index| self.depends_on_late(index)).collect();
+            if next == self.late {
+                break;
+            }
+            self.late = next;
+        }
+    }
+
+    fn depends_on_late(&self, index: usize) -> bool {
+        let is_late = |template: &Template| {
+            let mut parts = template.parts().iter();
+            parts.any(|part| matches!(part, Part::Variable(variable) if self.is_late(variable)))
+        };
+        let Meaning::Computed(computed) = &self.meanings[index] else { return self.late[index] };
+        match &computed.source {
+            Source::Map(map) => is_late(&map.source) || map.values().any(is_late),
+            Source::Geo(geo) => geo.address.as_ref().is_some_and(|address| self.is_late(address)),
+            Source::SplitClients(split) => is_late(&split.key),
+        }
+    }
+
+    /// A variable that can be redefined.
+    fn open(&mut self, name: &str) -> Result<usize, String> {
         let name = name.to_ascii_lowercase();
-        *self.index.entry(name.clone()).or_insert_with(|| {
-            self.names.push(name);
-            self.defined.push(false);
-            self.names.len() - 1
-        })
+        if builtin::is_open(&name) {
+            Ok(self.reference(&name))
+        } else {
+            Err(format!("the duplicate \"{name}\" variable"))
+        }
+    }
+
+    /// The index of a name in lower case.
+    fn reference(&mut self, name: &str) -> usize {
+        if let Some(index) = self.index.get(name) {
+            return *index;
+        }
+        let index = self.names.len();
+        self.names.push(name.to_owned());
+        self.meanings.push(built_in_meaning(name));
+        self.index.insert(name.to_owned(), index);
+        index
     }
 }
 
-/// The row of a built-in variable; `name` in lower case.
-pub fn builtin(name: &str) -> Option<&'static BuiltinRow> {
-    BUILTINS.iter().find(|row| row.name == name)
+/// What a name means before a configuration says anything.
+fn built_in_meaning(name: &str) -> Meaning {
+    if let Some(row) = builtin::find(name) {
+        return Meaning::Builtin(row.variable);
+    }
+    let mut families = FAMILIES.iter();
+    let found = families.find_map(|row| Some((row.family, name.strip_prefix(row.prefix)?)));
+    found.map_or(Meaning::Unknown, |(family, rest)| Meaning::Family(family, rest.as_bytes().into()))
 }

@@ -17,6 +17,8 @@ struct Address {
     /// Has options of its own, and so a socket of its own.
     bind: bool,
     default: Option<usize>,
+    /// A server asks for the PROXY protocol here.
+    proxy_protocol: bool,
     servers: Vec<usize>,
 }
 
@@ -62,12 +64,14 @@ fn addresses(listens: &[Vec<ListenDraft>]) -> Vec<Address> {
                     options: ListenOptions::default(),
                     bind: false,
                     default: None,
+                    proxy_protocol: false,
                     servers: Vec::new(),
                 });
                 addresses.len() - 1
             });
             let known = &mut addresses[at];
             known.servers.push(server);
+            known.proxy_protocol |= draft.proxy_protocol;
             if draft.default {
                 known.default = Some(server);
             }
@@ -118,7 +122,11 @@ fn folded_address(address: &Address, all: &[Address]) -> Option<(IpAddr, ListenA
 
 fn hosts(b: &mut Builder<'_>, address: &Address, names: &[Vec<ServerName>]) -> Outcome<VirtualHosts> {
     let first = address.servers.first().copied().unwrap_or(0);
-    let mut hosts = VirtualHosts { default: address.default.unwrap_or(first), ..VirtualHosts::default() };
+    let mut hosts = VirtualHosts {
+        proxy_protocol: address.proxy_protocol,
+        default: address.default.unwrap_or(first),
+        ..VirtualHosts::default()
+    };
     // nginx looks names up, and at them, only where there is a choice.
     let choice = address.servers.len() > 1;
     for (server, name) in

@@ -8,16 +8,17 @@ use std::task::{Context, Poll};
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 
 use crate::config::model::{AccessConf, AccessWho, LocationConf, Severity};
-use crate::config::template::Template;
 use crate::log;
 use crate::push::hooks::Subrequest;
+use crate::push::waiting::ParkSlot;
 use crate::request::answer::Answer;
 use crate::request::{Endpoint, RequestCtx};
 
-use super::{auth_request, htpasswd};
+use super::{auth_request, htpasswd, limits};
 
 /// Puts a location's access rules around its handler.
 #[derive(Clone, Debug)]
@@ -65,80 +66,128 @@ where
         let Some(ctx) = request.extensions().get::<Arc<RequestCtx>>().map(Arc::clone) else {
             return Box::pin(async { Ok(Answer::error(500).into_response()) });
         };
+        if ctx.depth > 0 {
+            // Who asks inside was let in already.
+            return Box::pin(self.inner.call(request));
+        }
         let inside = request.extensions().get::<Arc<dyn Subrequest>>().map(Arc::clone);
-        let clone = self.inner.clone();
-        // The one that said it was ready.
-        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let slot = limits::slot_of(&request);
+        // The service that was asked whether it is ready is the one to be called.
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
         Box::pin(async move {
             let same = Arc::clone(&ctx);
-            // Who asks inside was let in already.
-            let checked = if ctx.depth > 0 { Ok(ctx) } else { check(ctx, inside).await };
-            let ctx = match checked {
+            let ctx = match check(ctx, inside, slot).await {
                 Ok(ctx) => ctx,
                 Err(answer) => return Ok(answer.into_response()),
             };
             let changed = !Arc::ptr_eq(&ctx, &same);
             drop(same);
             request.extensions_mut().insert(Arc::clone(&ctx));
-            let mut response = inner.call(request).await?;
-            if changed && response.extensions().get::<Arc<RequestCtx>>().is_none() {
-                response.extensions_mut().insert(ctx);
+            if !changed {
+                drop(ctx);
+                return inner.call(request).await;
             }
+            let mut response = inner.call(request).await?;
+            response.extensions_mut().get_or_insert(ctx);
             Ok(response)
         })
     }
 }
 
 /// Whether the request may go on, and the request as it then is: `auth_request_set` changes it.
-async fn check(ctx: Arc<RequestCtx>, inside: Option<Arc<dyn Subrequest>>) -> Result<Arc<RequestCtx>, Answer> {
-    let access = match &ctx.conf.limit_except {
-        Some(limit) if limit.limits(ctx.method.as_str()) => limit.access.clone(),
-        _ => ctx.conf.access.clone(),
-    };
-    let any = access.satisfy_any;
-    let mut denied: Option<Answer> = None;
-    // 401 asks for what 403 would refuse for good.
-    let mut deny = |answer: Answer| {
-        if denied.as_ref().is_none_or(|denied| denied.status != 401) {
-            denied = Some(answer);
-        }
-    };
-    match check_address(&access, &ctx.connection.remote) {
-        Some(true) if any => return Ok(ctx),
-        Some(false) if any => deny(Answer::error(403)),
-        Some(false) => {
+async fn check(
+    ctx: Arc<RequestCtx>,
+    inside: Option<Arc<dyn Subrequest>>,
+    slot: Option<Arc<ParkSlot>>,
+) -> Result<Arc<RequestCtx>, Answer> {
+    let (ctx, answer) = judge(ctx, inside).await;
+    let Some(answer) = answer else { return Ok(ctx) };
+    if answer.status == 401 {
+        delay(&ctx, slot).await;
+    }
+    Err(answer)
+}
+
+/// What the rules come to: an answer for who may not go on.
+async fn judge(
+    ctx: Arc<RequestCtx>,
+    inside: Option<Arc<dyn Subrequest>>,
+) -> (Arc<RequestCtx>, Option<Answer>) {
+    let access = rules(&ctx).clone();
+    let mut refusals = Refusals { any: access.satisfy_any, worst: None };
+    match verdict(&access, &ctx.remote) {
+        Some(true) if refusals.any => return (ctx, None),
+        Some(false) if !refusals.note(Answer::error(403)) => {
             ctx.log(Severity::Error, "access forbidden by rule");
-            return Err(Answer::error(403));
+            return (ctx, Some(Answer::error(403)));
         }
         _ => {}
     }
-    match check_password(&ctx, &access) {
-        Some(Ok(())) if any => return Ok(ctx),
-        Some(Err(answer)) if any && matches!(answer.status, 401 | 403) => deny(answer),
-        Some(Err(answer)) => return Err(answer),
+    match password(&ctx, &access).await {
+        Some(Ok(())) if refusals.any => return (ctx, None),
+        Some(Err(answer)) if !refusals.note(answer.clone()) => return (ctx, Some(answer)),
         _ => {}
     }
-    let Some(uri) = &ctx.conf.auth_request.uri else { return denied.map_or(Ok(ctx), Err) };
-    let inside = inside.ok_or_else(|| Answer::error(500))?;
-    match auth_request::ask(&ctx, &*inside, uri).await {
-        (ctx, Ok(())) => Ok(ctx),
-        (ctx, Err(answer)) if any && matches!(answer.status, 401 | 403) => {
-            drop(ctx);
-            deny(answer);
-            denied.map_or_else(|| Err(Answer::error(403)), Err)
+    let mut ctx = ctx;
+    if let Some(uri) = ctx.conf.auth_request.uri.clone() {
+        let Some(inside) = inside else { return (ctx, Some(Answer::error(500))) };
+        let (told, verdict) = auth_request::ask(&ctx, &*inside, &uri).await;
+        ctx = told;
+        match verdict {
+            Ok(()) => return (ctx, None),
+            Err(answer) if !refusals.note(answer.clone()) => return (ctx, Some(answer)),
+            Err(_) => {}
         }
-        (_, Err(answer)) => Err(answer),
+    }
+    if refusals.worst.as_ref().is_some_and(|answer| answer.status == 403) {
+        ctx.log(Severity::Error, "access forbidden by rule");
+    }
+    (ctx, refusals.worst)
+}
+
+/// What rules that turned a request away say, as long as another one may let it in (`satisfy any`).
+struct Refusals {
+    any: bool,
+    worst: Option<Answer>,
+}
+
+impl Refusals {
+    /// Notes a refusal; false if it is the last word.
+    fn note(&mut self, answer: Answer) -> bool {
+        let noted = self.any && matches!(answer.status, 401 | 403);
+        // 401 asks for what 403 would refuse for good.
+        if noted && self.worst.as_ref().is_none_or(|worst| worst.status != 401) {
+            self.worst = Some(answer);
+        }
+        noted
     }
 }
 
-/// The first rule that fits decides; `None` where none does.
-fn check_address(access: &AccessConf, remote: &Endpoint) -> Option<bool> {
-    let fits = |who: &AccessWho| match (who, remote.ip()) {
+/// The rules in force for a request: the location's, or those of its `limit_except`.
+fn rules(ctx: &RequestCtx) -> &AccessConf {
+    match &ctx.conf.limit_except {
+        Some(limit) if limit.limits(ctx.method.as_str()) => &limit.access,
+        _ => &ctx.conf.access,
+    }
+}
+
+/// What the first rule that fits says; none if none does.
+fn verdict(access: &AccessConf, remote: &Endpoint) -> Option<bool> {
+    access.rules.iter().find(|rule| fits(&rule.who, remote)).map(|rule| rule.allow)
+}
+
+/// Whether an end of a connection is one of these.
+pub fn is_among(all: &[AccessWho], remote: &Endpoint) -> bool {
+    all.iter().any(|who| fits(who, remote))
+}
+
+fn fits(who: &AccessWho, remote: &Endpoint) -> bool {
+    match (who, remote.ip()) {
         (AccessWho::All, _) | (AccessWho::Unix, None) => true,
         (AccessWho::Net(network, length), Some(ip)) => in_network(ip, *network, *length),
         _ => false,
-    };
-    access.rules.iter().find(|rule| fits(&rule.who)).map(|rule| rule.allow)
+    }
 }
 
 /// IPv4 addresses that came in over an IPv6 socket are judged as IPv4.
@@ -156,27 +205,45 @@ fn in_network(ip: IpAddr, network: IpAddr, length: u8) -> bool {
     }
 }
 
-/// Name and password; `None` where none are asked for.
-fn check_password(ctx: &RequestCtx, access: &AccessConf) -> Option<Result<(), Answer>> {
+/// Passwords that are checked at a time, by all workers together: hashes must not take all processors.
+static HASHING: Semaphore = Semaphore::const_new(4);
+
+/// Asks for user and password; `None` where nobody wants them.
+async fn password(ctx: &RequestCtx, access: &AccessConf) -> Option<Result<(), Answer>> {
     let realm = ctx.render(access.auth_basic.as_ref()?);
     let file = access.auth_basic_user_file.as_ref()?;
-    (realm != b"off").then(|| check_credentials(ctx, &realm, file))
+    if realm == b"off" {
+        return None;
+    }
+    Some(check_password(ctx, &realm, ctx.render(file)).await)
 }
 
-fn check_credentials(ctx: &RequestCtx, realm: &[u8], file: &Template) -> Result<(), Answer> {
+/// A refusal takes `auth_delay`, whatever it is for.
+async fn delay(ctx: &RequestCtx, slot: Option<Arc<ParkSlot>>) {
+    let delay = rules(ctx).auth_delay;
+    if !delay.is_zero() {
+        ctx.log(Severity::Info, "delaying unauthorized request");
+        limits::rest(slot, delay).await;
+    }
+}
+
+async fn check_password(ctx: &RequestCtx, realm: &[u8], path: Vec<u8>) -> Result<(), Answer> {
     let unauthorized = || {
         let value = [b"Basic realm=\"", realm, b"\""].concat();
         Answer::error(401).with_header("WWW-Authenticate", value)
     };
-    let Some((user, password)) = ctx.credentials() else {
+    let Some(credentials) = ctx.credentials().cloned() else {
         ctx.log(Severity::Info, "no user/password was provided for basic authentication");
         return Err(unauthorized());
     };
-    let path = ctx.render(file);
-    match htpasswd::check(&path, user, password) {
+    let (user, file) = (String::from_utf8_lossy(&credentials.0).into_owned(), path.clone());
+    // Reading the file may take a while, and some hashes are made to take one. The semaphore is never closed.
+    let _turn = HASHING.acquire().await;
+    let checked = tokio::task::spawn_blocking(move || htpasswd::check(&file, &credentials.0, &credentials.1));
+    let path = String::from_utf8_lossy(&path);
+    match checked.await.unwrap_or_else(|_| Err(std::io::ErrorKind::Interrupted.into())) {
         Ok(htpasswd::Verdict::Right) => Ok(()),
         Ok(htpasswd::Verdict::UnknownUser) => {
-            let path = String::from_utf8_lossy(&path);
             ctx.log(Severity::Error, &format!("user \"{user}\" was not found in \"{path}\""));
             Err(unauthorized())
         }
@@ -185,10 +252,11 @@ fn check_credentials(ctx: &RequestCtx, realm: &[u8], file: &Template) -> Result<
             Err(unauthorized())
         }
         Err(error) => {
-            let path = String::from_utf8_lossy(&path);
-            let message = format!("open() \"{path}\" failed ({})", log::os_error(&error));
-            ctx.log(Severity::Crit, &message);
-            Err(Answer::error(403))
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            let (severity, status) = if missing { (Severity::Error, 403) } else { (Severity::Crit, 500) };
+            let what = if error.kind() == std::io::ErrorKind::IsADirectory { "pread" } else { "open" };
+            ctx.log(severity, &format!("{what}() \"{path}\" failed ({})", log::os_error(&error)));
+            Err(Answer::error(status))
         }
     }
 }

@@ -47,8 +47,9 @@ pub async fn ask(
     for (variable, value) in set.iter() {
         let value = told.ctx.render(value);
         match variable {
-            AuthVariable::User(index) => changed.set_user(*index, value),
-            AuthVariable::Args => changed.args = value.into(),
+            AuthVariable::Named(index) => changed.values.set(*index, Some(value.into())),
+            AuthVariable::LimitRate => changed.set_limit_rate(&value),
+            AuthVariable::Args => (changed.args, changed.changed) = (value.into(), true),
         }
     }
     (Arc::new(changed), verdict)

@@ -9,34 +9,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::config::model::Server;
+use crate::config::model::{ConnectionConf, Lingering, Server};
+use crate::metrics;
 use crate::push::waiting::ParkSlot;
 use crate::request::answer::Framed;
 use crate::store::WorkerId;
 
 use super::gate::{ClientWatch, Gate, GateState, Phase};
+use super::head_room::{HeadRoom, TooLarge};
 use super::origin::Origin;
-use super::parking::Parking;
-use super::screen;
-use super::service::{self, Exchange, Raw};
+use super::parking::{Parking, Resumed};
+use super::proxy_protocol;
+use super::reuse::{self, Idle};
+use super::screen::{self, Refusal};
+use super::service::{self, Abandoned, Exchange, Raw};
 use super::site::Site;
 use super::stream::Stream;
 use super::target;
 use super::transfer;
 use super::tunnel::{self, Opened};
-
-/// How long a connection is read and dropped after an answer that closes it, and how long between two reads:
-/// nginx's `lingering_time` and `lingering_timeout`.
-const LINGERING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
 
 /// What the connections of a worker share.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub struct Shared {
     pub site: RefCell<Arc<Site>>,
     /// Where waiting connections go.
     pub parking: Rc<RefCell<Parking>>,
+    /// Connections that may be closed to make room.
+    pub idle: Rc<RefCell<Idle>>,
     /// Told to every connection when the worker drains.
     pub draining: tokio::sync::watch::Receiver<bool>,
 }
@@ -55,6 +58,10 @@ pub struct Shared {
 enum End {
     Closed(Result<(), hyper::Error>),
     TimedOut,
+    /// Closed to make room for others.
+    MadeRoom,
+    /// The head of a request does not fit.
+    TooLarge(TooLarge),
     Parked(usize),
     Tunnel(Opened),
 }
@@ -68,12 +75,38 @@ struct Next {
     readahead: Bytes,
     /// The target of its first request, if hyper is to be given another one.
     target: Option<Bytes>,
+    /// If it is between requests: `keepalive_timeout`.
+    idle: Option<Duration>,
+}
+
+/// Serves a connection that comes back from the parking.
+pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
+    let Resumed { mut stream, readahead, origin, paced } = resumed;
+    let Some(paced) = paced else { return serve(shared, stream, readahead, origin).await };
+    let (keep_alive, idle) = (paced.rendered.keep_alive, paced.keepalive_timeout);
+    let conf = paced.connection;
+    match transfer::send_paced(&mut stream, *paced).await {
+        Ok(()) if keep_alive => {
+            let next = Next { stream, readahead, target: None, idle: Some(idle) };
+            serve_from(shared, next, origin).await;
+        }
+        Ok(()) => close(stream, Some(&conf)).await,
+        Err(_) => {}
+    }
 }
 
 /// Serves a connection until it closes or is parked.
-pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin: Origin) {
+pub async fn serve(shared: Rc<Shared>, mut stream: Stream, mut readahead: Bytes, mut origin: Origin) {
+    if proxy_protocol::is_awaited(&origin) {
+        let Some(rest) = proxy_protocol::read(&mut stream, &mut origin).await else { return };
+        readahead = rest;
+    }
+    serve_from(shared, Next { stream, readahead, target: None, idle: None }, origin).await;
+}
+
+async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
     let origin = Rc::new(RefCell::new(origin));
-    let mut next = Some(Next { stream, readahead, target: None });
+    let mut next = Some(next);
     while let Some(connection) = next {
         next = http_phase(&shared, connection, &origin).await;
     }
@@ -82,7 +115,10 @@ pub async fn serve(shared: Rc<Shared>, stream: Stream, readahead: Bytes, origin:
 /// Serves a connection with one hyper. What it returns, if anything, is to be served with another one: a request whose
 /// target hyper cannot read, with another target in its place.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
-    let state = GateState::new(next.readahead, next.target);
+    let state = GateState::new(next.readahead, next.target, origin.borrow().default_server());
+    if let Some(timeout) = next.idle {
+        state.borrow_mut().rest(timeout);
+    }
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let service = service_fn(|request| {
         let (shared, origin) = (Rc::clone(shared), Rc::clone(origin));
@@ -94,7 +130,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         .auto_date_header(false)
         .half_close(true)
         .ignore_invalid_headers(true)
-        .max_headers(1000)
+        .max_headers(most_headers(origin.borrow().default_server()))
         .max_buf_size(most_head(origin.borrow().default_server()))
         .serve_connection(TokioIo::new(gate), service);
     let end = Drive {
@@ -107,14 +143,25 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         is_draining: false,
         timer: pin!(tokio::time::sleep(Duration::ZERO)),
         expected: None,
+        idle: reuse::Driven::new(&shared.idle),
     }
     .await;
     let stream = connection.into_parts().io.into_inner().into_inner();
     match end {
-        End::TimedOut => {}
+        End::MadeRoom => {}
         End::Tunnel(opened) => {
             let readahead = state.borrow_mut().take_readahead();
             tunnel::run(stream, readahead, opened).await;
+        }
+        End::TimedOut => {
+            abandon(shared, origin, &state, Abandoned::TimedOut);
+            if state.borrow().resets_after_timeout() {
+                stream.reset_on_close();
+            }
+        }
+        End::TooLarge(what) => {
+            let bytes = state.borrow_mut().take_refused();
+            send_refusal(shared, origin, stream, &bytes, what.into()).await;
         }
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
@@ -123,15 +170,22 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         End::Closed(Err(error)) if error.is_parse() => {
             let bytes = state.borrow_mut().take_refused();
             if let Some((target, readahead)) = target::replace(&bytes) {
-                return Some(Next { stream, readahead, target: Some(target) });
+                return Some(Next { stream, readahead, target: Some(target), idle: None });
             }
-            let refused = refuse(shared, &mut origin.borrow_mut(), &bytes, error.is_parse_too_large());
-            let send_timeout = state.borrow().send_timeout;
-            let _ = tokio::time::timeout(send_timeout, send_and_close(stream, &refused)).await;
+            let too_large = error.is_parse_too_large();
+            let refusal = screen::unparsable(&bytes, too_large, origin.borrow().default_server());
+            if let Some(refusal) = refusal {
+                send_refusal(shared, origin, stream, &bytes, refusal).await;
+            }
         }
         End::Closed(_) => {
-            let linger = state.borrow().linger;
-            close(stream, linger).await;
+            abandon(shared, origin, &state, Abandoned::Closed);
+            let (linger, conf) = (state.borrow().linger, state.borrow().conf);
+            if state.borrow().silent && conf.reset_timedout {
+                stream.reset_on_close();
+            } else {
+                close(stream, linger.then_some(&conf)).await;
+            }
         }
     }
     None
@@ -139,8 +193,12 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
 
 /// Room for the longest head that `large_client_header_buffers` allows; hyper needs at least 8 KiB.
 fn most_head(server: &Server) -> usize {
-    let (count, size) = server.large_client_header_buffers;
-    count.saturating_mul(size).saturating_add(size).clamp(8192, 1 << 24)
+    HeadRoom::most(server).clamp(8192, 1 << 24)
+}
+
+/// Room for the headers that `max_headers` allows, and for some that do not count.
+fn most_headers(server: &Server) -> usize {
+    server.max_headers.clamp(1000, 10_000)
 }
 
 /// Answers one request: the bytes go to the gate, and hyper gets what its own bookkeeping needs.
@@ -159,9 +217,12 @@ async fn answer(
         Raw { target: state.target.take(), head, pipelined: state.pipelined }
     };
     let reply = service::handle(&exchange, request, raw).await;
-    let rendered = reply.rendered.ok_or(Silence)?;
+    state.borrow_mut().answer_under(&reply.conf, reply.linger);
+    let Some(rendered) = reply.rendered else {
+        state.borrow_mut().silent = true;
+        return Err(Silence);
+    };
     let keep_alive = rendered.keep_alive && !*shared.draining.borrow();
-    state.borrow_mut().answer_under(&reply.conf.core, reply.linger);
     if let Framed::Tunnel(tunnel) = &rendered.body {
         let far = tunnel.take().ok_or(Silence)?;
         open_tunnel(&mut state.borrow_mut(), Opened { far, head: rendered.head, log: reply.log });
@@ -169,9 +230,22 @@ async fn answer(
         std::future::pending::<()>().await;
         return Err(Silence);
     }
+    if reply.continues {
+        state.borrow_mut().push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
+    }
     // What was sent of an answer that broke off reaches the client before the end does.
-    let keep_alive = transfer::send(state, rendered, reply.log).await.is_ok() && keep_alive;
+    let whole = transfer::send(state, rendered, reply.log).await.is_ok();
+    if let Some(body) = reply.unread.filter(|_| whole) {
+        drop_body(body, &reply.conf.connection).await.ok_or(Silence)?;
+    }
+    let is_coming = reply.body.is_coming();
+    if is_coming {
+        // The server behind did not wait for all of it.
+        state.borrow_mut().answer_under(&reply.conf, true);
+    }
+    let keep_alive = keep_alive && whole && !is_coming;
     state.borrow_mut().end();
+    state.borrow_mut().hold(reply.limits);
     let connection = if keep_alive { "keep-alive" } else { "close" };
     let mut response = Response::new(Empty::new());
     response.headers_mut().insert("connection", http::HeaderValue::from_static(connection));
@@ -182,6 +256,20 @@ async fn answer(
 fn open_tunnel(state: &mut GateState, opened: Opened) {
     state.push(opened.head.clone());
     state.tunnel = Some(opened);
+}
+
+/// Drops the rest of a body after the answer; `None` if it does not come to an end in time.
+async fn drop_body(mut body: Body, conf: &ConnectionConf) -> Option<()> {
+    let timeout = conf.lingering_timeout;
+    let end = tokio::time::Instant::now() + conf.lingering_time;
+    loop {
+        let patience = end.saturating_duration_since(tokio::time::Instant::now()).min(timeout);
+        match tokio::time::timeout(patience, body.frame()).await {
+            Ok(None) => return Some(()),
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(_))) | Err(_) => return None,
+        }
+    }
 }
 
 /// The connection is to be closed without an answer.
@@ -211,6 +299,8 @@ where
     timer: Pin<&'a mut T>,
     /// The subscriber that waits, once there is one: its place in the parking.
     expected: Option<usize>,
+    /// Its place among those that may be closed to make room.
+    idle: reuse::Driven,
 }
 
 impl<S, B, D> Future for Drive<'_, S, D, tokio::time::Sleep>
@@ -248,6 +338,9 @@ where
         if let Poll::Ready(result) = polled {
             return Poll::Ready(drive.closed(result));
         }
+        if let Some(end) = drive.cut_short(cx) {
+            return Poll::Ready(end);
+        }
         drive.is_draining = drive.is_draining || drive.draining.as_mut().poll(cx).is_ready();
         if drive.is_draining {
             if matches!(drive.state.borrow().phase, Phase::Handling) {
@@ -264,6 +357,26 @@ impl<S, D> Drive<'_, S, D, tokio::time::Sleep>
 where
     S: hyper::service::HttpService<Incoming>,
 {
+    /// Ends the connection when a head does not fit, when the client of a request that rests has gone, or when others
+    /// need its place.
+    fn cut_short(&mut self, cx: &Context<'_>) -> Option<End> {
+        let mut state = self.state.borrow_mut();
+        if let Some(what) = state.too_large.filter(|_| state.is_flushed()) {
+            return Some(End::TooLarge(what));
+        }
+        let resting = self.slot.is_resting();
+        if resting && state.gone {
+            return Some(End::Closed(Ok(())));
+        }
+        if resting && !state.watches {
+            // The gate begins to watch when hyper comes by the next time.
+            cx.waker().wake_by_ref();
+        }
+        (state.watches, state.gone) = (resting, false);
+        self.idle.update(state.idle_since(), cx.waker());
+        self.idle.must_close().then_some(End::MadeRoom)
+    }
+
     fn closed(&self, result: Result<(), hyper::Error>) -> End {
         if let Some(id) = self.expected {
             self.shared.parking.borrow_mut().abandon(id);
@@ -307,18 +420,25 @@ async fn draining(shared: &Shared) {
     }
 }
 
-/// nginx's answer to bytes that hyper could not read as a request.
-fn refuse(shared: &Shared, origin: &mut Origin, bytes: &[u8], too_large: bool) -> Vec<u8> {
-    let refusal = screen::unparsable(bytes, too_large, origin.default_server());
-    let Some(refusal) = refusal else { return Vec::new() };
-    let slot = Arc::new(ParkSlot::new(shared.worker));
-    let rendered = service::refuse(&exchange(shared, origin, &slot, ClientWatch::default()), bytes, refusal);
-    [rendered.head.clone(), rendered.in_memory()].concat()
+/// Logs what came of a request that will not go on, if anything did.
+fn abandon(shared: &Shared, origin: &RefCell<Origin>, state: &RefCell<GateState>, how: Abandoned) {
+    let mut state = state.borrow_mut();
+    // After an answer that closes the connection comes the rest of what was answered.
+    if state.linger || !matches!(state.phase, Phase::Head(_)) {
+        return;
+    }
+    let bytes = state.take_refused();
+    if !bytes.is_empty() {
+        let slot = Arc::new(ParkSlot::new(shared.worker));
+        let exchange = exchange(shared, &mut origin.borrow_mut(), &slot, ClientWatch::default());
+        service::abandon(&exchange, &bytes, state.pipelined, how);
+    }
 }
 
 /// What the next request of a connection needs of it.
 fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>, client: ClientWatch) -> Exchange {
     origin.requests += 1;
+    metrics::count(|worker| worker.requests.add(1));
     origin.renew(&shared.site.borrow());
     Exchange {
         site: Arc::clone(&origin.site),
@@ -330,19 +450,39 @@ fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>, client: 
     }
 }
 
-async fn send_and_close(mut stream: Stream, bytes: &[u8]) {
-    if stream.write_all(bytes).await.is_ok() {
-        close(stream, true).await;
+/// Answers what is no request, or only the beginning of one, and closes the connection.
+async fn send_refusal(
+    shared: &Shared,
+    origin: &RefCell<Origin>,
+    mut stream: Stream,
+    bytes: &[u8],
+    refusal: Refusal,
+) {
+    let slot = Arc::new(ParkSlot::new(shared.worker));
+    let exchange = exchange(shared, &mut origin.borrow_mut(), &slot, ClientWatch::default());
+    // An error page may be anywhere, even where subscribers wait.
+    let patience = origin.borrow().default_server().client_header_timeout;
+    let Ok(reply) = tokio::time::timeout(patience, service::refuse(&exchange, bytes, refusal)).await else {
+        return;
+    };
+    let Some(rendered) = reply.rendered else { return };
+    let answer = [rendered.head.clone(), rendered.in_memory()].concat();
+    let sent = tokio::time::timeout(reply.conf.core.send_timeout, stream.write_all(&answer)).await;
+    if let Some(log) = reply.log {
+        log.write(&rendered.sent(), &rendered.head);
+    }
+    if matches!(sent, Ok(Ok(()))) {
+        let conf = reply.conf.connection;
+        close(stream, Some(&conf).filter(|conf| conf.lingering_close != Lingering::Off)).await;
     }
 }
 
 /// Closes a connection. With `linger`, what the client still sends is read and dropped for a while: closing a
 /// socket with unread bytes resets it, and the reset may overtake the answer.
-async fn close(mut stream: Stream, linger: bool) {
-    if stream.shutdown().await.is_err() || !linger {
-        return;
-    }
-    let (time, timeout) = LINGERING;
+async fn close(mut stream: Stream, linger: Option<&ConnectionConf>) {
+    let shut_down = stream.shutdown().await;
+    let Some(conf) = linger.filter(|_| shut_down.is_ok()) else { return };
+    let (time, timeout) = (conf.lingering_time, conf.lingering_timeout);
     let mut sink = [0; 4096];
     let drain =
         async { while let Ok(Ok(1..)) = tokio::time::timeout(timeout, stream.read(&mut sink)).await {} };

@@ -4,7 +4,7 @@
 //! of writing answers is not nginx's: HTTP/1.0 in the status line for old clients, its own spelling and order of
 //! headers, its own bare errors. So each answer is put into the gate as finished bytes (the same bytes a parked
 //! connection would get), and of what hyper itself writes only `100 Continue` passes: whatever comes while a request
-//! is being handled and not yet answered.
+//! is being handled and not yet being answered.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,9 +21,12 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
-use crate::config::model::CoreConf;
+use crate::config::model::{ConnectionConf, Lingering, LocationConf, Server};
+use crate::metrics::{Stage, StageGauge};
+use crate::request::limits::Limits;
 
 use super::chunks::Chunks;
+use super::head_room::{HeadRoom, TooLarge};
 use super::stream::Stream;
 use super::target;
 use super::tunnel::Opened;
@@ -114,6 +117,8 @@ pub struct GateState {
     readahead: BytesMut,
     /// Whether some of the request came together with the one before it: `$pipe`.
     pub pipelined: bool,
+    /// The request is being answered: what hyper would write is not wanted any more.
+    answering: bool,
     /// Whether the client is still there, for handlers that wait for others.
     pub client: ClientWatch,
     /// The connection is to go on as this.
@@ -122,13 +127,30 @@ pub struct GateState {
     waiting: Option<Waker>,
     /// To be woken when there is room for more output.
     crowded: Option<Waker>,
+    /// What is left of the buffers for the head that is being read, and for one of which nothing has come.
+    room: HeadRoom,
+    whole_room: HeadRoom,
+    /// The request rests: what the client sends meanwhile is read ahead, and whether it has gone is noted.
+    pub watches: bool,
+    /// It has.
+    pub gone: bool,
+    /// The connection in the gauges.
+    gauge: StageGauge,
+    /// The connection is closed without an answer.
+    pub silent: bool,
+    /// The head does not fit.
+    pub too_large: Option<TooLarge>,
+    /// How the connection is kept and closed, as the last answer's location says.
+    pub conf: ConnectionConf,
+    /// What the last requests hold until their answers have left.
+    held: Vec<Arc<Limits>>,
 }
+
+/// Most bytes read ahead while the end of the connection is looked for.
+const MOST_READAHEAD: usize = 64 * 1024;
 
 /// Output beyond which no more of an answer's pieces are taken.
 const MOST_OUTPUT: usize = 64 * 1024;
-
-/// Bytes of next requests that are read while the end of the connection is looked for.
-const MOST_READAHEAD: usize = 64 * 1024;
 
 /// What hyper is reading. It is given the bytes of one request at a time, so that the head of each is known as it came,
 /// and nothing of the next one is lost in hyper's buffer.
@@ -146,7 +168,8 @@ impl GateState {
     /// For a connection on which a head is awaited, of which `readahead` was read already.
     ///
     /// `target` is that of the first request, if another one stands in its place; see [`super::target`].
-    pub fn new(readahead: Bytes, target: Option<Bytes>) -> Rc<RefCell<Self>> {
+    pub fn new(readahead: Bytes, target: Option<Bytes>, server: &Server) -> Rc<RefCell<Self>> {
+        let room = HeadRoom::new(server);
         Rc::new(RefCell::new(Self {
             phase: Phase::Head(Instant::now()),
             output: VecDeque::new(),
@@ -158,16 +181,27 @@ impl GateState {
             reading: Reading::Head(Vec::new(), false),
             pipelined: !readahead.is_empty(),
             readahead: readahead.into(),
+            answering: false,
             client: ClientWatch::default(),
             tunnel: None,
             waiting: None,
             crowded: None,
+            room,
+            whole_room: room,
+            watches: false,
+            gone: false,
+            gauge: StageGauge::default(),
+            silent: false,
+            too_large: None,
+            conf: server.conf.connection,
+            held: Vec::new(),
         }))
     }
 
     /// A request's head has been read; `body` is the length of its body, `None` for chunks. Returns the head as it came.
     pub fn begin(&mut self, body: Option<u64>) -> Vec<u8> {
-        self.phase = Phase::Handling;
+        (self.phase, self.answering) = (Phase::Handling, false);
+        self.gauge.set(Stage::Writing);
         let body = body.map_or_else(|| Reading::Chunks(Chunks::default()), Reading::Length);
         self.wake();
         match std::mem::replace(&mut self.reading, body) {
@@ -177,8 +211,15 @@ impl GateState {
     }
 
     /// The request will be answered under these settings.
-    pub fn answer_under(&mut self, core: &CoreConf, linger: bool) {
-        self.linger = linger;
+    pub fn answer_under(&mut self, conf: &LocationConf, linger: bool) {
+        let core = &conf.core;
+        self.conf = conf.connection;
+        self.linger = match self.conf.lingering_close {
+            Lingering::Off => false,
+            Lingering::On => linger,
+            Lingering::Always => true,
+        };
+        self.answering = true;
         self.keepalive_timeout = core.keepalive_timeout;
         self.send_timeout = core.send_timeout;
     }
@@ -186,9 +227,17 @@ impl GateState {
     /// The request has been answered.
     pub fn end(&mut self) {
         self.phase = Phase::Idle(Instant::now());
+        self.gauge.set(Stage::Waiting);
         self.pipelined = !self.readahead.is_empty();
         self.reading = Reading::Head(Vec::new(), false);
+        self.room = self.whole_room;
         self.wake();
+    }
+
+    /// No request is under way: the next one has so long to come.
+    pub fn rest(&mut self, keepalive_timeout: Duration) {
+        self.keepalive_timeout = keepalive_timeout;
+        self.phase = Phase::Idle(Instant::now());
     }
 
     /// All that came of a request that hyper refused, and what came behind it.
@@ -216,6 +265,12 @@ impl GateState {
                 *complete = rest.is_some();
                 let length = rest.unwrap_or(there);
                 head.extend_from_slice(&next[..length]);
+                if let Err(too_large) = self.room.feed(&next[..length]) {
+                    // Not for hyper any more: the connection ends with the refusal.
+                    self.too_large.get_or_insert(too_large);
+                    self.readahead.advance(length);
+                    return BytesMut::new();
+                }
                 length
             }
             Reading::Length(missing) => {
@@ -225,22 +280,53 @@ impl GateState {
             }
             Reading::Chunks(chunks) => chunks.feed(&self.readahead[..there]),
         };
+        if length > 0 && self.phase != Phase::Handling {
+            self.gauge.set(Stage::Reading);
+        }
         if length > 0 && matches!(self.phase, Phase::Idle(_)) {
             self.phase = Phase::Head(Instant::now());
         }
         self.readahead.split_to(length)
     }
 
-    /// Whether the end of the connection is looked for while a request is handled: nothing of the request is missing,
-    /// and there is room for what comes before the end.
-    fn watches(&self) -> bool {
+    /// Keeps what a request holds until its answer has left.
+    pub fn hold(&mut self, limits: Arc<Limits>) {
+        if limits.holds() && !self.is_flushed() {
+            self.held.push(limits);
+        }
+    }
+
+    /// Whether the connection is reset now that it took too long. One that only waited for a next request is closed as
+    /// always.
+    pub fn resets_after_timeout(&self) -> bool {
+        let waited = self.blocked.is_none() && matches!(self.phase, Phase::Idle(_));
+        self.conf.reset_timedout && !waited
+    }
+
+    /// Since when the connection may be closed to make room for others: it waits for the first byte of a request.
+    pub fn idle_since(&self) -> Option<Instant> {
+        match (self.phase, &self.reading) {
+            (Phase::Idle(since), _) if self.is_flushed() => Some(since),
+            (Phase::Head(since), Reading::Head(head, _)) if head.is_empty() => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Whether the end of the connection is looked for while a request rests or a handler waits for others, and there is
+    /// room for what comes before the end.
+    fn looks_for_end(&self) -> bool {
+        let rests = self.watches && !self.gone;
+        (rests || self.is_asked()) && self.readahead.len() < MOST_READAHEAD
+    }
+
+    /// Whether a handler wants to know of the end, and nothing of its request is missing.
+    fn is_asked(&self) -> bool {
         let complete = match &self.reading {
             Reading::Head(..) => false,
             Reading::Length(missing) => *missing == 0,
             Reading::Chunks(chunks) => chunks.is_over(),
         };
-        let handling = self.phase == Phase::Handling;
-        handling && complete && self.client.is_asked() && self.readahead.len() < MOST_READAHEAD
+        self.phase == Phase::Handling && complete && self.client.is_asked()
     }
 
     fn wake(&mut self) {
@@ -280,6 +366,19 @@ pub async fn room(state: &RefCell<GateState>) {
     .await;
 }
 
+/// Waits until everything that is queued was handed to the system.
+pub async fn flushed(state: &RefCell<GateState>) {
+    std::future::poll_fn(|cx| {
+        let mut state = state.borrow_mut();
+        if state.is_flushed() {
+            return Poll::Ready(());
+        }
+        state.crowded = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
 /// The IO that hyper is given.
 #[derive(Debug)]
 pub struct Gate {
@@ -296,6 +395,26 @@ impl Gate {
     /// The socket.
     pub fn into_inner(self) -> Stream {
         self.stream
+    }
+
+    /// Reads ahead while somebody wants to know of the end. hyper comes by here whenever the connection is polled.
+    fn watch(&mut self, cx: &mut Context<'_>) {
+        let mut state = self.state.borrow_mut();
+        while state.looks_for_end() {
+            let mut chunk = [0; 1024];
+            let mut chunk = ReadBuf::new(&mut chunk);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut chunk) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) if !chunk.filled().is_empty() => {
+                    state.readahead.extend_from_slice(chunk.filled());
+                }
+                Poll::Ready(_) => {
+                    state.gone = true;
+                    state.client.0.send_replace(true);
+                    return;
+                }
+            }
+        }
     }
 
     /// Writes what is queued.
@@ -332,28 +451,8 @@ impl Gate {
                 waker.wake();
             }
         }
+        state.held.clear();
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Gate {
-    /// Looks for the end of the connection, if a handler wants to know.
-    fn watch_client(&mut self, cx: &mut Context<'_>) {
-        let mut state = self.state.borrow_mut();
-        let mut chunk = [0; 4096];
-        while state.watches() {
-            let mut chunk = ReadBuf::new(&mut chunk);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut chunk) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(())) if !chunk.filled().is_empty() => {
-                    state.readahead.extend_from_slice(chunk.filled());
-                }
-                Poll::Ready(_) => {
-                    state.client.0.send_replace(true);
-                    return;
-                }
-            }
-        }
     }
 }
 
@@ -384,7 +483,7 @@ impl AsyncRead for Gate {
 impl AsyncWrite for Gate {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.state.borrow_mut();
-        if state.phase == Phase::Handling {
+        if state.phase == Phase::Handling && !state.answering {
             state.push(Bytes::copy_from_slice(buf));
         }
         Poll::Ready(Ok(buf.len()))
@@ -392,7 +491,7 @@ impl AsyncWrite for Gate {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let gate = self.get_mut();
-        gate.watch_client(cx);
+        gate.watch(cx);
         gate.poll_output(cx)
     }
 

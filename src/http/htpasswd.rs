@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
+use subtle::ConstantTimeEq as _;
 
 /// What a password file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,46 +25,48 @@ pub enum Verdict {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn check(path: &[u8], user: &str, password: &str) -> io::Result<Verdict> {
+pub fn check(path: &[u8], user: &[u8], password: &[u8]) -> io::Result<Verdict> {
     let text = std::fs::read(OsStr::from_bytes(path))?;
-    let text = String::from_utf8_lossy(&text);
-    let entries = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(':'));
-    let mut hashes = entries.filter(|(name, _)| *name == user).map(|(_, rest)| rest);
+    // The passwords end with a zero for those who wrote the hashes.
+    let password = password.split(|byte| *byte == 0).next().unwrap_or_default();
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#"));
+    let mut hashes = lines.filter_map(|line| line.strip_prefix(user)?.strip_prefix(b":"));
     // A third field, as in /etc/passwd, is not part of the hash.
-    Ok(match hashes.next().map(|rest| rest.split(':').next().unwrap_or_default().trim_end()) {
+    let ends = |byte: &u8| matches!(byte, b':' | b'\r');
+    Ok(match hashes.next().map(|rest| rest.split(ends).next().unwrap_or_default()) {
         None => Verdict::UnknownUser,
         Some(hash) if verify(password, hash) => Verdict::Right,
         Some(_) => Verdict::WrongPassword,
     })
 }
 
-fn verify(password: &str, hash: &str) -> bool {
-    if let Some(plain) = hash.strip_prefix("{PLAIN}") {
-        return same(plain.as_bytes(), password.as_bytes());
+fn verify(password: &[u8], hash: &[u8]) -> bool {
+    if let Some(plain) = hash.strip_prefix(b"{PLAIN}") {
+        return same(plain, password);
     }
-    if let Some(encoded) = hash.strip_prefix("{SHA}") {
+    if let Some(encoded) = hash.strip_prefix(b"{SHA}") {
         return STANDARD.decode(encoded).is_ok_and(|sum| same(&sum, &Sha1::digest(password)));
     }
-    if let Some(encoded) = hash.strip_prefix("{SSHA}") {
+    if let Some(encoded) = hash.strip_prefix(b"{SSHA}") {
         return STANDARD.decode(encoded).is_ok_and(|bytes| verify_salted(password, &bytes));
     }
+    let Ok(hash) = std::str::from_utf8(hash) else { return false };
     if let Some(rest) = hash.strip_prefix("$apr1$") {
         let (salt, sum) = rest.split_once('$').unwrap_or((rest, ""));
-        return same(apr1(password.as_bytes(), salt.as_bytes()).as_bytes(), sum.as_bytes());
+        return same(apr1(password, salt.as_bytes()).as_bytes(), sum.as_bytes());
     }
     pwhash::unix::verify(password, hash)
 }
 
 /// 20 bytes of SHA-1 over password and salt, then the salt.
-fn verify_salted(password: &str, bytes: &[u8]) -> bool {
+fn verify_salted(password: &[u8], bytes: &[u8]) -> bool {
     let Some((sum, salt)) = bytes.split_at_checked(20) else { return false };
     same(sum, &Sha1::new().chain_update(password).chain_update(salt).finalize())
 }
 
 /// Compares without telling by its time how much was equal.
 fn same(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len()
-        && left.iter().zip(right).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
+    left.ct_eq(right).into()
 }
 
 /// Apache's variant of the MD5 crypt: 1,000 rounds, and an alphabet of its own.
@@ -127,8 +130,8 @@ mod tests {
             "$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/",
         ];
         for hash in hashes {
-            assert!(verify("password", hash), "{hash}");
-            assert!(!verify("Password", hash), "{hash}");
+            assert!(verify(b"password", hash.as_bytes()), "{hash}");
+            assert!(!verify(b"Password", hash.as_bytes()), "{hash}");
         }
     }
 
@@ -136,15 +139,15 @@ mod tests {
     fn salted_sha1_is_verified() {
         let sum = Sha1::new().chain_update("secret").chain_update(b"pepper").finalize();
         let hash = format!("{{SSHA}}{}", STANDARD.encode([&sum[..], b"pepper"].concat()));
-        assert!(verify("secret", &hash));
-        assert!(!verify("Secret", &hash));
+        assert!(verify(b"secret", hash.as_bytes()));
+        assert!(!verify(b"Secret", hash.as_bytes()));
     }
 
     #[test]
     fn broken_hashes_fit_nothing() {
         for hash in ["", "$", "$apr1$", "{SSHA}", "{SSHA}AAAA", "{SHA}?", "$2y$10$short", "$6$", "xx"] {
-            assert!(!verify("", hash), "{hash}");
-            assert!(!verify("password", hash), "{hash}");
+            assert!(!verify(b"", hash.as_bytes()), "{hash}");
+            assert!(!verify(b"password", hash.as_bytes()), "{hash}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::model::{ListenAddress, Server};
+use crate::metrics;
 use crate::request::Connection;
 
 use super::site::Site;
@@ -57,6 +58,7 @@ impl Place {
             return None;
         }
         count.set(count.get() + 1);
+        metrics::count(|worker| worker.active.add(1));
         Some(Rc::new(Self(Rc::clone(count))))
     }
 }
@@ -64,5 +66,6 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.set(self.0.get().saturating_sub(1));
+        metrics::count(|worker| worker.active.subtract(1));
     }
 }

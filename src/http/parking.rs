@@ -10,6 +10,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes};
@@ -19,21 +20,22 @@ use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
+use crate::config::model::{ConnectionConf, Lingering};
+use crate::metrics::{self, Stage, StageGauge};
 use crate::push::subscriber;
 use crate::push::waiting::Waiting;
 use crate::request::answer::{Answer, Rendered, Responder, Sent};
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::store::{ChannelId, Event, Subscription};
 
 use super::origin::Origin;
+use super::reuse::{self, Idle};
 use super::stream::{IdleStream, Stream};
 
 /// Most bytes read ahead from a client that sends while it waits: a few pipelined requests. What is beyond stays
 /// in the socket.
 const MOST_READAHEAD: usize = 64 * 1024;
-
-/// How long a closing connection's client may still send: nginx's `lingering_timeout`.
-const LINGERING: Duration = Duration::from_secs(5);
 
 /// Most connections looked at before other work of the worker gets its turn.
 const BATCH: usize = 1024;
@@ -46,6 +48,25 @@ pub struct Resumed {
     pub readahead: Bytes,
     /// The connection.
     pub origin: Origin,
+    /// An answer that is still to be sent: slowly, which is nothing for the parking.
+    pub paced: Option<Box<Paced>>,
+}
+
+/// An answer under `limit_rate`.
+#[derive(Debug)]
+pub struct Paced {
+    /// Its bytes.
+    pub rendered: Rendered,
+    /// Its lines in access logs.
+    pub log: Option<Box<PendingLog>>,
+    /// `send_timeout` of its location.
+    pub send_timeout: Duration,
+    /// `keepalive_timeout` of its location.
+    pub keepalive_timeout: Duration,
+    /// What else concerns the connection there.
+    pub connection: ConnectionConf,
+    /// What its request holds until it is sent.
+    pub limits: Option<Arc<Limits>>,
 }
 
 /// The parked connections of one worker.
@@ -57,6 +78,8 @@ pub struct Parking {
     serial: u64,
     waiting: usize,
     resumed: Vec<Resumed>,
+    /// Those that are idle, among others of the worker.
+    idle: Rc<RefCell<Idle>>,
     /// Told when an earlier deadline came up or a connection was resumed.
     wake: Rc<Notify>,
 }
@@ -70,12 +93,16 @@ struct Parked {
     /// Tells this life of the slot from others: timers and list links of earlier ones mean nothing.
     serial: u64,
     deadline: Option<Instant>,
+    gauge: StageGauge,
 }
 
 enum State {
     Waiting(Waiter),
     Writing(Box<Writing>),
-    Idle,
+    /// Leaves to be answered slowly, once its socket is here.
+    Paced(Box<Paced>),
+    /// With its seat among those that may be closed to make room.
+    Idle(Option<reuse::Key>),
     /// Our side is closed. What the client still sends is read and dropped: a socket closed with unread bytes is reset,
     /// and the reset may overtake the answer.
     Closing,
@@ -85,6 +112,7 @@ struct Waiter {
     subscription: Subscription,
     responder: Responder,
     log: Option<Box<PendingLog>>,
+    limits: Option<Arc<Limits>>,
     previous: Option<usize>,
     next: Option<usize>,
 }
@@ -96,8 +124,15 @@ struct Writing {
     /// The head once more, for the log.
     head: Bytes,
     log: Option<Box<PendingLog>>,
+    /// Held until the answer is written.
+    _limits: Option<Arc<Limits>>,
     keepalive_timeout: Duration,
     send_timeout: Duration,
+    connection: ConnectionConf,
+    /// The socket did not take all of it at once.
+    slow: bool,
+    /// When the message was published that this is about.
+    published: Option<Instant>,
 }
 
 /// Waiters of one channel, oldest first.
@@ -118,7 +153,7 @@ impl Parking {
     ///
     /// # Errors
     /// When the system gives no epoll instance.
-    pub fn new() -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
+    pub fn new(idle: Rc<RefCell<Idle>>) -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
         let poll = mio::Poll::new()?;
         let parking = Self {
             registry: poll.registry().try_clone()?,
@@ -128,6 +163,7 @@ impl Parking {
             serial: 0,
             waiting: 0,
             resumed: Vec::new(),
+            idle,
             wake: Rc::default(),
         };
         Ok((Rc::new(RefCell::new(parking)), poll))
@@ -140,9 +176,9 @@ impl Parking {
 
     /// Takes a subscriber whose socket follows with [`Parking::adopt`]; until then an event is only noted.
     pub fn expect(&mut self, waiting: Waiting, origin: Origin) -> usize {
-        let Waiting { subscription, responder, log, timeout } = waiting;
+        let Waiting { subscription, responder, log, limits, timeout } = waiting;
         let channel = subscription.channel();
-        let waiter = Waiter { subscription, responder, log, previous: None, next: None };
+        let waiter = Waiter { subscription, responder, log, limits, previous: None, next: None };
         self.serial += 1;
         let id = self.entries.insert(Parked {
             stream: None,
@@ -151,8 +187,10 @@ impl Parking {
             readahead: Vec::new(),
             serial: self.serial,
             deadline: None,
+            gauge: StageGauge::default(),
         });
         self.waiting += 1;
+        metrics::count(|worker| worker.parked.add(1));
         self.link(channel, id);
         self.set_deadline(id, timeout);
         id
@@ -169,24 +207,41 @@ impl Parking {
         let raw = stream.socket.as_raw_fd();
         entry.readahead.extend_from_slice(readahead);
         entry.stream = Some(stream);
+        entry.gauge.set(Stage::Writing);
         let registered = self.registry.register(&mut SourceFd(&raw), Token(id), Interest::READABLE);
         let fate = match &entry.state {
             _ if registered.is_err() => Fate::Leaves,
             State::Writing(_) => self.write(id),
+            State::Paced(_) => Fate::Resumes,
             _ => Fate::Stays,
         };
         self.finish(id, fate);
     }
 
-    /// Answers those whom an event of the store is for.
-    pub fn deliver(&mut self, event: &Event) {
+    /// Answers those whom an event of the store is for, which came up at `since`.
+    pub fn deliver(&mut self, event: &Event, since: Instant) {
         let mut answers = Answers::default();
-        for id in self.concerned(event) {
-            self.answer(id, &mut answers, || match event {
+        let concerned = self.concerned(event);
+        let (count, is_message) = (concerned.len(), matches!(event, Event::Message { .. }));
+        for id in concerned {
+            self.answer(id, &mut answers, is_message.then_some(since), || match event {
                 Event::Message { message, .. } => subscriber::message_answer(message),
                 Event::Displaced { .. } => subscriber::conflict(),
                 Event::Deleted { .. } => subscriber::gone(),
             });
+        }
+        if is_message && count > 0 {
+            metrics::count(|worker| {
+                worker.delivered.add(u64::try_from(count).unwrap_or(u64::MAX));
+                worker.latency.observe(since.elapsed());
+            });
+        }
+    }
+
+    /// Closes a connection that waits for its next request.
+    pub fn close_idle(&mut self, id: usize) {
+        if matches!(self.entries.get(id).map(|entry| &entry.state), Some(State::Idle(_))) {
+            self.finish(id, Fate::Leaves);
         }
     }
 
@@ -220,21 +275,49 @@ impl Parking {
     }
 
     /// Answers one waiter and goes on with its connection.
-    fn answer(&mut self, id: usize, answers: &mut Answers, answer: impl Fn() -> Answer) {
+    fn answer(
+        &mut self,
+        id: usize,
+        answers: &mut Answers,
+        published: Option<Instant>,
+        answer: impl Fn() -> Answer,
+    ) {
         self.unlink(id);
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let State::Waiting(waiter) = std::mem::replace(&mut entry.state, State::Idle) else { return };
+        let State::Waiting(waiter) = std::mem::replace(&mut entry.state, State::Idle(None)) else { return };
         self.waiting -= 1;
+        metrics::count(|worker| worker.parked.subtract(1));
         let rendered = answers.rendered(&waiter.responder, answer);
         let core = &waiter.responder.conf.core;
+        let (send_timeout, keepalive_timeout) = (core.send_timeout, core.keepalive_timeout);
+        if rendered.pace.is_some() {
+            let log = waiter.log;
+            entry.state = State::Paced(Box::new(Paced {
+                rendered,
+                log,
+                send_timeout,
+                keepalive_timeout,
+                connection: waiter.responder.conf.connection,
+                limits: waiter.limits,
+            }));
+            entry.deadline = None;
+            if entry.stream.is_some() {
+                self.finish(id, Fate::Resumes);
+            }
+            return;
+        }
         entry.state = State::Writing(Box::new(Writing {
             parts: [rendered.head.clone(), rendered.in_memory()],
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
             head: rendered.head,
             log: waiter.log,
-            keepalive_timeout: core.keepalive_timeout,
-            send_timeout: core.send_timeout,
+            _limits: waiter.limits,
+            keepalive_timeout,
+            send_timeout,
+            connection: waiter.responder.conf.connection,
+            slow: false,
+            published,
         }));
         entry.deadline = None;
         if entry.stream.is_some() {
@@ -262,6 +345,9 @@ impl Parking {
                     if watched.is_err() {
                         return Fate::Leaves;
                     }
+                    if !std::mem::replace(&mut writing.slow, true) {
+                        metrics::count(|worker| worker.slow.add(1));
+                    }
                     // The client has so long for the next part.
                     let send_timeout = writing.send_timeout;
                     self.set_deadline(id, Some(send_timeout));
@@ -270,20 +356,28 @@ impl Parking {
                 Err(_) => return Fate::Leaves,
             }
         }
+        if let Some(published) = writing.published.filter(|_| writing.slow) {
+            metrics::count(|worker| worker.latency.observe(published.elapsed()));
+        }
         if let Some(log) = &writing.log {
             log.write(&writing.sent, &writing.head);
         }
-        let (keep_alive, timeout) = (writing.keep_alive, writing.keepalive_timeout);
-        entry.state = State::Idle;
+        let (keep_alive, timeout, conf) = (writing.keep_alive, writing.keepalive_timeout, writing.connection);
+        entry.state = State::Idle(None);
+        entry.gauge.set(Stage::Waiting);
         if !keep_alive {
             let _ = stream.socket.shutdown(std::net::Shutdown::Write);
             entry.state = State::Closing;
-            self.set_deadline(id, Some(LINGERING));
+            if conf.lingering_close == Lingering::Off {
+                return Fate::Leaves;
+            }
+            self.set_deadline(id, Some(conf.lingering_timeout));
             return Fate::Stays;
         }
         if !entry.readahead.is_empty() {
             return Fate::Resumes;
         }
+        entry.state = State::Idle(Some(self.idle.borrow_mut().park(id)));
         self.set_deadline(id, Some(timeout));
         Fate::Stays
     }
@@ -296,7 +390,7 @@ impl Parking {
             State::Waiting(_) if closed => Fate::Leaves,
             State::Waiting(_) => read_ahead(entry),
             State::Writing(_) => self.write(id),
-            State::Idle => Fate::Resumes,
+            State::Idle(_) | State::Paced(_) => Fate::Resumes,
             State::Closing => drop_input(entry),
         };
         self.finish(id, fate);
@@ -311,9 +405,13 @@ impl Parking {
         let entry = self.entries.remove(id);
         if let State::Waiting(waiter) = &entry.state {
             self.waiting -= 1;
+            metrics::count(|worker| worker.parked.subtract(1));
             if let Some(log) = &waiter.log {
                 log.write(&Sent { status: 499, ..Sent::default() }, &[]);
             }
+        }
+        if let State::Idle(Some(key)) = entry.state {
+            self.idle.borrow_mut().forget(key);
         }
         let Some(stream) = entry.stream else { return };
         let raw = stream.socket.as_raw_fd();
@@ -322,7 +420,11 @@ impl Parking {
             && let Ok(stream) = stream.into_stream()
         {
             let readahead = entry.readahead.into();
-            self.resumed.push(Resumed { stream, readahead, origin: entry.origin });
+            let paced = match entry.state {
+                State::Paced(paced) => Some(paced),
+                _ => None,
+            };
+            self.resumed.push(Resumed { stream, readahead, origin: entry.origin, paced });
             self.wake.notify_one();
         }
     }
@@ -341,8 +443,15 @@ impl Parking {
             match entry.state {
                 // An event is on its way that ends the wait otherwise.
                 State::Waiting(ref waiter) if waiter.subscription.is_released() => {}
-                State::Waiting(_) => self.answer(id, &mut Answers::default(), subscriber::timed_out),
-                State::Writing(_) | State::Idle | State::Closing => self.finish(id, Fate::Leaves),
+                State::Waiting(_) => self.answer(id, &mut Answers::default(), None, subscriber::timed_out),
+                State::Writing(ref writing) => {
+                    if let Some(stream) = entry.stream.as_ref().filter(|_| writing.connection.reset_timedout)
+                    {
+                        stream.reset_on_close();
+                    }
+                    self.finish(id, Fate::Leaves);
+                }
+                State::Paced(_) | State::Idle(_) | State::Closing => self.finish(id, Fate::Leaves),
             }
         }
     }

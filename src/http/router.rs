@@ -1,30 +1,41 @@
 //! Settings in, axum routers out: the only place that builds them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
-use axum::{Extension, Router};
-use http::Method;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{Route, any};
+use axum::{Router, middleware};
+use tower::{Layer, Service};
 
 use crate::config::model::{Config, Instruction, Location, LocationConf, Locations};
 use crate::push::{self, PushState};
-use crate::request::RequestCtx;
-use crate::request::answer::Answer;
 
 use super::access::AccessLayer;
+use super::files::{self, try_files};
+use super::limits::connections::LimitConnLayer;
+use super::limits::requests::LimitReqLayer;
+use super::limits::zone::Zone;
 use super::mirror::MirrorLayer;
-use super::proxy;
 use super::upstream::Upstreams;
+use super::{proxy, status};
 
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
-/// before, and methods are the handler's business), behind the location's access rules.
-pub fn build(conf: &LocationConf, state: &PushState, upstreams: &Arc<Upstreams>) -> Router {
+/// before, and methods are the handler's business), behind the location's limits and access rules.
+pub fn build(
+    conf: &LocationConf,
+    state: &PushState,
+    upstreams: &Arc<Upstreams>,
+    zones: &[Arc<Zone>],
+) -> Router {
     let handler = match (conf.push.publisher, conf.push.subscriber.is_some()) {
         (true, true) => any(push::publish_or_subscribe),
         (true, false) => any(push::publish),
         (false, true) => any(push::subscribe),
-        (false, false) => any(nothing_here),
+        (false, false) if conf.status.is_some() => any(status::page),
+        (false, false) if conf.empty_gif => any(files::empty_gif),
+        (false, false) => any(files::serve),
     };
     let pushes = conf.push.publisher || conf.push.subscriber.is_some();
     let router = if passes(conf) && !pushes {
@@ -32,11 +43,23 @@ pub fn build(conf: &LocationConf, state: &PushState, upstreams: &Arc<Upstreams>)
     } else {
         Router::new().fallback_service(handler.with_state(state.clone()))
     };
-    let router = match MirrorLayer::of(conf) {
-        Some(layer) => router.layer(layer),
-        None => router,
-    };
-    match AccessLayer::of(conf) {
+    let mut router = layered(router, MirrorLayer::of(conf));
+    if conf.try_files.is_some() {
+        router = router.layer(middleware::from_fn(try_files::layer));
+    }
+    let router = layered(router, AccessLayer::of(conf));
+    let router = layered(router, LimitConnLayer::of(&conf.limit_conn, zones));
+    layered(router, LimitReqLayer::of(&conf.limit_req, zones))
+}
+
+/// A router with a layer around it, if there is one.
+fn layered<L>(router: Router, layer: Option<L>) -> Router
+where
+    L: Layer<Route> + Clone + Send + Sync + 'static,
+    L::Service: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    <L::Service as Service<Request>>::Future: Send + 'static,
+{
+    match layer {
         Some(layer) => router.layer(layer),
         None => router,
     }
@@ -76,10 +99,4 @@ fn each_if(program: &[Instruction], visit: &mut dyn FnMut(&Arc<LocationConf>)) {
             each_if(body, visit);
         }
     }
-}
-
-/// A location without a handler. nginx would look for a file there; there are none.
-async fn nothing_here(Extension(ctx): Extension<Arc<RequestCtx>>) -> Response {
-    let readable = matches!(ctx.method, Method::GET | Method::HEAD | Method::POST);
-    Answer::error(if readable { 404 } else { 405 }).into_response()
 }

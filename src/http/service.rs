@@ -13,19 +13,21 @@ use tower::ServiceExt as _;
 use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
 use crate::push::hooks::Subrequest;
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::{Answer, Rendered, Responder, Sent, reason};
+use crate::request::answer::{Answer, Ranges, Rendered, Responder, Sent};
 use crate::request::body::{self, RequestBody};
 use crate::request::content::{Content, InternalRedirect};
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
-use crate::request::passed::Passed;
 use crate::request::rewrite::Outcome;
 use crate::request::upstream::UpstreamRecord;
-use crate::request::{Connection, RequestCtx, uri};
+use crate::request::userid::UidState;
+use crate::request::values::Values;
+use crate::request::{Connection, RequestCtx, pages, uri};
 
 use super::gate::ClientWatch;
 use super::screen::{self, Refusal};
 use super::site::Site;
-use super::{location, vhost};
+use super::{files, location, real_ip, vhost};
 
 /// How often a request may be sent to another location, as in nginx; the next time is an error.
 pub const MOST_REDIRECTS: u8 = 10;
@@ -73,6 +75,14 @@ pub struct Reply {
     pub linger: bool,
     /// Its lines in access logs, to be written once it was sent.
     pub log: Option<Box<PendingLog>>,
+    /// What its request holds until then.
+    pub limits: Arc<Limits>,
+    /// The client waits for `100 Continue` first.
+    pub continues: bool,
+    /// What nobody read of the request's body: to be dropped after the answer.
+    pub unread: Option<Body>,
+    /// The body, which may be on its way to a server behind.
+    pub body: RequestBody,
 }
 
 /// Where the phases before content have led.
@@ -87,20 +97,26 @@ enum Routed {
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts, raw);
-    let routed = match refusal {
+    let routed = match &refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
-            Routed::Answer(Answer::error(status))
+            Routed::Answer(Answer::error(*status))
         }
         None => {
             // What follows a head that was refused is not known to be its body.
             ctx.body = RequestBody::new(Body::new(incoming));
+            real_ip::apply(&mut ctx);
             route(&mut ctx)
         }
     };
-    ctx.keep_alive &= refusal.is_none();
-    let (ctx, answer, lingering) = settle(exchange, ctx, routed).await;
-    finish(ctx, answer, lingering || refusal.is_some()).await
+    answer(exchange, ctx, routed, refusal.is_some()).await
+}
+
+/// Answers a request from outside. With `lingering`, it was refused before its end.
+async fn answer(exchange: &Exchange, mut ctx: RequestCtx, routed: Routed, lingering: bool) -> Reply {
+    ctx.keep_alive &= !lingering;
+    let (ctx, answer, unfinished) = settle(exchange, ctx, routed).await;
+    finish(ctx, answer, lingering || unfinished).await
 }
 
 /// Answers a request that is made inside.
@@ -110,8 +126,8 @@ pub async fn answer_inside(exchange: &Exchange, mut ctx: RequestCtx) -> (Request
     (ctx, answer)
 }
 
-/// Content, redirects and error pages, until there is an answer. Also tells whether the client may still be sending what
-/// nobody will read.
+/// Goes through handlers and error pages until there is an answer. Also tells whether the client may still be sending
+/// what nobody will read.
 async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed) -> (RequestCtx, Answer, bool) {
     let mut pages = Pages::default();
     let mut lingering = false;
@@ -135,15 +151,29 @@ async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed) ->
             // Even if an error page turns it into something else: there may be a body that nobody read.
             ctx.keep_alive = false;
             lingering = true;
+            ctx.body = RequestBody::default();
         }
         if answer.special
-            && let Some(page) = error_page(&ctx, answer.status, pages.followed > 0)
+            && let Some(page) = error_page(&ctx, answer.status, &pages)
         {
-            routed = turn(&mut ctx, &page);
-            pages.replace(answer, &page);
+            routed = turn_page(&mut ctx, &mut pages, answer, &page);
             continue;
         }
-        break pages.complete(answer);
+        let mut answer = pages.complete(answer);
+        carry_headers(&mut ctx, &mut answer);
+        if ctx.depth > 0 {
+            // Conditions and ranges are those of the request from outside.
+            break answer;
+        }
+        let filtered = files::ranges::apply(&ctx, files::conditions::apply(&ctx, answer));
+        if filtered.special
+            && matches!(filtered.status, 412 | 416)
+            && let Some(page) = error_page(&ctx, filtered.status, &pages)
+        {
+            routed = turn_page(&mut ctx, &mut pages, filtered, &page);
+            continue;
+        }
+        break filtered;
     };
     (ctx, answer, lingering)
 }
@@ -151,8 +181,8 @@ async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed) ->
 /// What is left of answers that `error_page` replaced.
 #[derive(Default)]
 struct Pages {
-    /// How many were replaced.
-    followed: usize,
+    /// The last was replaced where `recursive_error_pages` is off: there will be no other.
+    last: bool,
     /// The status of the answer in the end, if it is not to have its own.
     status: Option<u16>,
     headers: Vec<(&'static str, Vec<u8>)>,
@@ -160,31 +190,38 @@ struct Pages {
 }
 
 impl Pages {
-    fn replace(&mut self, answer: Answer, page: &ErrorPage) {
-        self.followed += 1;
-        self.status = match (&page.target, page.replacement) {
-            (ErrorTarget::Redirect(_), _) | (_, Replacement::FromTarget) => None,
-            // These four are made up for the log.
-            (_, Replacement::Keep) if matches!(answer.status, 494..=497) => Some(400),
-            (_, Replacement::Keep) => Some(answer.status),
-            (_, Replacement::Code(code)) => Some(code),
-        };
+    fn replace(&mut self, answer: Answer, status: Option<u16>) {
+        self.status = status;
+        if let Ranges::Content(range) = answer.ranges {
+            // nginx has written these for the file already when it finds that there is no such range.
+            self.headers.extend(answer.etag.map(|etag| ("ETag", etag)));
+            self.headers.push(("Content-Range", range.into_bytes()));
+        }
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
     }
 
     /// Headers stay: without `WWW-Authenticate`, no browser would ask for the password.
-    fn complete(mut self, mut answer: Answer) -> Answer {
+    fn complete(&mut self, mut answer: Answer) -> Answer {
         // An error in the place of an error page speaks for itself.
-        let own_status = answer.special && answer.location.is_none();
-        if let Some(status) = self.status.filter(|_| !own_status) {
+        if let Some(status) = self.status.filter(|_| !answer.special) {
             answer.status = status;
         }
-        self.headers.append(&mut answer.headers);
-        answer.headers = self.headers;
-        answer.location = answer.location.or(self.location);
+        let mut headers = std::mem::take(&mut self.headers);
+        if headers.iter().any(|(name, _)| *name == "ETag") {
+            headers.extend(answer.etag.clone().filter(|_| !answer.special).map(|etag| ("ETag", etag)));
+            answer.etag_written = true;
+        }
+        headers.append(&mut answer.headers);
+        answer.headers = headers;
+        answer.location = answer.location.or(self.location.take());
         answer
     }
+}
+
+/// Four statuses are made up for the log.
+fn shown_status(status: u16) -> u16 {
+    if matches!(status, 494..=497) { 400 } else { status }
 }
 
 /// Statuses after which nginx does not trust the connection any more.
@@ -192,8 +229,35 @@ fn ends_connection(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501)
 }
 
-/// Answers, and logs, bytes that are no request.
-pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
+/// How a request ended before its head did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// The client closed the connection.
+    Closed,
+    /// `client_header_timeout` passed.
+    TimedOut,
+}
+
+/// Logs a request of which only these bytes came.
+pub fn abandon(exchange: &Exchange, bytes: &[u8], pipelined: bool, how: Abandoned) {
+    let ctx = unreadable(exchange, bytes);
+    let (what, status) = match how {
+        Abandoned::Closed => ("client prematurely closed connection", 400),
+        Abandoned::TimedOut => ("client timed out (110: Connection timed out)", 408),
+    };
+    let part = match (screen::has_first_line(bytes), pipelined) {
+        (true, _) => "request headers",
+        (false, true) => "pipelined request line",
+        (false, false) => "request line",
+    };
+    ctx.log(Severity::Info, &format!("{what} while reading client {part}"));
+    if let Some(log) = PendingLog::new(&ctx) {
+        log.write(&Sent { status, ..Sent::default() }, &[]);
+    }
+}
+
+/// What is known of bytes that are no request.
+fn unreadable(exchange: &Exchange, bytes: &[u8]) -> RequestCtx {
     let (parts, ()) = Request::new(()).into_parts();
     let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: Vec::new(), pipelined: false });
     ctx.line = Bytes::copy_from_slice(screen::first_line(bytes));
@@ -201,13 +265,40 @@ pub fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Rendered {
     ctx.keep_alive = false;
     ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     (ctx.target, ctx.uri, ctx.pipelined) = (Bytes::new(), Box::default(), false);
-    ctx.log(Severity::Info, refusal.message);
-    let answer = Answer::error(refusal.status).with_error_page(ctx.conf.core.server_tokens);
-    let rendered = Responder::new(&ctx).render(answer);
-    if let Some(log) = PendingLog::new(&ctx) {
-        log.write(&rendered.sent(), &rendered.head);
+    // The last line may go on.
+    let lines = &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0)];
+    for name in [http::header::HOST, http::header::REFERER] {
+        let value = screen::header(lines, name.as_str().as_bytes());
+        if let Some(value) = value.and_then(|value| http::HeaderValue::from_bytes(value).ok()) {
+            ctx.headers.insert(name, value);
+        }
     }
-    rendered
+    ctx
+}
+
+/// Answers bytes that are no request, or only the beginning of one.
+pub async fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Reply {
+    let line = screen::first_line(bytes);
+    let mut ctx = match request_of(line).filter(|_| refusal.status == 494) {
+        Some((parts, target)) => {
+            let raw = Raw { target: Some(target), head: bytes.to_vec(), pipelined: false };
+            context(exchange, parts, raw).0
+        }
+        None => unreadable(exchange, bytes),
+    };
+    ctx.line = Bytes::copy_from_slice(line);
+    ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    ctx.log(Severity::Info, &refusal.message);
+    answer(exchange, ctx, Routed::Answer(Answer::error(refusal.status)), true).await
+}
+
+/// What a request line says, and its target.
+fn request_of(line: &[u8]) -> Option<(Parts, Bytes)> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    let version = if version == b"HTTP/1.0" { Version::HTTP_10 } else { Version::HTTP_11 };
+    let request = Request::builder().method(method).version(version).body(()).ok()?;
+    Some((request.into_parts().0, Bytes::copy_from_slice(target)))
 }
 
 /// The request as directives see it, and why it is refused, if it is.
@@ -223,6 +314,9 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         server: hosts.default,
         conf: Arc::clone(&default.conf),
         connection: Arc::clone(&exchange.connection),
+        remote: exchange.connection.remote.clone(),
+        remote_replaced: false,
+        limits: Arc::default(),
         number: exchange.number,
         keep_alive: keep_alive(version, &parts.headers),
         line: line(&raw.head, &raw_target),
@@ -235,16 +329,19 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         host: Box::default(),
         uri: Box::default(),
         args: Box::default(),
-        captures: Vec::new(),
-        user: vec![None; config.variables.names().len()],
         changed: false,
-        broke: false,
         depth: 0,
         client_method: None,
         upstream: UpstreamRecord::default(),
         carried: Vec::new(),
-        head: Bytes::new(),
+        head: raw.head.into(),
+        values: Values::new(config.variables.names().len()),
+        limit_rate: None,
+        uid: UidState::default(),
+        error_status: 0,
         internal: false,
+        rewritten_in_place: false,
+        uri_behind_alias: false,
         uri_changes: MOST_REDIRECTS + 1,
         body: RequestBody::default(),
         head_length: u64::try_from(head_length).unwrap_or(u64::MAX),
@@ -253,31 +350,36 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         credentials: OnceLock::new(),
         id: OnceLock::new(),
         started: Instant::now(),
+        uninitialized: OnceLock::new(),
         config: Arc::clone(&config),
     };
-    ctx.head = raw.head.into();
-    if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target, default) {
+    if let Err(refusal) = screen::request_line(&ctx.method, &ctx.raw_target) {
         return (ctx, Some(refusal));
     }
     let Some(target) = target else {
         let message = "client sent invalid request while reading client request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.target = target.unparsed.into();
     ctx.uri = target.path;
     ctx.args = target.args;
     let raw_head = screen::raw_head(&ctx.head, default);
-    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, default)) {
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &ctx.head)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
     let Some(host) = host.unwrap_or_else(|| Some(String::new())) else {
         let message = "client sent invalid host in request line";
-        return (ctx, Some(Refusal { status: 400, message }));
+        return (ctx, Some(Refusal { status: 400, message: message.into() }));
     };
     ctx.server = vhost::find(hosts, host.as_bytes(), &mut ctx);
     ctx.conf = Arc::clone(&ctx.server().conf);
     ctx.host = host.into();
+    if ctx.logs(Severity::Info) {
+        for line in screen::invalid_lines(&ctx.head, &config.servers[ctx.server]) {
+            ctx.log_bytes(Severity::Info, &screen::invalid_header_line(line));
+        }
+    }
     screen::drop_invalid(&mut ctx.headers, &config.servers[ctx.server]);
     (ctx, None)
 }
@@ -308,7 +410,6 @@ fn keep_alive(version: Version, headers: &http::HeaderMap) -> bool {
 
 /// Server rewrite, then a location.
 fn route(ctx: &mut RequestCtx) -> Routed {
-    ctx.broke = false;
     let program = Arc::clone(&ctx.server().rewrite);
     ctx.conf = Arc::clone(&ctx.server().conf);
     if let Some(settled) = settled(ctx.run(&program)) {
@@ -322,6 +423,7 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
     let config = Arc::clone(&ctx.config);
     loop {
         ctx.conf = Arc::clone(&ctx.server().conf);
+        (ctx.rewritten_in_place, ctx.uri_behind_alias) = (false, false);
         let Some(found) = location::find(&config.servers[ctx.server].locations, ctx) else {
             return Routed::Content;
         };
@@ -366,7 +468,10 @@ fn enter(ctx: &mut RequestCtx, location: &Location) -> Option<Routed> {
     if ctx.conf.core.internal && !ctx.internal {
         return Some(Routed::Answer(Answer::error(404)));
     }
-    if let Some(refused) = body::refuse_announced(ctx) {
+    // As nginx, not behind an internal redirect: an error page for 413 would never be shown.
+    if !ctx.internal
+        && let Some(refused) = body::refuse_announced(ctx)
+    {
         return Some(Routed::Answer(refused));
     }
     if ctx.conf.limit_except.as_ref().is_some_and(|limit| limit.limits(ctx.method.as_str())) {
@@ -397,6 +502,7 @@ async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Conte
         ctx.log(Severity::Error, "a subscriber cannot wait in a request made inside");
         return (ctx, Content::Answer(Answer::error(500)));
     }
+    real_ip::apply(&mut ctx);
     let Some(router) = exchange.site.router(&ctx.conf).cloned() else {
         return (ctx, Content::Answer(Answer::error(500)));
     };
@@ -419,32 +525,48 @@ async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Conte
 }
 
 /// The `error_page` for a status. Only the first error of a request has one, unless `recursive_error_pages`.
-fn error_page(ctx: &RequestCtx, status: u16, again: bool) -> Option<ErrorPage> {
-    let core = &ctx.conf.core;
-    if status < 300 || ctx.uri_changes == 0 || (again && !core.recursive_error_pages) {
+fn error_page(ctx: &RequestCtx, status: u16, pages: &Pages) -> Option<ErrorPage> {
+    if status < 300 || ctx.uri_changes == 0 || pages.last {
         return None;
     }
-    core.error_pages.iter().find(|page| page.status == status).cloned()
+    ctx.conf.core.error_pages.iter().find(|page| page.status == status).cloned()
 }
 
-/// Turns to an `error_page`.
-fn turn(ctx: &mut RequestCtx, page: &ErrorPage) -> Routed {
-    match &page.target {
-        ErrorTarget::Redirect(url) => {
-            let status = match page.replacement {
-                Replacement::Code(code @ (301 | 302 | 303 | 307 | 308)) => code,
-                _ => 302,
-            };
-            Routed::Answer(Answer::redirect(status, ctx.render(url)))
-        }
-        ErrorTarget::Named(name) => follow(ctx, InternalRedirect::Named(name.clone())),
-        ErrorTarget::Uri(target) => {
+/// Turns to the page for an answer, of which the rest is noted.
+fn turn_page(ctx: &mut RequestCtx, pages: &mut Pages, answer: Answer, page: &ErrorPage) -> Routed {
+    pages.last = !ctx.conf.core.recursive_error_pages;
+    let (next, status) = turn(ctx, page, answer.status);
+    pages.replace(answer, status);
+    next
+}
+
+/// Turns to an `error_page`; the second value is the status the answer will have instead of its own.
+fn turn(ctx: &mut RequestCtx, page: &ErrorPage, status: u16) -> (Routed, Option<u16>) {
+    let overriding = match page.replacement {
+        Replacement::Keep => Some(shown_status(status)),
+        Replacement::FromTarget => None,
+        Replacement::Code(code) => Some(code),
+    };
+    ctx.error_status = overriding.unwrap_or(0);
+    let named = |name: &[u8]| InternalRedirect::Named(name.into());
+    let target = match &page.target {
+        ErrorTarget::Named(name) => return (follow(ctx, named(name)), overriding),
+        ErrorTarget::Uri(target) | ErrorTarget::Redirect(target) => ctx.render(target),
+    };
+    // What a variable comes to decides, too.
+    match &*target {
+        [b'/', ..] => {
             if ctx.method != Method::HEAD {
                 ctx.method = Method::GET;
             }
-            let target = ctx.render(target);
             let (path, args) = uri::split_args(&target);
-            follow(ctx, InternalRedirect::Uri { path: path.into(), args: args.into() })
+            let redirect = InternalRedirect::Uri { path: path.into(), args: args.into() };
+            (follow(ctx, redirect), overriding)
+        }
+        [b'@', name @ ..] => (follow(ctx, named(name)), overriding),
+        _ => {
+            let status = overriding.filter(|code| matches!(code, 301..=303 | 307 | 308)).unwrap_or(302);
+            (Routed::Answer(Answer::redirect(status, target)), Some(status))
         }
     }
 }
@@ -478,31 +600,49 @@ fn follow(ctx: &mut RequestCtx, redirect: InternalRedirect) -> Routed {
     }
 }
 
-/// Reads what is left of the body, completes the answer and writes it down. With `lingering`, the body is left for the
-/// time after the answer.
+/// Completes the answer and writes it down. What has not come of the body by now is left for the time after the
+/// answer; with `lingering`, all of it.
 async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Reply {
     let conf = Arc::clone(&ctx.conf);
+    let was_special = answer.special;
     if answer.special {
-        answer = answer.with_error_page(conf.core.server_tokens);
+        answer = pages::complete(answer, &ctx);
     }
-    if !(answer.close || answer.silent || lingering)
-        && let Err(failed) = body::discard(&ctx).await
-    {
+    // An error tells the client enough: it need not send the body.
+    let expected = ctx.body.is_untouched() && expects_continue(&ctx);
+    let continues = expected && !was_special;
+    if !(expected || answer.close || answer.silent || lingering) && body::discard_early(&ctx).await.is_err() {
         answer.close = true;
-        answer.silent = failed.silent;
     }
-    carry_headers(&mut ctx, &mut answer);
     complete_location(&ctx, &mut answer);
-    let linger = answer.close || lingering;
+    let linger = answer.close || lingering || ctx.body.is_unread();
     ctx.keep_alive &= !answer.close;
     let log = PendingLog::new(&ctx);
     if answer.silent {
         if let Some(log) = log {
             log.write(&Sent { status: answer.status, ..Sent::default() }, &[]);
         }
-        return Reply { rendered: None, conf, linger: lingering, log: None };
+        return Reply {
+            rendered: None,
+            conf,
+            linger: lingering,
+            log: None,
+            limits: ctx.limits,
+            continues: false,
+            unread: None,
+            body: ctx.body,
+        };
     }
-    Reply { rendered: Some(Responder::new(&ctx).render(answer)), conf, linger, log }
+    let rendered = Responder::new(&ctx).render(answer);
+    let unread = ctx.body.take_unread().filter(|_| rendered.keep_alive);
+    let (limits, body) = (ctx.limits, ctx.body);
+    Reply { rendered: Some(rendered), conf, linger, log, limits, continues, unread, body }
+}
+
+/// `Expect: 100-continue`
+fn expects_continue(ctx: &RequestCtx) -> bool {
+    let expected = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
+    !ctx.is_http10() && ctx.header("expect").is_some_and(expected)
 }
 
 /// Adds the headers of a server behind that sent the request elsewhere inside.
@@ -510,10 +650,7 @@ fn carry_headers(ctx: &mut RequestCtx, answer: &mut Answer) {
     if !ctx.carried.is_empty() && !answer.special {
         let behind = answer.passed.is_some();
         let mut carried = std::mem::take(&mut ctx.carried);
-        let line = || format!("{} {}", answer.status, reason(answer.status)).into_bytes().into();
-        let passed = answer
-            .passed
-            .get_or_insert_with(|| Box::new(Passed { status_line: line(), ..Passed::default() }));
+        let passed = answer.passed.get_or_insert_default();
         let is_type = |name: &str| name.eq_ignore_ascii_case("content-type");
         let kind = carried.iter().find(|(name, _)| is_type(name)).map(|(_, value)| value.as_slice().into());
         carried.retain(|(name, _)| !is_type(name));

@@ -9,6 +9,7 @@ use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
 use crate::push::PushState;
 use crate::request::Endpoint;
 
+use super::limits::zone::{self, Zone};
 use super::router;
 use super::upstream::Upstreams;
 
@@ -19,6 +20,8 @@ pub struct Site {
     pub config: Arc<Config>,
     /// One router per location, server and `if`, by the address of its settings.
     routers: HashMap<usize, Router>,
+    /// Zones of limits: the next generation goes on with them.
+    _zones: Vec<Arc<Zone>>,
 }
 
 impl Site {
@@ -26,10 +29,11 @@ impl Site {
     pub fn build(config: Arc<Config>, state: &PushState) -> Self {
         let mut routers = HashMap::new();
         let upstreams = Arc::new(Upstreams::new(&config));
+        let zones = zone::open(&config);
         router::each_conf(&config, &mut |conf| {
-            routers.insert(key(conf), router::build(conf, state, &upstreams));
+            routers.insert(key(conf), router::build(conf, state, &upstreams, &zones));
         });
-        Self { config, routers }
+        Self { config, routers, _zones: zones }
     }
 
     /// What answers requests under these settings.

@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use socket2::Socket;
+use socket2::{SockRef, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -40,7 +41,27 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Has the connection reset when it is closed: nothing of it stays in the kernel.
+    pub fn reset_on_close(&self) {
+        match self {
+            Self::Tcp(stream) => reset_on_close(&SockRef::from(stream)),
+            Self::Unix(stream) => reset_on_close(&SockRef::from(stream)),
+        }
+    }
+}
+
+fn reset_on_close(socket: &Socket) {
+    // Where that fails the connection is closed as others are.
+    let _ = socket.set_linger(Some(Duration::ZERO));
+}
+
 impl IdleStream {
+    /// Has the connection reset when it is closed: nothing of it stays in the kernel.
+    pub fn reset_on_close(&self) {
+        reset_on_close(&self.socket);
+    }
+
     /// Gives the socket to tokio.
     ///
     /// # Errors

@@ -13,11 +13,11 @@ use tokio::task::JoinSet;
 
 use crate::config::model::Severity;
 use crate::push::hooks::{Inside, InsideAnswer, Subrequest};
-use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Sent};
 use crate::request::body::RequestBody;
 use crate::request::log_line::PendingLog;
-use crate::request::payload::Payload;
+use crate::request::payload::{Payload, Pieces};
+use crate::request::{RequestCtx, pages};
 
 use super::service::{self, Exchange};
 
@@ -54,12 +54,13 @@ impl Subrequest for Exchange {
 async fn make(exchange: Exchange, ctx: RequestCtx, most_body: usize) -> InsideAnswer {
     let (ctx, mut answer) = service::answer_inside(&exchange, ctx).await;
     if answer.special {
-        answer = answer.with_error_page(ctx.conf.core.server_tokens);
+        answer = pages::complete(answer, &ctx);
     }
     let body = match std::mem::take(&mut answer.body) {
         Payload::Whole(bytes) if bytes.len() <= most_body => Some(bytes),
         Payload::Whole(_) => None,
         Payload::Pieces(pieces) => read(pieces.take(), most_body).await,
+        Payload::Source(source) => read(Pieces::all(source).take(), most_body).await,
     };
     if body.is_none() && most_body > 0 {
         ctx.log(Severity::Error, "too big subrequest response");
@@ -79,9 +80,10 @@ fn context(parent: &RequestCtx, inside: Inside) -> RequestCtx {
     ctx.client_method.get_or_insert_with(|| parent.method.clone());
     ctx.depth = ctx.depth.saturating_add(1);
     (ctx.method, ctx.uri, ctx.args) = (inside.method, inside.path, inside.args);
-    (ctx.internal, ctx.changed, ctx.broke) = (true, true, false);
+    (ctx.internal, ctx.changed) = (true, true);
+    (ctx.error_status, ctx.limit_rate) = (0, None);
     ctx.uri_changes = service::MOST_REDIRECTS + 1;
-    ctx.captures.clear();
+    ctx.values.set_captures(Vec::new());
     ctx.carried.clear();
     ctx.upstream = Default::default();
     ctx.body = RequestBody::default();

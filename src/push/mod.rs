@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::config::model::{PushConf, Severity};
+use crate::metrics;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::{ChannelKey, Store};
@@ -79,5 +80,6 @@ fn out_of_memory(ctx: &RequestCtx) -> Answer {
     let message =
         "push module: out of reserved memory, nothing was stored; increase push_max_reserved_memory";
     ctx.log(Severity::Error, message);
+    metrics::count(|worker| worker.out_of_memory.add(1));
     Answer::error(507)
 }

@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use crate::metrics;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::request::body;
@@ -60,6 +61,7 @@ fn publish(state: &PushState, ctx: &RequestCtx, key: &ChannelKey, body: &[u8]) -
         channel_timeout: conf.channel_timeout.as_secs(),
     };
     let info = state.store.publish(&publish).map_err(|_| out_of_memory(ctx))?;
+    metrics::count(|worker| worker.published.add(1));
     let status = if info.subscribers > 0 { 201 } else { 202 };
     Ok(info::answer(ctx, status, &info))
 }

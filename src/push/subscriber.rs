@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::Method;
 
 use crate::config::model::{Concurrency, Mechanism};
+use crate::metrics;
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Responder};
 use crate::request::body;
@@ -55,7 +56,10 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Res
         channel_timeout: conf.channel_timeout.as_secs(),
     };
     match state.store.subscribe(&subscribe) {
-        Subscribed::Message(message) => Ok(message_answer(&message)),
+        Subscribed::Message(message) => {
+            metrics::count(|worker| worker.delivered.add(1));
+            Ok(message_answer(&message))
+        }
         Subscribed::NothingNew => Ok(not_modified(ctx)),
         Subscribed::Conflict => Err(conflict()),
         Subscribed::Full => Err(Answer::empty(403)),
@@ -66,6 +70,7 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Res
                 subscription,
                 responder: Responder::new(ctx),
                 log: PendingLog::new(ctx),
+                limits: ctx.limits.holds().then(|| Arc::clone(&ctx.limits)),
                 timeout: conf.subscriber_timeout,
             });
             std::future::pending().await

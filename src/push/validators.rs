@@ -1,8 +1,8 @@
 //! Where in a channel a subscriber stands: `If-Modified-Since`, `If-None-Match` and their kin.
 //!
 //! Every message of a channel has a second of its own as its `Last-Modified`, and `Etag` 0. So the second alone is
-//! the position, and a client that sends only `If-Modified-Since` gets every message once; a tag can only say
-//! what the second says already.
+//! the position, and a client that sends only `If-Modified-Since` gets every message once. A tag other than 0 was
+//! never given out; it is read as the old module's: a number among the messages published within that second.
 
 use crate::request::{RequestCtx, date};
 use crate::store::Position;
@@ -10,16 +10,19 @@ use crate::store::Position;
 /// The position a request asks for.
 pub fn position(ctx: &RequestCtx) -> Position {
     if let Some(since) = ctx.header("if-modified-since") {
-        return date::parse(since).map_or(Position::Oldest, Position::After);
+        let tag = ctx.header("if-none-match").and_then(|tag| number(unquote(tag))).unwrap_or(0);
+        return date::parse(since).map_or(Position::Oldest, |second| after(second, tag));
     }
     let last_event_id = || ctx.header("last-event-id").map(<[u8]>::to_vec);
-    let argument = || {
-        let variable = crate::config::variable::Variable::Arg((*b"last_event_id").into());
-        ctx.value(&variable).map(std::borrow::Cow::into_owned)
-    };
+    let argument = || ctx.arg(b"last_event_id").map(<[u8]>::to_vec);
     let tag = ctx.header("if-none-match").map(|tag| unquote(tag).to_vec());
     let ids = [tag, last_event_id(), argument()];
-    ids.iter().flatten().find_map(|id| time_of(id)).map_or(Position::Oldest, Position::After)
+    let position = ids.iter().flatten().find_map(|id| time_and_tag(id));
+    position.map_or(Position::Oldest, |(second, tag)| after(second, tag))
+}
+
+fn after(second: i64, tag: u64) -> Position {
+    if tag == 0 { Position::After(second) } else { Position::AfterTag { second, tag } }
 }
 
 /// Whether the client wants to skip what is stored (`push_ignore_queue_on_no_cache`): `Cache-Control`, or
@@ -31,11 +34,17 @@ pub fn no_cache(ctx: &RequestCtx) -> bool {
     })
 }
 
-/// The time of a `time:tag`, as Nchan writes positions.
-fn time_of(id: &[u8]) -> Option<i64> {
-    let (time, tag) = std::str::from_utf8(id).ok()?.trim().split_once(':')?;
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    (digits(time) && digits(tag)).then(|| time.parse().ok())?
+/// A `time:tag`, as Nchan writes positions.
+fn time_and_tag(id: &[u8]) -> Option<(i64, u64)> {
+    let id = id.trim_ascii();
+    let colon = id.iter().position(|byte| *byte == b':')?;
+    Some((i64::try_from(number(&id[..colon])?).ok()?, number(&id[colon + 1..])?))
+}
+
+/// Digits and nothing else.
+fn number(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn unquote(tag: &[u8]) -> &[u8] {
@@ -50,9 +59,17 @@ mod tests {
 
     #[test]
     fn only_whole_time_tag_pairs_are_positions() {
-        assert_eq!(time_of(b"1700000000:3"), Some(1_700_000_000));
+        assert_eq!(time_and_tag(b"1700000000:3"), Some((1_700_000_000, 3)));
         for id in ["", "1", ":", "1:", ":1", "a:1", "1:b", "-1:0", "1:2:3"] {
-            assert_eq!(time_of(id.as_bytes()), None, "{id}");
+            assert_eq!(time_and_tag(id.as_bytes()), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn tags_are_digits_only() {
+        assert_eq!(number(b"12"), Some(12));
+        for tag in ["", "-1", "+1", "0, 1", "abc", "*", "1x", "99999999999999999999"] {
+            assert_eq!(number(tag.as_bytes()), None, "{tag}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! A subscriber that has to wait, on its way from the handler to the worker that parks its connection.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::request::answer::Responder;
+use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::store::{Subscription, WorkerId};
 
@@ -15,6 +17,8 @@ pub struct Waiting {
     pub responder: Responder,
     /// Its lines in access logs.
     pub log: Option<Box<PendingLog>>,
+    /// What its request holds until it is over, if anything.
+    pub limits: Option<Arc<Limits>>,
     /// `push_subscriber_timeout`.
     pub timeout: Option<Duration>,
 }
@@ -23,18 +27,30 @@ pub struct Waiting {
 /// takes the socket back from hyper, and parks it; the handler never returns.
 pub struct ParkSlot {
     worker: WorkerId,
+    resting: AtomicBool,
     waiting: Mutex<Option<Waiting>>,
 }
 
 impl ParkSlot {
     /// An empty slot of a connection that `worker` serves.
     pub fn new(worker: WorkerId) -> Self {
-        Self { worker, waiting: Mutex::default() }
+        Self { worker, resting: AtomicBool::new(false), waiting: Mutex::default() }
     }
 
     /// The worker that serves the connection.
     pub fn worker(&self) -> WorkerId {
         self.worker
+    }
+
+    /// Lets a request wait before it goes on. Meanwhile the connection's driver looks whether the client goes away.
+    pub async fn rest(&self, time: Duration) {
+        let _resting = Resting::begin(&self.resting);
+        tokio::time::sleep(time).await;
+    }
+
+    /// Whether a request rests.
+    pub fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::Relaxed)
     }
 
     /// Leaves a subscriber.
@@ -45,5 +61,21 @@ impl ParkSlot {
     /// Takes the subscriber that was left, if there is one.
     pub fn take(&self) -> Option<Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A rest, which ends when this is dropped.
+struct Resting<'a>(&'a AtomicBool);
+
+impl<'a> Resting<'a> {
+    fn begin(resting: &'a AtomicBool) -> Self {
+        resting.store(true, Ordering::Relaxed);
+        Self(resting)
+    }
+}
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }

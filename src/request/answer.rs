@@ -5,11 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::config::model::{Expires, LocationConf};
+use crate::config::model::{AddHeader, Expires, ExpiresSetting, LocationConf, Recoding};
+use crate::config::template::Template;
 
+use super::gzip::{Acceptance, ProxiedAnswer};
 use super::late::Pending;
+use super::pace::Pace;
+use super::pages::reason;
 use super::passed::{Passed, Tunnel};
 use super::payload::{Payload, Pieces};
+use super::recode::{self, Recoder};
+use super::userid::UidCookie;
 use super::{RequestCtx, date, gzip};
 
 /// The name and version in `Server` and on error pages.
@@ -24,12 +30,22 @@ pub struct Answer {
     pub content_type: Option<Box<[u8]>>,
     /// `Last-Modified`, seconds since 1970.
     pub last_modified: Option<i64>,
+    /// `ETag`, with its quotes.
+    pub etag: Option<Vec<u8>>,
+    /// `ETag` is among the further headers already.
+    pub etag_written: bool,
     /// `Location`; a path is completed to a URL.
     pub location: Option<Vec<u8>>,
     /// Further headers, in order.
     pub headers: Vec<(&'static str, Vec<u8>)>,
+    /// What is said of ranges, behind all other headers.
+    pub ranges: Ranges,
     /// The body.
     pub body: Payload,
+    /// `If-Modified-Since` and its like are looked at.
+    pub conditional: bool,
+    /// The body depends on `Accept-Encoding`.
+    pub vary: bool,
     /// What of it is as a server behind sent it.
     pub passed: Option<Box<Passed>>,
     /// nginx's "special response": `error_page` applies, and its own page is the body.
@@ -38,6 +54,18 @@ pub struct Answer {
     pub close: bool,
     /// Close the connection without an answer (`return 444`).
     pub silent: bool,
+}
+
+/// What an answer says of ranges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ranges {
+    /// Nothing.
+    #[default]
+    None,
+    /// `Accept-Ranges: bytes`.
+    Accepted,
+    /// `Content-Range` with this value.
+    Content(String),
 }
 
 impl Answer {
@@ -73,16 +101,10 @@ impl Answer {
         self
     }
 
-    /// Puts nginx's own page into a special answer that no `error_page` replaced.
-    #[must_use]
-    pub fn with_error_page(mut self, server_tokens: bool) -> Self {
-        let page = error_page(self.status, server_tokens);
-        self.content_type = (!page.is_empty()).then(|| (*b"text/html").into());
-        self.body = page.into();
-        if matches!(self.status, 494..=497) {
-            self.status = 400;
-        }
-        self
+    /// Whether the handler, or a server behind, compressed it already.
+    fn is_encoded(&self) -> bool {
+        self.headers.iter().any(|(name, _)| *name == "Content-Encoding")
+            || self.passed.as_ref().is_some_and(|passed| passed.has("content-encoding"))
     }
 }
 
@@ -97,14 +119,31 @@ pub struct Responder {
     pub http10: bool,
     /// The request was HEAD.
     pub head_only: bool,
-    /// The client takes gzip, and the location gives it.
-    pub gzip: bool,
-    /// Values of those `add_header`s that hold variables, by their place in the list.
-    added: Option<Box<[AddedValue]>>,
+    /// Whether the client takes gzip, and the location gives it.
+    pub gzip: Acceptance,
+    /// What its variables made of the settings.
+    own: Option<Box<Own>>,
 }
 
-/// The place of an `add_header` in its list, and its value for one request.
-type AddedValue = (usize, Pending);
+/// Values of settings with variables for one request.
+#[derive(Clone, Debug, Default)]
+struct Own {
+    /// `add_header`s with variables.
+    added: Box<[OwnValue]>,
+    /// `add_trailer`s with variables.
+    trailers: Box<[OwnValue]>,
+    /// `expires` with variables.
+    expires: Option<Pending>,
+    /// `charset` with variables.
+    charset: Option<Vec<u8>>,
+    /// `limit_rate`.
+    pace: Option<Pace>,
+    /// The cookie of `userid`.
+    uid: Option<UidCookie>,
+}
+
+/// The place of a row in its list, and its value for one request.
+type OwnValue = (usize, Pending);
 
 /// What went over the wire, for the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,6 +169,8 @@ pub struct Rendered {
     pub body: Framed,
     /// Whether the connection stays open.
     pub keep_alive: bool,
+    /// How fast it is sent, if there is a limit.
+    pub pace: Option<Pace>,
 }
 
 /// The body of an answer as it goes over the wire.
@@ -141,10 +182,12 @@ pub enum Framed {
     Pieces {
         /// Where they come from.
         pieces: Pieces,
+        /// What converts them to the answer's charset, if they are in another.
+        recoder: Option<Recoder>,
         /// `gzip_comp_level`, if they are to be compressed.
         gzip: Option<u32>,
-        /// Whether each becomes a chunk.
-        chunked: bool,
+        /// If each becomes a chunk: what comes behind the last.
+        last_chunk: Option<Bytes>,
     },
     /// None: the connection goes on as a tunnel.
     Tunnel(Tunnel),
@@ -171,23 +214,44 @@ impl Rendered {
     }
 }
 
+impl Own {
+    /// `None` where no setting has variables.
+    fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
+        let headers = &ctx.conf.headers;
+        let pending = |value: &Template| Pending::new(ctx, value, write_value);
+        let values = |rows: &[AddHeader]| -> Box<[OwnValue]> {
+            let with_variables = rows.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
+            with_variables.map(|(at, row)| (at, pending(&row.value))).collect()
+        };
+        let expires = match &headers.expires {
+            ExpiresSetting::Fixed(_) => None,
+            ExpiresSetting::Variable { value, .. } => Some(pending(value)),
+        };
+        let charset = ctx.conf.charset.charset.as_ref().filter(|name| name.as_literal().is_none());
+        let own = Self {
+            added: values(&headers.add),
+            trailers: values(&headers.trailers),
+            expires,
+            charset: charset.map(|name| ctx.render(name)),
+            pace: Pace::of(ctx),
+            uid: ctx.uid_cookie(),
+        };
+        let Self { added, trailers, expires, charset, pace, uid } = &own;
+        let empty = added.is_empty() && trailers.is_empty() && expires.is_none();
+        (!empty || charset.is_some() || pace.is_some() || uid.is_some()).then(|| Box::new(own))
+    }
+}
+
 impl Responder {
     /// For the answer of this request, as it stands now.
     pub fn new(ctx: &RequestCtx) -> Self {
         let conf = Arc::clone(&ctx.conf);
-        let keep_alive = ctx.keep_alive
-            && !conf.core.keepalive_timeout.is_zero()
-            && ctx.number < conf.core.keepalive_requests;
-        let with_variables =
-            conf.headers.add.iter().enumerate().filter(|(_, row)| row.value.as_literal().is_none());
-        let pending = |value| Pending::new(ctx, value, write_value);
-        let added: Box<[_]> = with_variables.map(|(at, row)| (at, pending(&row.value))).collect();
         Self {
-            keep_alive,
+            keep_alive: ctx.keeps_alive(),
             http10: ctx.is_http10(),
             head_only: ctx.method == http::Method::HEAD,
-            gzip: conf.gzip.enabled && gzip::accepted(ctx),
-            added: (!added.is_empty()).then_some(added),
+            gzip: if conf.gzip.enabled { gzip::acceptance(ctx) } else { Acceptance::Never },
+            own: Own::new(ctx),
             conf,
         }
     }
@@ -197,25 +261,30 @@ impl Responder {
         Arc::ptr_eq(&self.conf, &other.conf)
             && (self.keep_alive, self.http10, self.head_only, self.gzip)
                 == (other.keep_alive, other.http10, other.head_only, other.gzip)
-            && self.added.is_none()
-            && other.added.is_none()
+            && self.own.is_none()
+            && other.own.is_none()
     }
 
     /// Writes an answer down.
     pub fn render(&self, answer: Answer) -> Rendered {
-        let keep_alive = self.keep_alive && !answer.close;
-        let content_type = answer.content_type.as_deref();
-        let length = answer.body.length();
-        let compressible = gzip::compressible(&self.conf.gzip, answer.status, content_type, length);
-        let passed = answer.passed.as_deref();
-        let compressible = compressible && !passed.is_some_and(|passed| passed.has("content-encoding"));
-        let compressed = self.gzip && compressible;
-        let length = length.filter(|_| !compressed);
+        let compressible = self.compressible(&answer);
+        let expires = self.expires(&answer);
+        let compressed = compressible && self.gives_gzip(&answer, expires.as_ref());
         let bodiless = self.head_only || matches!(answer.status, 204 | 304);
+        let trailers = self.has_trailers(answer.status) && !bodiless;
+        let recoding = self.recoding(&answer);
+        let length = answer
+            .body
+            .length()
+            .filter(|_| !compressed && recoding.is_none_or(|recoding| recode::keeps_length(recoding)));
+        let chunks = !self.http10 && self.conf.output.chunked_transfer_encoding && !bodiless;
+        let passed = answer.passed.as_deref();
         let tunnel = passed.and_then(|passed| passed.tunnel.clone());
-        let chunked = length.is_none() && !self.http10 && !bodiless && tunnel.is_none();
+        let chunked = chunks && (length.is_none() || trailers) && tunnel.is_none();
+        let length = length.filter(|_| !chunked);
+        let keep_alive = self.keep_alive && !answer.close;
         let keep_alive = keep_alive && (chunked || length.is_some() || bodiless);
-        let mut head = match passed {
+        let mut head = match passed.filter(|passed| !passed.status_line.is_empty()) {
             Some(passed) => Head::with_line(&passed.status_line),
             None => Head::new(answer.status),
         };
@@ -227,12 +296,8 @@ impl Responder {
         if !has("date") {
             head.line("Date", date::format(date::now()));
         }
-        let content_type = answer
-            .content_type
-            .as_deref()
-            .filter(|kind| !kind.is_empty() && (answer.status != 204 || passed.is_some()));
-        if let Some(content_type) = content_type {
-            head.line("Content-Type", self.with_charset(content_type));
+        if let Some(content_type) = self.content_type(&answer) {
+            head.line("Content-Type", content_type);
         }
         if let Some(length) =
             length.filter(|_| (answer.status != 204 || passed.is_some()) && tunnel.is_none())
@@ -257,137 +322,295 @@ impl Responder {
         if let (true, Some(seconds)) = (keep_alive, core.keepalive_header) {
             head.line("Keep-Alive", format!("timeout={seconds}"));
         }
-        if self.conf.gzip.enabled && self.conf.gzip.vary && compressible {
+        if self.conf.gzip.vary && (answer.vary || (self.conf.gzip.enabled && compressible)) {
             head.line("Vary", "Accept-Encoding");
         }
-        self.further_headers(&mut head, &answer, compressed);
+        self.further_headers(&mut head, &answer, expires, compressed);
         if compressed {
             head.line("Content-Encoding", "gzip");
         }
-        if let Some(tunnel) = tunnel {
-            let head = head.finish();
-            return Rendered { status: answer.status, head, body: Framed::Tunnel(tunnel), keep_alive: false };
+        match &answer.ranges {
+            Ranges::Accepted if !compressed && !self.changes_length(&answer) => {
+                head.line("Accept-Ranges", "bytes");
+            }
+            Ranges::Content(range) if answer.status != 416 => head.line("Content-Range", range),
+            _ => {}
         }
+        let status = answer.status;
+        if let Some(tunnel) = tunnel {
+            let body = Framed::Tunnel(tunnel);
+            return Rendered { status, head: head.finish(), body, keep_alive: false, pace: None };
+        }
+        let recoder = recoding.filter(|_| !bodiless).map(|recoding| Recoder::new(Arc::clone(recoding)));
         let body = if bodiless { Payload::default() } else { answer.body };
         let gzip = compressed.then_some(self.conf.gzip.level);
-        let body = frame(body, gzip, chunked && !bodiless);
-        Rendered { status: answer.status, head: head.finish(), body, keep_alive }
+        let last_chunk = chunked.then(|| self.last_chunk(status, &head.0));
+        let body = frame(body, recoder, gzip, last_chunk);
+        Rendered { status, head: head.finish(), body, keep_alive, pace: self.pace() }
+    }
+
+    /// `limit_rate` for this answer.
+    pub fn pace(&self) -> Option<Pace> {
+        self.own.as_ref().and_then(|own| own.pace)
+    }
+
+    fn compressible(&self, answer: &Answer) -> bool {
+        let (kind, length) = (answer.content_type.as_deref(), answer.body.length());
+        !answer.is_encoded() && gzip::compressible(&self.conf.gzip, answer.status, kind, length)
+    }
+
+    /// Whether an answer will be compressed: then no ranges of it can be given.
+    pub fn compresses(&self, answer: &Answer) -> bool {
+        self.compressible(answer) && self.gives_gzip(answer, self.expires(answer).as_ref())
+    }
+
+    fn gives_gzip(&self, answer: &Answer, expires: Option<&Freshness>) -> bool {
+        match self.gzip {
+            Acceptance::Never => false,
+            Acceptance::Always => true,
+            Acceptance::Proxied => {
+                let added = self.added(answer.status, &[]);
+                let added = added.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cache-control"));
+                let passed = answer.passed.as_deref();
+                let behind = |name: &str| passed.and_then(|passed| passed.find(name));
+                let own = match expires {
+                    Some(freshness) => Some(freshness.cache_control.as_bytes()),
+                    None => behind("cache-control"),
+                };
+                let own = own.map(Cow::Borrowed);
+                let control: Vec<_> = own.into_iter().chain(added.map(|(_, value)| value.clone())).collect();
+                let control = (!control.is_empty()).then(|| control.join(&b','));
+                let proxied = ProxiedAnswer {
+                    expires: match expires {
+                        Some(freshness) => Some(freshness.expires.as_bytes()),
+                        None => behind("expires"),
+                    },
+                    cache_control: control.as_deref(),
+                    last_modified: self.sets(answer.status, "last-modified")
+                        || behind("last-modified").is_some(),
+                    etag: answer.etag.is_some() || behind("etag").is_some(),
+                };
+                gzip::proxied(&self.conf.gzip.proxied, &proxied)
+            }
+        }
     }
 
     /// Headers of the handler, of `expires` and of `add_header`. One that `add_header` sets replaces a
     /// cross-origin header of ours: two of them make browsers refuse the answer.
-    fn further_headers(&self, head: &mut Head, answer: &Answer, compressed: bool) {
-        let plain = is_plain(answer.status);
+    fn further_headers(
+        &self,
+        head: &mut Head,
+        answer: &Answer,
+        expires: Option<Freshness>,
+        compressed: bool,
+    ) {
         let replaced = |name: &str| {
-            let mut rows = self.conf.headers.add.iter().filter(|row| plain || row.always);
-            name.starts_with("Access-Control-") && rows.any(|row| row.name.eq_ignore_ascii_case(name))
+            let starts_so = name.starts_with("Access-Control-") || name == "ETag";
+            starts_so && self.sets(answer.status, name)
         };
-        let expires = plain && self.conf.headers.expires != Expires::Off;
         for (name, value) in answer.passed.iter().flat_map(|passed| &passed.headers) {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
-            if expires && (is("expires") || is("cache-control")) {
-                continue;
-            }
-            if compressed && is("etag") && value.starts_with(b"\"") {
-                head.line(name, [b"W/", &**value].concat());
-            } else if !(compressed && is("accept-ranges")) {
-                head.line(name, value);
+            let stands_in = expires.is_some() && (is("expires") || is("cache-control"));
+            let added = (is("etag") || is("last-modified")) && self.sets(answer.status, name);
+            let untrue = is("accept-ranges") && (compressed || self.changes_length(answer));
+            if !(stands_in || added || untrue) {
+                head.line(name, weakened(name, value, compressed));
             }
         }
-        for (name, value) in &answer.headers {
+        let etag = answer.etag.iter().filter(|_| !answer.etag_written).map(|etag| ("ETag", etag));
+        let headers = answer.headers.iter().map(|(name, value)| (*name, value));
+        for (name, value) in etag.chain(headers) {
             if !replaced(name) {
-                head.line(name, value);
+                head.line(name, weakened(name, value, compressed));
             }
         }
-        if plain {
-            self.expires(head, answer.last_modified);
+        if let Some(Freshness { expires, cache_control }) = expires {
+            head.line("Expires", expires);
+            head.line("Cache-Control", cache_control);
+        }
+        if let (416, Ranges::Content(range)) = (answer.status, &answer.ranges) {
+            // nginx has added headers to the whole file already when it finds that there is no such range.
+            for (name, value) in self.added(200, &head.0) {
+                head.line(name, value);
+            }
+            head.line("Content-Range", range);
         }
         for (name, value) in self.added(answer.status, &head.0) {
-            if compressed && name.eq_ignore_ascii_case("etag") && value.starts_with(b"\"") {
-                // The compressed bytes are others.
-                head.line(name, [b"W/", &*value].concat());
-            } else {
-                head.line(name, value);
-            }
+            head.line(name, weakened(name, &value, compressed));
         }
+        for (name, value) in self.own.iter().filter_map(|own| own.uid.as_ref()).flat_map(UidCookie::headers) {
+            head.line(name, value);
+        }
+    }
+
+    /// Whether `add_header` sets this header of such an answer.
+    fn sets(&self, status: u16, name: &str) -> bool {
+        let plain = is_plain(status);
+        let mut rows = self.conf.headers.add.iter().filter(|row| plain || row.always);
+        rows.any(|row| row.name.eq_ignore_ascii_case(name))
     }
 
     /// What `add_header` adds to an answer that has this head so far; empty values are not sent.
     fn added(&self, status: u16, head: &[u8]) -> Vec<(&str, Cow<'_, [u8]>)> {
-        let sent = Sent { status, ..Sent::default() };
-        let rows = self.conf.headers.add.iter().enumerate();
-        let fitting = rows.filter(|(_, row)| row.always || is_plain(status));
-        let values = fitting.filter_map(|(at, row)| {
-            let value = match row.value.as_literal() {
-                Some(bytes) => Cow::Borrowed(bytes),
-                None => {
-                    let pending = self.added.iter().flatten().find(|(place, _)| *place == at);
-                    Cow::Owned(pending?.1.finish(&sent, head, write_value))
-                }
-            };
-            (!value.is_empty()).then_some((&*row.name, value))
-        });
-        values.collect()
+        let own = self.own.as_ref().map_or(&[][..], |own| &own.added);
+        values(&self.conf.headers.add, own, status, head)
     }
 
-    /// `add_header Last-Modified` replaces the answer's own, as in nginx.
+    fn has_trailers(&self, status: u16) -> bool {
+        self.conf.headers.trailers.iter().any(|row| row.always || is_plain(status))
+    }
+
+    /// The end of a body in chunks, with what `add_trailer` adds to an answer that has this head.
+    fn last_chunk(&self, status: u16, head: &[u8]) -> Bytes {
+        let own = self.own.as_ref().map_or(&[][..], |own| &own.trailers);
+        let mut last = Head(b"0\r\n".to_vec());
+        for (name, value) in values(&self.conf.headers.trailers, own, status, head) {
+            last.line(name, value);
+        }
+        last.finish()
+    }
+
+    /// `add_header Last-Modified` replaces the answer's own, as in nginx. Error pages have none.
     fn last_modified(&self, head: &mut Head, answer: &Answer) {
-        let plain = is_plain(answer.status);
-        let mut rows = self.conf.headers.add.iter().filter(|row| plain || row.always);
-        let replaced = rows.any(|row| row.name.eq_ignore_ascii_case("last-modified"));
-        if let Some(seconds) = answer.last_modified.filter(|_| !replaced) {
+        let sent = matches!(answer.status, 200 | 206 | 304) && !self.sets(answer.status, "last-modified");
+        if let Some(seconds) = answer.last_modified.filter(|_| sent) {
             head.line("Last-Modified", date::format(seconds));
         }
     }
 
-    fn expires(&self, head: &mut Head, last_modified: Option<i64>) {
+    /// What `expires` says of an answer.
+    fn expires(&self, answer: &Answer) -> Option<Freshness> {
+        if !is_plain(answer.status) {
+            return None;
+        }
+        let expires = match &self.conf.headers.expires {
+            ExpiresSetting::Fixed(expires) => *expires,
+            ExpiresSetting::Variable { modified, .. } => {
+                let sent = Sent { status: answer.status, ..Sent::default() };
+                // What a value may depend on of what is still to be written.
+                let mut head = Head::new(answer.status);
+                if let Some(content_type) = self.content_type(answer) {
+                    head.line("Content-Type", content_type);
+                }
+                self.last_modified(&mut head, answer);
+                let value = self.own.as_ref()?.expires.as_ref()?.finish(&sent, &head.0, write_value);
+                Expires::parse(&value, *modified).ok()?
+            }
+        };
+        Freshness::new(expires, answer.last_modified)
+    }
+
+    /// `Content-Type` with its charset.
+    fn content_type<'a>(&self, answer: &'a Answer) -> Option<Cow<'a, [u8]>> {
+        let kind = answer.content_type.as_deref()?;
+        let sent = !kind.is_empty() && (answer.status != 204 || answer.passed.is_some());
+        // Of redirects, Netscape 4 took the charset for that of the next page.
+        let charset = self.charset(kind).filter(|_| !matches!(answer.status, 301 | 302));
+        sent.then(|| match charset {
+            Some(name) => Cow::Owned([kind, b"; charset=", &*name].concat()),
+            None => Cow::Borrowed(kind),
+        })
+    }
+
+    /// How an answer's text is converted, if it is.
+    fn recoding(&self, answer: &Answer) -> Option<&Arc<Recoding>> {
+        let recoding = self.conf.charset.recoding.as_ref()?;
+        let named = answer.content_type.as_deref().is_some_and(|kind| self.charset(kind).is_some());
+        (named && !answer.is_encoded() && !matches!(answer.status, 301 | 302)).then_some(recoding)
+    }
+
+    /// Whether an answer's text is converted to one of another length: then no ranges of it can be given.
+    pub fn changes_length(&self, answer: &Answer) -> bool {
+        self.recoding(answer).is_some_and(|recoding| !recode::keeps_length(recoding))
+    }
+
+    /// The charset that is added to a type.
+    pub fn charset(&self, content_type: &[u8]) -> Option<Cow<'_, [u8]>> {
+        let charset = &self.conf.charset;
+        let name = match charset.charset.as_ref()?.as_literal() {
+            Some(name) => name,
+            None => self.own.as_ref()?.charset.as_deref()?,
+        };
+        let has_parameter = content_type.to_ascii_lowercase().windows(8).any(|window| window == b"charset=");
+        let added = !name.is_empty() && !has_parameter && gzip::has_type(&charset.types, content_type);
+        added.then_some(Cow::Borrowed(name))
+    }
+}
+
+/// What `expires` adds to an answer.
+struct Freshness {
+    expires: String,
+    cache_control: String,
+}
+
+impl Freshness {
+    fn new(expires: Expires, last_modified: Option<i64>) -> Option<Self> {
         let now = date::now();
-        let seconds = match self.conf.headers.expires {
-            Expires::Off => return,
-            Expires::Epoch => {
-                head.line("Expires", "Thu, 01 Jan 1970 00:00:01 GMT");
-                head.line("Cache-Control", "no-cache");
-                return;
-            }
-            Expires::Max => {
-                head.line("Expires", "Thu, 31 Dec 2037 23:55:55 GMT");
-                head.line("Cache-Control", "max-age=315360000");
-                return;
-            }
+        let fixed = |expires: &str, cache_control: &str| {
+            Some(Self { expires: expires.to_owned(), cache_control: cache_control.to_owned() })
+        };
+        let seconds = match expires {
+            Expires::Off => return None,
+            Expires::Epoch => return fixed("Thu, 01 Jan 1970 00:00:01 GMT", "no-cache"),
+            Expires::Max => return fixed("Thu, 31 Dec 2037 23:55:55 GMT", "max-age=315360000"),
             Expires::In(seconds) => seconds,
             Expires::Modified(seconds) => last_modified.map_or(seconds, |modified| modified + seconds - now),
             Expires::At(time) => date::until_local_time(time),
         };
-        head.line("Expires", date::format(now + seconds));
-        if seconds < 0 {
-            head.line("Cache-Control", "no-cache");
-        } else {
-            head.line("Cache-Control", format!("max-age={seconds}"));
-        }
-    }
-
-    fn with_charset<'a>(&self, content_type: &'a [u8]) -> Cow<'a, [u8]> {
-        let charset = &self.conf.charset;
-        let has_parameter = content_type.to_ascii_lowercase().windows(8).any(|window| window == b"charset=");
-        match &charset.charset {
-            Some(name) if !has_parameter && gzip::has_type(&charset.types, content_type) => {
-                Cow::Owned([content_type, b"; charset=", name.as_bytes()].concat())
-            }
-            _ => Cow::Borrowed(content_type),
-        }
+        let age = if seconds < 0 { "no-cache".to_owned() } else { format!("max-age={seconds}") };
+        fixed(&date::format(now.saturating_add(seconds)), &age)
     }
 }
 
+/// Values of `add_header` or `add_trailer` for an answer that has this head so far; empty ones are not sent.
+fn values<'a>(
+    rows: &'a [AddHeader],
+    own: &'a [OwnValue],
+    status: u16,
+    head: &[u8],
+) -> Vec<(&'a str, Cow<'a, [u8]>)> {
+    let sent = Sent { status, ..Sent::default() };
+    let fitting = rows.iter().enumerate().filter(|(_, row)| row.always || is_plain(status));
+    let values = fitting.filter_map(|(at, row)| {
+        let value = match row.value.as_literal() {
+            Some(bytes) => Cow::Borrowed(bytes),
+            None => {
+                let pending = own.iter().find(|(place, _)| *place == at);
+                Cow::Owned(pending?.1.finish(&sent, head, write_value))
+            }
+        };
+        (!value.is_empty()).then_some((&*row.name, value))
+    });
+    values.collect()
+}
+
+/// A header of an answer; the ETag of a compressed one is weak, since its bytes are others.
+fn weakened<'a>(name: &str, value: &'a [u8], compressed: bool) -> Cow<'a, [u8]> {
+    if compressed && name.eq_ignore_ascii_case("etag") && value.starts_with(b"\"") {
+        return Cow::Owned([b"W/", value].concat());
+    }
+    Cow::Borrowed(value)
+}
+
 /// Compresses and frames what is in memory; what is not has that before it.
-fn frame(body: Payload, gzip: Option<u32>, chunked: bool) -> Framed {
+fn frame(body: Payload, recoder: Option<Recoder>, gzip: Option<u32>, last_chunk: Option<Bytes>) -> Framed {
     match body {
-        Payload::Pieces(pieces) => Framed::Pieces { pieces, gzip, chunked },
+        Payload::Pieces(pieces) => Framed::Pieces { pieces, recoder, gzip, last_chunk },
+        Payload::Source(source) => Framed::Pieces { pieces: Pieces::all(source), recoder, gzip, last_chunk },
         Payload::Whole(bytes) => {
+            let bytes = match recoder {
+                Some(mut recoder) => [recoder.feed(&bytes), recoder.finish()].concat().into(),
+                None => bytes,
+            };
             let bytes = match gzip {
                 Some(level) if !bytes.is_empty() => gzip::compress(&bytes, level),
                 _ => bytes,
             };
-            Framed::Whole(if chunked { [&chunk(&bytes)[..], LAST_CHUNK].concat().into() } else { bytes })
+            Framed::Whole(match last_chunk {
+                Some(last) if bytes.is_empty() => last,
+                Some(last) => [&chunk(&bytes)[..], &last].concat().into(),
+                None => bytes,
+            })
         }
     }
 }
@@ -396,9 +619,6 @@ fn frame(body: Payload, gzip: Option<u32>, chunked: bool) -> Framed {
 pub fn chunk(bytes: &[u8]) -> Bytes {
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat().into()
 }
-
-/// What ends a body in chunks.
-pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Statuses that get `expires`, and every `add_header`.
 fn is_plain(status: u16) -> bool {
@@ -438,75 +658,4 @@ impl Head {
         self.0.extend_from_slice(b"\r\n");
         self.0.into()
     }
-}
-
-/// nginx's reason phrase; empty for codes it has none for.
-pub fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        206 => "Partial Content",
-        301 => "Moved Permanently",
-        302 => "Moved Temporarily",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Not Allowed",
-        406 => "Not Acceptable",
-        408 => "Request Time-out",
-        409 => "Conflict",
-        410 => "Gone",
-        411 => "Length Required",
-        412 => "Precondition Failed",
-        413 => "Request Entity Too Large",
-        414 => "Request-URI Too Large",
-        415 => "Unsupported Media Type",
-        416 => "Requested Range Not Satisfiable",
-        421 => "Misdirected Request",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Temporarily Unavailable",
-        504 => "Gateway Time-out",
-        505 => "HTTP Version Not Supported",
-        507 => "Insufficient Storage",
-        _ => "",
-    }
-}
-
-/// nginx's page for a status; empty where it has none.
-pub fn error_page(status: u16, server_tokens: bool) -> String {
-    let server = if server_tokens { SERVER } else { "encke" };
-    let (title, heading, detail) = match status {
-        302 => ("302 Found".to_owned(), None, None),
-        401 => ("401 Authorization Required".to_owned(), None, None),
-        301 | 303 | 307 | 308 | 400 | 402..=406 | 408..=416 | 421 | 429 | 500..=505 | 507 => {
-            (format!("{status} {}", reason(status)), None, None)
-        }
-        494..=497 => {
-            let detail = match status {
-                494 => "Request Header Or Cookie Too Large",
-                495 => "The SSL certificate error",
-                496 => "No required SSL certificate was sent",
-                _ => "The plain HTTP request was sent to HTTPS port",
-            };
-            (format!("400 {detail}"), Some("400 Bad Request"), Some(detail))
-        }
-        _ => return String::new(),
-    };
-    let heading = heading.unwrap_or(&title);
-    let detail = detail.map_or_else(String::new, |detail| format!("<center>{detail}</center>\r\n"));
-    format!(
-        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{heading}</h1></center>\r\n{detail}\
-         <hr><center>{server}</center>\r\n</body>\r\n</html>\r\n"
-    )
 }

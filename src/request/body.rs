@@ -1,11 +1,12 @@
 //! Reading a request's body.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
-use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
 use crate::config::model::Severity;
@@ -15,6 +16,9 @@ use super::answer::Answer;
 
 /// Most bytes reserved for a body before any of it has come.
 const MOST_RESERVED: usize = 64 * 1024;
+
+/// nginx's default of `client_body_buffer_size`, bytes.
+const MOST_SHORT: usize = 16 << 10;
 
 /// A request's body: taken from the connection by the first who reads it, in memory for those after. It stays with the
 /// request wherever that is sent.
@@ -28,6 +32,8 @@ enum State {
     Gone,
     /// Still to come from the connection.
     Unread(Body),
+    /// Passed on while it comes.
+    Coming,
     Read(Bytes),
 }
 
@@ -42,12 +48,39 @@ impl RequestBody {
         Self(Arc::new(Mutex::new(State::Read(bytes))))
     }
 
-    /// The bytes, if somebody read them.
-    pub fn bytes(&self) -> Option<Bytes> {
+    /// The bytes, if somebody read them and they are no more than nginx keeps in memory: `$request_body`.
+    pub fn short(&self) -> Option<Bytes> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Read(bytes) => Some(bytes.clone()),
-            State::Gone | State::Unread(_) => None,
+            State::Read(bytes) if (1..=MOST_SHORT).contains(&bytes.len()) => Some(bytes.clone()),
+            _ => None,
         }
+    }
+
+    /// Takes the body, if nobody read it.
+    pub fn take_unread(&self) -> Option<Body> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::take(&mut *state) {
+            State::Unread(body) => Some(body),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    /// Whether nobody has read it, be there any or not.
+    pub fn is_untouched(&self) -> bool {
+        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Unread(_))
+    }
+
+    /// Whether some of it is still to come.
+    pub fn is_unread(&self) -> bool {
+        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Unread(body) if !body.is_end_stream())
+    }
+
+    /// Whether it is being passed on and not over yet.
+    pub fn is_coming(&self) -> bool {
+        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Coming)
     }
 
     fn replace(&self, state: State) -> State {
@@ -63,6 +96,10 @@ impl RequestBody {
 pub async fn read(ctx: &RequestCtx) -> Result<Bytes, Answer> {
     let bytes = match ctx.body.replace(State::Gone) {
         State::Gone => return Ok(Bytes::new()),
+        State::Coming => {
+            ctx.body.replace(State::Coming);
+            return Ok(Bytes::new());
+        }
         State::Read(bytes) => bytes,
         State::Unread(body) => receive(ctx, body).await?,
     };
@@ -118,6 +155,10 @@ pub struct Rest {
 pub async fn begin(ctx: &RequestCtx, enough: usize) -> Result<Begun, Answer> {
     let mut rest = match ctx.body.replace(State::Gone) {
         State::Gone => return Ok(Begun { first: Bytes::new(), rest: None }),
+        State::Coming => {
+            ctx.body.replace(State::Coming);
+            return Ok(Begun { first: Bytes::new(), rest: None });
+        }
         State::Read(bytes) => {
             ctx.body.replace(State::Read(bytes.clone()));
             return Ok(Begun { first: bytes, rest: None });
@@ -133,6 +174,7 @@ pub async fn begin(ctx: &RequestCtx, enough: usize) -> Result<Begun, Answer> {
         };
         first.extend_from_slice(&data);
     }
+    ctx.body.replace(State::Coming);
     Ok(Begun { first: first.freeze(), rest: Some(rest) })
 }
 
@@ -143,7 +185,10 @@ impl Rest {
     /// As [`read`].
     pub async fn next(&mut self, ctx: &RequestCtx) -> Result<Option<Bytes>, Answer> {
         let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
-        let Some(data) = next(ctx, &mut self.body).await? else { return Ok(None) };
+        let Some(data) = next(ctx, &mut self.body).await? else {
+            ctx.body.replace(State::Gone);
+            return Ok(None);
+        };
         self.length += length_of(&data);
         if self.length > limit {
             return Err(too_large(ctx, self.length.to_string()));
@@ -153,15 +198,48 @@ impl Rest {
     }
 }
 
+/// How often a body is asked again for what has come of it already: it is on its way from the connection.
+const ASKED_AGAIN: usize = 3;
+
+/// How much of a body is dropped before the answer: somebody who sends without end is answered, too.
+const MOST_EARLY: u64 = 64 * 1024;
+
+/// Drops what has already come of a body that nobody wants; true if that was all of it. The rest may come after the
+/// answer.
+///
+/// # Errors
+/// 400 for what is no chunk.
+pub async fn discard_early(ctx: &RequestCtx) -> Result<bool, Answer> {
+    let Some(mut body) = ctx.body.take_unread() else { return Ok(true) };
+    let (mut asked, mut dropped) = (0, 0);
+    while asked <= ASKED_AGAIN && dropped <= MOST_EARLY {
+        let frame = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+        match frame {
+            Poll::Ready(None) => return Ok(true),
+            Poll::Ready(Some(Ok(frame))) => {
+                dropped += frame.data_ref().map_or(0, |data| length_of(data));
+                asked = 0;
+            }
+            Poll::Ready(Some(Err(_))) => return Err(broken()),
+            Poll::Pending => {
+                asked += 1;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    ctx.body.replace(State::Unread(body));
+    Ok(false)
+}
+
 /// Reads a body that nobody wants, within the limits of one that is wanted.
 ///
 /// # Errors
 /// As [`read`].
 pub async fn discard(ctx: &RequestCtx) -> Result<(), Answer> {
-    let State::Unread(mut body) = ctx.body.replace(State::Gone) else { return Ok(()) };
+    let Some(mut body) = ctx.body.take_unread() else { return Ok(()) };
     let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
     let mut length = 0;
-    while let Some(data) = next(ctx, &mut body).await? {
+    while let Some(data) = next(ctx, &mut body).await.map_err(answerable)? {
         length += length_of(&data);
         if length > limit {
             return Err(too_large(ctx, length.to_string()));
@@ -192,10 +270,37 @@ async fn next(ctx: &RequestCtx, body: &mut Body) -> Result<Option<Bytes>, Answer
                     return Ok(Some(data));
                 }
             }
-            // Not a chunk where one was due, or the end of the connection before the end of the body.
-            Some(Err(_)) => return Err(Answer { close: true, ..Answer::error(400) }),
+            Some(Err(error)) if has_ended(&error) => {
+                ctx.log(Severity::Info, "client prematurely closed connection");
+                return Err(Answer { silent: true, ..Answer::empty(400) });
+            }
+            // Not a chunk where one was due.
+            Some(Err(_)) => {
+                ctx.log(Severity::Error, "client sent invalid chunked body");
+                return Err(broken());
+            }
         }
     }
+}
+
+/// Who sent only a part of a body that nobody wants may still read an answer.
+fn answerable(failed: Answer) -> Answer {
+    if failed.silent && failed.status == 400 {
+        return Answer { close: true, ..Answer::error(400) };
+    }
+    failed
+}
+
+/// Whether the connection ended before the body.
+fn has_ended(error: &axum::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let mut failures = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    failures.any(|failure| matches!(failure.kind(), UnexpectedEof | ConnectionReset | BrokenPipe))
+}
+
+fn broken() -> Answer {
+    Answer { close: true, ..Answer::error(400) }
 }
 
 fn length_of(data: &[u8]) -> u64 {

@@ -2,9 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-
 /// Seconds since 1970 of the wall clock; 0 before that.
 pub fn now() -> i64 {
     SystemTime::now()
@@ -19,38 +16,49 @@ pub fn format(seconds: i64) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
+/// `Mon, 23-Nov-26 05:57:38 GMT`, as nginx dates cookies: two digits of the year up to 2037.
+pub fn format_cookie(seconds: i64) -> String {
+    let text = format(seconds);
+    let words: Vec<&str> = text.split(' ').collect();
+    let [day, date, month, year, time, zone] = words[..] else { return text };
+    let year = if year > "2037" { year } else { year.get(2..).unwrap_or(year) };
+    format!("{day} {date}-{month}-{year} {time} {zone}")
+}
+
 /// Reads RFC 1123, RFC 850 and asctime dates, seconds since 1970. As in nginx the name of the day is not looked
-/// at, and what follows the time is ignored; anything it cannot read, or before 1970, is `None`.
+/// at, that of the month hardly, and what follows the time is ignored; anything it cannot read, or before 1970, is
+/// `None`.
 pub fn parse(text: &[u8]) -> Option<i64> {
-    let comma = text.iter().position(|byte| matches!(byte, b',' | b' '))?;
-    let rest = text[comma + 1..].trim_ascii_start();
-    if rest.first()?.is_ascii_digit() {
-        match rest.get(2)? {
-            b' ' => rfc1123(rest),
-            b'-' => rfc850(rest),
-            _ => None,
+    let end_of_day = text.iter().position(|byte| matches!(byte, b',' | b' '))?;
+    let rest = &text[end_of_day + 1..];
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    let rest = &rest[spaces..];
+    if text[end_of_day] == b' ' {
+        return asctime(rest);
+    }
+    match rest {
+        [d1, d2, b' ', m1, m2, m3, b' ', y1, y2, y3, y4, b' ', time @ ..] => {
+            seconds(number(&[*y1, *y2, *y3, *y4])?, month(&[*m1, *m2, *m3])?, number(&[*d1, *d2])?, time)
         }
-    } else {
-        asctime(rest)
+        [d1, d2, b'-', m1, m2, m3, b'-', y1, y2, b' ', time @ ..] => {
+            let year = number(&[*y1, *y2])?;
+            let year = if year < 70 { year + 2000 } else { year + 1900 };
+            seconds(year, month(&[*m1, *m2, *m3])?, number(&[*d1, *d2])?, time)
+        }
+        _ => None,
     }
 }
 
-/// `06 Nov 1994 08:49:37 GMT`
-fn rfc1123(text: &[u8]) -> Option<i64> {
-    seconds(number(text.get(7..11)?)?, month(text.get(3..6)?)?, number(text.get(..2)?)?, text.get(12..20)?)
-}
-
-/// `06-Nov-94 08:49:37 GMT`
-fn rfc850(text: &[u8]) -> Option<i64> {
-    let year = number(text.get(7..9)?)?;
-    let year = if year < 70 { year + 2000 } else { year + 1900 };
-    seconds(year, month(text.get(3..6)?)?, number(text.get(..2)?)?, text.get(10..18)?)
-}
-
-/// `Nov  6 08:49:37 1994`
+/// `Nov  6 08:49:37 1994`, the day with a space in front, a zero, or neither.
 fn asctime(text: &[u8]) -> Option<i64> {
-    let day = number(text.get(4..6)?.trim_ascii_start())?;
-    seconds(number(text.get(16..20)?)?, month(text.get(..3)?)?, day, text.get(7..15)?)
+    let (name, rest) = text.split_first_chunk::<3>()?;
+    let (day, rest) = match rest {
+        [_, b' ', day, b' ', rest @ ..] | [_, day, b' ', rest @ ..] => (number(&[*day])?, rest),
+        [_, b' ', d1, d2, b' ', rest @ ..] | [_, d1, d2, b' ', rest @ ..] => (number(&[*d1, *d2])?, rest),
+        _ => return None,
+    };
+    let (b' ', year) = rest.get(8..13)?.split_first()? else { return None };
+    seconds(number(year)?, month(name)?, day, rest)
 }
 
 /// Seconds until the next time the local clock shows `time`, seconds after midnight.
@@ -59,8 +67,23 @@ pub fn until_local_time(time: u32) -> i64 {
     (i64::from(time) - i64::from(now)).rem_euclid(86_400)
 }
 
-fn month(name: &[u8]) -> Option<i64> {
-    MONTHS.iter().position(|month| month[..] == *name).and_then(|index| i64::try_from(index + 1).ok())
+/// The month of a name, by as many letters as tell it from the others.
+fn month(name: &[u8; 3]) -> Option<i64> {
+    Some(match name {
+        [b'J', b'a', _] => 1,
+        [b'F', ..] => 2,
+        [b'M', _, b'r'] => 3,
+        [b'A', b'p', _] => 4,
+        [b'M', ..] => 5,
+        [b'J', _, b'n'] => 6,
+        [b'J', ..] => 7,
+        [b'A', ..] => 8,
+        [b'S', ..] => 9,
+        [b'O', ..] => 10,
+        [b'N', ..] => 11,
+        [b'D', ..] => 12,
+        _ => return None,
+    })
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
@@ -70,7 +93,7 @@ fn number(digits: &[u8]) -> Option<i64> {
 }
 
 fn seconds(year: i64, month: i64, day: i64, time: &[u8]) -> Option<i64> {
-    let [h1, h2, b':', m1, m2, b':', s1, s2] = time else { return None };
+    let [h1, h2, b':', m1, m2, b':', s1, s2, ..] = time else { return None };
     let (hour, minute, second) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?);
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days_in_month = match month {
@@ -78,7 +101,7 @@ fn seconds(year: i64, month: i64, day: i64, time: &[u8]) -> Option<i64> {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    if hour > 23 || minute > 59 || second > 59 || !(1..=days_in_month).contains(&day) {
+    if hour > 23 || minute > 59 || second > 59 || day > days_in_month {
         return None;
     }
     let total = days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
@@ -115,12 +138,43 @@ mod tests {
     }
 
     #[test]
+    fn odd_dates_are_read_as_nginx_reads_them() {
+        for text in [
+            "Sun, 06 NOV 1994 08:49:37 GMT",
+            "Sun,06 Nov 1994 08:49:37",
+            "Sun,   06 Nov 1994 08:49:37 GMT",
+            "Sun Nov 6 08:49:37 1994",
+            "Sun Nov 06 08:49:37 1994",
+            "Sun Nov\t6 08:49:37 19945",
+        ] {
+            assert_eq!(parse(text.as_bytes()), Some(784_111_777), "{text}");
+        }
+        let day = 86_400;
+        assert_eq!(parse(b"Sun, 00 Nov 1994 08:49:37 GMT"), Some(784_111_777 - 6 * day));
+        assert_eq!(parse(b"Sun, 00 Mar 2000 00:00:00 GMT"), parse(b"Sun, 29 Feb 2000 00:00:00 GMT"));
+        for (name, number) in [("JAN", 7), ("Jun", 6), ("Mar", 3), ("MAR", 5), ("Apr", 4), ("APR", 8)] {
+            let named = parse(format!("Sun, 01 {name} 2001 00:00:00 GMT").as_bytes());
+            assert_eq!(named, Some(days_from_civil(2001, number, 1) * day), "{name}");
+        }
+    }
+
+    #[test]
     fn unreadable_dates_are_none() {
         for text in [
             "yesterday",
             "",
             "0",
             "1700000000",
+            "Sun 06 Nov 1994 08:49:37 GMT",
+            "Sun,\t06 Nov 1994 08:49:37 GMT",
+            "Sun, 06xNov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994x08:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 GMT",
+            "Sun, 6 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-1994 08:49:37 GMT",
+            "Sun Nov   6 08:49:37 1994",
+            "Sun Nov 16 08:49:37x1994",
+            "Sun, Nov  6 08:49:37 1994",
             "Mon, 31 Feb 2020 00:00:00 GMT",
             "Wed, 31 Dec 1969 23:59:59 GMT",
         ] {

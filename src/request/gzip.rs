@@ -1,4 +1,4 @@
-//! `gzip` for answers that are whole: never for streams.
+//! `gzip`: who takes it, what is compressed, and how.
 
 use std::io::Write as _;
 
@@ -6,31 +6,118 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::config::model::GzipConf;
+use crate::config::model::{GzipConf, GzipProxied};
 
-use super::RequestCtx;
+use super::pages::Browser;
+use super::{RequestCtx, date};
 
-/// Whether the client takes gzip and the location may send it: `Accept-Encoding`, `gzip_http_version`, and no
-/// `Via` (nginx's `gzip_proxied off`).
-pub fn accepted(ctx: &RequestCtx) -> bool {
-    let old = ctx.is_http10() && !ctx.conf.gzip.http10;
-    !old && ctx.header("via").is_none() && ctx.header("accept-encoding").is_some_and(names_gzip)
+/// Whether a client may be sent gzip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It does not take it, or may not have it.
+    #[default]
+    Never,
+    /// It depends on the answer: there is a proxy between (`gzip_proxied`).
+    Proxied,
+    /// It takes it.
+    Always,
 }
 
-/// Whether an `Accept-Encoding` lists gzip with a weight above zero.
+/// Whether the client takes gzip and the location may send it: `Accept-Encoding`, `gzip_http_version`, `gzip_proxied`,
+/// `gzip_disable`.
+pub fn acceptance(ctx: &RequestCtx) -> Acceptance {
+    let conf = &ctx.conf.gzip;
+    let old = ctx.is_http10() && !conf.http10;
+    if old || !ctx.header("accept-encoding").is_some_and(names_gzip) || is_disabled(ctx) {
+        return Acceptance::Never;
+    }
+    let GzipProxied { off, any, auth, .. } = conf.proxied;
+    match ctx.header("via") {
+        None => Acceptance::Always,
+        Some(_) if off => Acceptance::Never,
+        Some(_) if any || (auth && ctx.header("authorization").is_some()) => Acceptance::Always,
+        Some(_) => Acceptance::Proxied,
+    }
+}
+
+fn is_disabled(ctx: &RequestCtx) -> bool {
+    let disable = &ctx.conf.gzip.disable;
+    let agent = ctx.header("user-agent").unwrap_or_default();
+    (disable.msie6 && Browser::of(ctx).msie6)
+        || (ctx.header("user-agent").is_some()
+            && disable.regexes.iter().any(|regex| regex.captures(agent).is_some()))
+}
+
+/// Whether an `Accept-Encoding` names gzip with a weight above zero, read as nginx does: the word must stand at the
+/// beginning or behind a comma or a blank.
 fn names_gzip(header: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(header).to_ascii_lowercase();
-    text.split(',').any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let gzip = parts.next() == Some("gzip");
-        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
-        gzip && weight.is_ok_and(|weight| weight > 0.0)
-    })
+    const WORD: &[u8] = b"gzip";
+    let found = (0..header.len()).find(|&at| {
+        header[at..].get(..WORD.len()).is_some_and(|word| word.eq_ignore_ascii_case(WORD))
+            && (at == 0 || matches!(header[at - 1], b',' | b' '))
+    });
+    let Some(at) = found else { return false };
+    let rest = header[at + WORD.len()..].trim_ascii_start();
+    match rest.split_first() {
+        None | Some((b',', _)) => true,
+        Some((b';', weight)) => match weight.trim_ascii_start() {
+            [] => true,
+            [b'q' | b'Q', b'=', weight @ ..] => is_positive(weight),
+            _ => false,
+        },
+        Some(_) => false,
+    }
+}
+
+/// Whether a weight of at most three decimals is above zero.
+fn is_positive(weight: &[u8]) -> bool {
+    let end = weight.iter().position(|byte| matches!(byte, b',' | b' ')).unwrap_or(weight.len());
+    match &weight[..end] {
+        [whole @ (b'0' | b'1')] => *whole == b'1',
+        [whole @ (b'0' | b'1'), b'.', decimals @ ..] => {
+            // nginx adds the decimals up, whatever their place.
+            let sum: u32 = decimals.iter().map(|digit| u32::from(digit.wrapping_sub(b'0'))).sum();
+            let total = u32::from(whole - b'0') * 100 + sum;
+            decimals.iter().all(u8::is_ascii_digit) && decimals.len() <= 3 && (1..=100).contains(&total)
+        }
+        _ => false,
+    }
+}
+
+/// What `gzip_proxied` looks at in an answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProxiedAnswer<'a> {
+    /// `Expires`.
+    pub expires: Option<&'a [u8]>,
+    /// Every `Cache-Control`, joined.
+    pub cache_control: Option<&'a [u8]>,
+    /// `add_header` gives it `Last-Modified`; nginx does not look at the file's.
+    pub last_modified: bool,
+    /// It has `ETag`.
+    pub etag: bool,
+}
+
+/// Whether an answer to a proxy's request may be compressed.
+pub fn proxied(conf: &GzipProxied, answer: &ProxiedAnswer<'_>) -> bool {
+    if let Some(expires) = answer.expires {
+        return conf.expired && date::parse(expires).is_some_and(|expires| expires < date::now());
+    }
+    if let Some(control) = answer.cache_control {
+        let says = |word: &[u8]| {
+            let mut words = control.split(|byte| matches!(byte, b',' | b';' | b' '));
+            words.any(|given| given.eq_ignore_ascii_case(word))
+        };
+        return (conf.no_cache && says(b"no-cache"))
+            || (conf.no_store && says(b"no-store"))
+            || (conf.private && says(b"private"));
+    }
+    let told = (conf.no_last_modified && answer.last_modified) || (conf.no_etag && answer.etag);
+    !told
 }
 
 /// Whether an answer is of a kind that is compressed for those who take it.
 pub fn compressible(conf: &GzipConf, status: u16, content_type: Option<&[u8]>, length: Option<u64>) -> bool {
-    let long_enough = length.is_none_or(|length| length > 0 && length >= conf.min_length);
+    let long_enough = length.is_none_or(|length| length >= conf.min_length);
     let fitting = |kind: &[u8]| has_type(&conf.types, kind) || has_type(&["text/html".into()], kind);
     matches!(status, 200 | 403 | 404) && long_enough && content_type.is_some_and(fitting)
 }
@@ -69,5 +156,24 @@ impl Compressor {
     /// The rest.
     pub fn finish(self) -> Bytes {
         self.0.finish().unwrap_or_default().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_encoding_is_read_as_nginx_does() {
+        let yes =
+            ["gzip", "GZIP", "gzip,deflate", "deflate, gzip", "gzip;q=1", "gzip; q=0.5", "gzip;q=0.001"];
+        for header in yes.into_iter().chain(["x gzip", "gzip;", "gzip;Q=1.000, *;q=0"]) {
+            assert!(names_gzip(header.as_bytes()), "{header}");
+        }
+        for header in
+            ["", "*", "deflate", "gzip;q=0", "gzip;q=0.000", "gzip;q=2", "gzip;q=1.1", "xgzip", "gzipx"]
+        {
+            assert!(!names_gzip(header.as_bytes()), "{header}");
+        }
     }
 }

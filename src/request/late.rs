@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use crate::config::builtin::{Builtin, Family};
 use crate::config::template::{Part, Template};
-use crate::config::variable::Variable;
+use crate::config::variable::{Meaning, Variable};
 
 use super::RequestCtx;
 use super::answer::Sent;
+use super::evaluation::{AnswerSoFar, Evaluation, waits_for_answer};
 use super::upstream::UpstreamRecord;
 use super::vars::late_value;
 
@@ -18,13 +20,20 @@ pub struct Pending {
     pieces: Box<[Piece]>,
     started: Instant,
     accepted: Instant,
+    /// The request, where something has to be computed from the answer and from the request.
+    ctx: Option<Box<RequestCtx>>,
+    /// The servers behind, where something tells of them: more may become known of them meanwhile.
     upstream: Option<UpstreamRecord>,
 }
 
 #[derive(Clone, Debug)]
 enum Piece {
     Text(Box<[u8]>),
-    Late(Variable),
+    Builtin(Builtin),
+    SentHttp(Box<[u8]>),
+    Upstream(Builtin),
+    UpstreamMember(Family, Box<[u8]>),
+    Computed(Variable),
 }
 
 impl Pending {
@@ -32,49 +41,97 @@ impl Pending {
     pub fn new(ctx: &RequestCtx, template: &Template, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Self {
         let mut pieces = Vec::new();
         let mut text = Vec::new();
+        let evaluation = Evaluation::new(ctx);
         for part in template.parts() {
             match part {
                 Part::Literal(bytes) => text.extend_from_slice(bytes),
-                Part::Variable(variable) if variable.is_late() => {
+                Part::Variable(variable) if waits_for_answer(ctx, variable) => {
                     if !text.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut text).into()));
                     }
-                    pieces.push(Piece::Late(variable.clone()));
+                    pieces.push(late_piece(ctx, variable));
                 }
-                Part::Variable(variable) => write(ctx.value(variable).as_deref(), &mut text),
+                Part::Variable(variable) => write(evaluation.value(variable).as_deref(), &mut text),
             }
         }
         if !text.is_empty() {
             pieces.push(Piece::Text(text.into()));
         }
-        let tells = |piece: &Piece| matches!(piece, Piece::Late(Variable::Upstream(_)));
+        let computes = pieces.iter().any(|piece| matches!(piece, Piece::Computed(_)));
+        let tells = |piece: &Piece| matches!(piece, Piece::Upstream(_) | Piece::UpstreamMember(..));
         let upstream = pieces.iter().any(tells).then(|| ctx.upstream.clone());
-        Self { pieces: pieces.into(), started: ctx.started, accepted: ctx.connection.accepted, upstream }
+        Self {
+            pieces: pieces.into(),
+            started: ctx.started,
+            accepted: ctx.connection.accepted,
+            upstream,
+            ctx: computes.then(|| Box::new(ctx.clone())),
+        }
+    }
+
+    /// The whole text, if the answer makes no difference.
+    pub fn settled(&self) -> Option<&[u8]> {
+        match &*self.pieces {
+            [] => Some(&[]),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
     }
 
     /// The whole text, for an answer with this head (what there is of it so far).
     pub fn finish(&self, sent: &Sent, head: &[u8], write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::with_capacity(160);
+        let answer = AnswerSoFar { sent: *sent, head };
+        let evaluation = self.ctx.as_ref().map(|ctx| Evaluation::with_answer(ctx, answer));
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
-                Piece::Late(Variable::Builtin(builtin)) => {
+                Piece::Builtin(builtin) => {
                     write(late_value(*builtin, Some(sent), self.started, self.accepted).as_deref(), &mut out);
                 }
-                Piece::Late(Variable::SentHttp(name)) => write(sent_header(head, name).as_deref(), &mut out),
-                Piece::Late(Variable::Upstream(field)) => {
-                    let value = self.upstream.as_ref().and_then(|record| record.value(field));
+                Piece::SentHttp(name) => write(sent_header(sent, head, name).as_deref(), &mut out),
+                Piece::Upstream(builtin) => {
+                    let value = self.upstream.as_ref().and_then(|record| record.value(*builtin));
                     write(value.as_deref(), &mut out);
                 }
-                Piece::Late(_) => {}
+                Piece::UpstreamMember(family, name) => {
+                    let value = self.upstream.as_ref().and_then(|record| record.member(*family, name));
+                    write(value.as_deref(), &mut out);
+                }
+                Piece::Computed(variable) => {
+                    let value = evaluation.as_ref().and_then(|evaluation| evaluation.value(variable));
+                    write(value.as_deref(), &mut out);
+                }
             }
         }
         out
     }
 }
 
-/// `$sent_http_NAME`: all headers of that name in the head of an answer; `_` in the name stands for `-`.
-fn sent_header<'a>(head: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+/// A hole for a variable that waits for the answer.
+fn late_piece(ctx: &RequestCtx, variable: &Variable) -> Piece {
+    let meaning = match variable {
+        Variable::Builtin(builtin) if builtin.is_upstream() => return Piece::Upstream(*builtin),
+        Variable::Builtin(builtin) => return Piece::Builtin(*builtin),
+        Variable::Named(index) => ctx.config.variables.meaning(*index),
+        Variable::Capture(_) => &Meaning::Unknown,
+    };
+    match meaning {
+        Meaning::Family(Family::SentHttp, name) => Piece::SentHttp(name.clone()),
+        Meaning::Family(family, name) => Piece::UpstreamMember(*family, name.clone()),
+        _ => Piece::Computed(variable.clone()),
+    }
+}
+
+/// `$sent_http_NAME`: all headers of that name in the head of an answer; `_` in the name stands for `-`. As in nginx, the two
+/// headers that every answer has are not there, and a request that is logged has no connection to keep any more.
+pub(super) fn sent_header<'a>(sent: &Sent, head: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+    match name {
+        b"server" | b"date" => return None,
+        b"connection" if sent.complete => return Some(Cow::Borrowed(b"close")),
+        b"keep_alive" if sent.complete => return None,
+        _ => {}
+    }
     let same = |header: &[u8]| {
         let pairs = || header.iter().zip(name);
         header.len() == name.len()

@@ -2,32 +2,51 @@
 
 pub mod answer;
 pub mod body;
+mod browser;
 pub mod content;
 pub mod date;
+pub mod evaluation;
+pub mod forwarded;
 pub mod gzip;
 pub mod late;
+pub mod limits;
 pub mod log_line;
+pub mod pace;
+pub mod pages;
 pub mod passed;
+pub mod path;
 pub mod payload;
+pub mod recode;
+mod referer;
 pub mod rewrite;
+mod secure_link;
 pub mod upstream;
 pub mod uri;
+mod user_agent;
+pub mod userid;
+pub mod values;
 pub mod vars;
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
 
 use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
 
-use body::RequestBody;
-use upstream::UpstreamRecord;
+use self::body::RequestBody;
+use self::limits::Limits;
+use self::upstream::UpstreamRecord;
+use self::userid::UidState;
+use self::values::Values;
 
 /// An end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +75,30 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The address for people and variables: without the port.
+    pub fn address_text(&self) -> String {
+        self.ip().map_or_else(|| "unix:".to_owned(), |ip| ip.to_string())
+    }
+
+    /// Address and port for people.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Inet(address) => address.to_string(),
+            Self::Unix => "unix:".to_owned(),
+        }
+    }
+}
+
+/// What a proxy said of the client, by the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proxied {
+    /// The client.
+    pub source: SocketAddr,
+    /// Where the client connected to.
+    pub destination: SocketAddr,
+}
+
 /// What is known of a connection for as long as it lives.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -65,6 +108,8 @@ pub struct Connection {
     pub remote: Endpoint,
     /// Where the connection came in.
     pub local: Endpoint,
+    /// What a proxy said of the client, if one did.
+    pub proxied: Option<Proxied>,
     /// When it was accepted.
     pub accepted: Instant,
 }
@@ -80,6 +125,12 @@ pub struct RequestCtx {
     pub conf: Arc<LocationConf>,
     /// Its connection.
     pub connection: Arc<Connection>,
+    /// The client: its connection's remote end, or whom a trusted proxy names (`set_real_ip_from`).
+    pub remote: Endpoint,
+    /// A proxy has named the client.
+    pub remote_replaced: bool,
+    /// What limits decided, and what it holds for them.
+    pub limits: Arc<Limits>,
     /// Which request of its connection it is, from 1.
     pub number: u64,
     /// The request line as it came.
@@ -102,14 +153,8 @@ pub struct RequestCtx {
     pub uri: Box<[u8]>,
     /// Arguments, as rewritten so far: `$args`.
     pub args: Box<[u8]>,
-    /// Groups of the last regular expression that matched, the whole match first.
-    pub captures: Vec<Box<[u8]>>,
-    /// Values of user variables, by index.
-    pub user: Vec<Option<Box<[u8]>>>,
     /// The path or the arguments are no longer those of the request line.
     pub changed: bool,
-    /// A `rewrite ... break` changed the path inside of the location: a URI of `proxy_pass` no longer fits it.
-    pub broke: bool,
     /// How deep inside of other requests this one is made; 0 for one from a client.
     pub depth: u8,
     /// Of a request made inside: the method of the client's.
@@ -118,8 +163,20 @@ pub struct RequestCtx {
     pub upstream: UpstreamRecord,
     /// Headers of a server behind that sent the request elsewhere inside (`X-Accel-Redirect`).
     pub carried: Vec<(Box<str>, Vec<u8>)>,
+    /// What variables hold so far.
+    pub values: Values,
+    /// `set $limit_rate`: bytes a second.
+    pub limit_rate: Option<u64>,
+    /// The cookie of `userid`.
+    pub uid: UidState,
+    /// The status that `error_page` keeps while another location answers; 0: none.
+    pub error_status: u16,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
+    /// `rewrite ... break` changed the URI in its location: an alias, or the URI of `proxy_pass`, no longer fits it.
+    pub rewritten_in_place: bool,
+    /// `try_files` found a file behind the alias of a regular expression: the URI stands behind that now.
+    pub uri_behind_alias: bool,
     /// How often it may still be sent to another URI or location.
     pub uri_changes: u8,
     /// Whether some of it came together with the request before: `$pipe`.
@@ -135,11 +192,13 @@ pub struct RequestCtx {
     /// Whether the connection may serve another request after this one.
     pub keep_alive: bool,
     /// User and password of Basic authentication, decoded on first use.
-    pub credentials: OnceLock<Option<(String, String)>>,
+    pub credentials: OnceLock<Option<Credentials>>,
     /// `$request_id`, made on first use.
     pub id: OnceLock<String>,
     /// When its first bytes were seen.
     pub started: Instant,
+    /// User variables that were used without a value: one warning each is enough.
+    pub uninitialized: OnceLock<Arc<Mutex<HashSet<usize>>>>,
 }
 
 impl RequestCtx {
@@ -153,6 +212,16 @@ impl RequestCtx {
         self.headers.get(name).map(http::HeaderValue::as_bytes)
     }
 
+    /// Whether the connection stays open after the answer, by what is known of the request.
+    pub fn keeps_alive(&self) -> bool {
+        let core = &self.conf.core;
+        self.keep_alive
+            && !core.keepalive_timeout.is_zero()
+            && self.number < core.keepalive_requests
+            && self.connection.accepted.elapsed() <= self.conf.connection.keepalive_time
+            && !user_agent::is_not_kept(self)
+    }
+
     /// Whether the request is HTTP/1.0.
     pub fn is_http10(&self) -> bool {
         self.version == Version::HTTP_10
@@ -160,53 +229,98 @@ impl RequestCtx {
 
     /// Writes an error line about this request to the logs of its location.
     pub fn log(&self, severity: Severity, message: &str) {
-        self.log_upstream(severity, message, None);
+        self.log_line(severity, message.as_bytes(), None);
     }
 
     /// The same about a server behind, whose URL is told, too.
     pub fn log_upstream(&self, severity: Severity, message: &str, upstream: Option<&str>) {
-        let logs = &self.conf.log.error;
-        if logs.iter().any(|log| severity <= log.level) {
-            let message = format!("*{} {message}{}", self.connection.serial, self.error_context(upstream));
-            log::write_error(logs, severity, &message);
+        self.log_line(severity, message.as_bytes(), upstream);
+    }
+
+    /// The same for a message that quotes what need not be UTF-8.
+    pub fn log_bytes(&self, severity: Severity, message: &[u8]) {
+        self.log_line(severity, message, None);
+    }
+
+    fn log_line(&self, severity: Severity, message: &[u8], upstream: Option<&str>) {
+        if self.logs(severity) {
+            let serial = format!("*{} ", self.connection.serial);
+            // Where the line is at fault, nginx has not read the headers yet.
+            let has_headers = !message.ends_with(b"request line");
+            let context = self.error_context(has_headers, upstream);
+            log::write_error(
+                &self.conf.log.error,
+                severity,
+                &[serial.as_bytes(), message].concat(),
+                &context,
+            );
         }
     }
 
-    /// What nginx appends to an error line about a request.
-    fn error_context(&self, upstream: Option<&str>) -> String {
-        let client = match &self.connection.remote {
-            Endpoint::Inet(address) => address.ip().to_string(),
-            Endpoint::Unix => "unix:".to_owned(),
+    /// Whether lines of this severity are written for the location.
+    pub fn logs(&self, severity: Severity) -> bool {
+        self.conf.log.error.iter().any(|log| severity <= log.level)
+    }
+
+    /// What nginx appends to an error line about a request, in the bytes that came.
+    fn error_context(&self, has_headers: bool, upstream: Option<&str>) -> Vec<u8> {
+        let client = self.remote.address_text();
+        let mut text = format!(", client: {client}, server: {}", self.server().name).into_bytes();
+        let mut quote = |name: &str, value: &[u8]| {
+            text.extend_from_slice(&[b", ", name.as_bytes(), b": \"", value, b"\""].concat());
         };
-        let line = String::from_utf8_lossy(&self.line).into_owned();
-        let mut text = format!(", client: {client}, server: {}, request: \"{line}\"", self.server().name);
+        if !self.line.is_empty() {
+            quote("request", &self.line);
+        }
         if self.depth > 0 {
-            text.push_str(&format!(", subrequest: \"{}\"", String::from_utf8_lossy(&self.uri)));
+            quote("subrequest", &self.uri);
         }
         if let Some(upstream) = upstream {
-            text.push_str(&format!(", upstream: \"{upstream}\""));
+            quote("upstream", upstream.as_bytes());
         }
-        if let Some(host) = self.header("host") {
-            text.push_str(&format!(", host: \"{}\"", String::from_utf8_lossy(host)));
+        for (name, header) in [("host", "host"), ("referrer", "referer")] {
+            if let Some(value) = self.header(header).filter(|_| has_headers) {
+                quote(name, value);
+            }
         }
         text
     }
 
+    /// Warns, once, of a variable that is used before its `set`.
+    fn warn_uninitialized(&self, user: usize) {
+        if !self.conf.log.uninitialized {
+            return;
+        }
+        let warned = self.uninitialized.get_or_init(Arc::default);
+        if warned.lock().unwrap_or_else(PoisonError::into_inner).insert(user) {
+            let name = &self.config.variables.names()[user];
+            self.log(Severity::Warn, &format!("using uninitialized \"{name}\" variable"));
+        }
+    }
+
     /// User name and password of a `Basic` authorization, if the request has one.
-    pub fn credentials(&self) -> Option<&(String, String)> {
+    pub fn credentials(&self) -> Option<&Credentials> {
         self.credentials.get_or_init(|| basic_credentials(self.header("authorization")?)).as_ref()
     }
 }
 
-/// Decodes `Basic BASE64(user:password)`.
-fn basic_credentials(header: &[u8]) -> Option<(String, String)> {
-    let text = std::str::from_utf8(header).ok()?;
-    let (scheme, encoded) = text.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
+/// A user's name and password, as they came.
+pub type Credentials = (Box<[u8]>, Box<[u8]>);
+
+/// Decodes `Basic BASE64(user:password)`. As in nginx, padding may be missing, and nothing behind it counts.
+fn basic_credentials(header: &[u8]) -> Option<Credentials> {
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true);
+    const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+    let (scheme, encoded) = header.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
     }
-    let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded.trim()).ok()?;
-    let decoded = String::from_utf8(decoded).ok()?;
-    let (user, password) = decoded.split_once(':')?;
-    (!user.is_empty()).then(|| (user.to_owned(), password.to_owned()))
+    let encoded = encoded.trim_ascii_start().split(|byte| *byte == b'=').next()?;
+    let mut user = BASE64.decode(encoded).ok()?;
+    let colon = user.iter().position(|byte| *byte == b':').filter(|at| *at > 0)?;
+    let password = user.split_off(colon + 1);
+    user.truncate(colon);
+    Some((user.into(), password.into()))
 }

@@ -10,7 +10,7 @@ use super::RequestCtx;
 /// What an answer keeps of the one it was made from.
 #[derive(Clone, Debug, Default)]
 pub struct Passed {
-    /// Status and reason.
+    /// Status and reason; empty for the status of the answer.
     pub status_line: Box<[u8]>,
     /// Headers, as spelled, in order; without those that only concern the connection.
     pub headers: Vec<(Box<str>, Vec<u8>)>,
@@ -21,7 +21,13 @@ pub struct Passed {
 impl Passed {
     /// Whether there is a header of that name.
     pub fn has(&self, name: &str) -> bool {
-        self.headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name))
+        self.find(name).is_some()
+    }
+
+    /// The first header of that name.
+    pub fn find(&self, name: &str) -> Option<&[u8]> {
+        let mut headers = self.headers.iter();
+        headers.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
     }
 }
 

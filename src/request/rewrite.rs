@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::config::model::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag};
+use crate::config::model::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag, Severity};
 use crate::config::regex::Regex;
 use crate::config::template::{Part, Template};
+use crate::config::value;
 use crate::config::variable::Variable;
 
-use super::answer::Answer;
+use super::answer::{Answer, Sent};
+use super::evaluation::{AnswerSoFar, Evaluation};
 use super::{RequestCtx, uri};
 
 /// What a program came to.
@@ -29,23 +31,40 @@ enum Step {
     Leave(Outcome),
 }
 
+/// A program on its way.
+struct Run {
+    /// A `rewrite` changed the URI.
+    changed: bool,
+    /// `rewrite_log`.
+    log: bool,
+}
+
+impl Run {
+    fn log(&self, ctx: &RequestCtx, message: &[&[u8]]) {
+        if self.log && ctx.logs(Severity::Notice) {
+            ctx.log_bytes(Severity::Notice, &message.concat());
+        }
+    }
+}
+
 impl RequestCtx {
     /// Runs the rewrite directives of a server or a location.
     pub fn run(&mut self, program: &[Instruction]) -> Outcome {
-        let mut changed = false;
-        match self.run_block(program, &mut changed) {
+        // An `if` does not change it on the way.
+        let mut run = Run { changed: false, log: self.conf.log.rewrite };
+        match self.run_block(program, &mut run) {
             Step::Leave(outcome) => outcome,
-            Step::Next if changed => Outcome::Search,
+            Step::Next if run.changed => Outcome::Search,
             Step::Next => Outcome::Continue,
         }
     }
 
-    fn run_block(&mut self, program: &[Instruction], changed: &mut bool) -> Step {
+    fn run_block(&mut self, program: &[Instruction], run: &mut Run) -> Step {
         for instruction in program {
             let step = match instruction {
                 Instruction::Set { variable, value } => {
                     let value = self.render(value);
-                    self.set_user(*variable, value);
+                    self.values.set(*variable, Some(value.into()));
                     Step::Next
                 }
                 Instruction::SetArgs(value) => {
@@ -53,18 +72,23 @@ impl RequestCtx {
                     self.changed = true;
                     Step::Next
                 }
+                Instruction::SetLimitRate(value) => {
+                    let value = self.render(value);
+                    self.set_limit_rate(&value);
+                    Step::Next
+                }
                 Instruction::If { condition, body, conf } => {
-                    if self.holds(condition) {
+                    if self.holds(condition, run) {
                         if let Some(conf) = conf {
                             self.conf = Arc::clone(conf);
                         }
-                        self.run_block(body, changed)
+                        self.run_block(body, run)
                     } else {
                         Step::Next
                     }
                 }
                 Instruction::Return(directive) => Step::Leave(self.answer_return(directive)),
-                Instruction::Rewrite(rewrite) => self.rewrite(rewrite, changed),
+                Instruction::Rewrite(rewrite) => self.rewrite(rewrite, run),
                 Instruction::Break => Step::Leave(Outcome::Continue),
             };
             if matches!(step, Step::Leave(_)) {
@@ -74,48 +98,53 @@ impl RequestCtx {
         Step::Next
     }
 
-    /// Sets a user variable.
-    pub fn set_user(&mut self, index: usize, value: Vec<u8>) {
-        if let Some(slot) = self.user.get_mut(index) {
-            *slot = Some(value.into());
+    /// `set $limit_rate`: a size; anything else changes nothing.
+    pub fn set_limit_rate(&mut self, value: &[u8]) {
+        match value::size(value) {
+            Some(rate) => self.limit_rate = Some(rate),
+            None => {
+                let value = String::from_utf8_lossy(value);
+                self.log(Severity::Error, &format!("invalid $limit_rate \"{value}\""));
+            }
         }
     }
 
     /// Whether `regex` matches; its groups become `$1`... and its named variables.
-    pub fn match_regex(&mut self, regex: &Regex, subject: &[u8]) -> bool {
+    pub fn match_regex(&self, regex: &Regex, subject: &[u8]) -> bool {
         let Some(captures) = regex.captures(subject) else { return false };
-        for &(group, user) in regex.named_groups() {
-            let value = captures.get(group).map(|bytes| bytes.to_vec()).unwrap_or_default();
-            self.set_user(user, value);
+        for &(group, named) in regex.named_groups() {
+            self.values.set(named, Some(captures.get(group).cloned().unwrap_or_default()));
         }
-        self.captures = captures;
+        self.values.set_captures(captures);
         true
     }
 
     /// The same for a condition or a `rewrite`: groups of an earlier match are gone if it does not match.
-    fn match_or_forget(&mut self, regex: &Regex, subject: &[u8]) -> bool {
+    fn match_or_forget(&mut self, regex: &Regex, subject: &[u8], run: &Run) -> bool {
         let matches = self.match_regex(regex, subject);
+        let verb = if matches { "matches" } else { "does not match" };
+        run.log(self, &[b"\"", regex.pattern().as_bytes(), b"\" ", verb.as_bytes(), b" \"", subject, b"\""]);
         if !matches {
-            self.captures.clear();
+            self.values.set_captures(Vec::new());
         }
         matches
     }
 
-    fn holds(&mut self, condition: &Condition) -> bool {
+    fn holds(&mut self, condition: &Condition, run: &Run) -> bool {
         match condition {
             Condition::Truthy(value) => !matches!(&*self.render(value), b"" | b"0"),
             Condition::Equals { left, right, negate } => (self.render(left) == self.render(right)) != *negate,
             Condition::Matches { subject, regex, negate } => {
                 let subject = self.render(subject);
-                self.match_or_forget(regex, &subject) != *negate
+                self.match_or_forget(regex, &subject, run) != *negate
             }
             Condition::File { test, path, negate } => file_test(*test, &self.render(path)) != *negate,
         }
     }
 
-    fn rewrite(&mut self, rewrite: &Rewrite, changed: &mut bool) -> Step {
+    fn rewrite(&mut self, rewrite: &Rewrite, run: &mut Run) -> Step {
         let subject = self.uri.clone();
-        if !self.match_or_forget(&rewrite.regex, &subject) {
+        if !self.match_or_forget(&rewrite.regex, &subject, run) {
             return Step::Next;
         }
         let redirect = match rewrite.flag {
@@ -142,22 +171,26 @@ impl RequestCtx {
                 location.push(b'?');
                 location.extend_from_slice(&args);
             }
+            run.log(self, &[b"rewritten redirect: \"", &location, b"\""]);
             return Step::Leave(Outcome::Answer(Box::new(Answer::redirect(status, location))));
         }
+        let args = args.unwrap_or_default();
+        run.log(self, &[b"rewritten data: \"", &path, b"\", args: \"", &args, b"\""]);
         if path.is_empty() {
+            self.log(Severity::Error, "the rewritten URI has a zero length");
             return Step::Leave(Outcome::Answer(Box::new(Answer::error(500))));
         }
         (self.internal, self.changed) = (true, true);
         self.uri = path.into();
-        self.args = args.unwrap_or_default().into();
+        self.args = args.into();
         match rewrite.flag {
             RewriteFlag::Last => Step::Leave(Outcome::Search),
             RewriteFlag::Break => {
-                self.broke = true;
+                self.rewritten_in_place = true;
                 Step::Leave(Outcome::Continue)
             }
             _ => {
-                *changed = true;
+                run.changed = true;
                 Step::Next
             }
         }
@@ -184,7 +217,10 @@ impl RequestCtx {
     }
 
     fn answer_return(&self, directive: &Return) -> Outcome {
-        let text = directive.text.as_ref().map(|text| self.render(text));
+        // What is evaluated here knows the status already.
+        let answer = AnswerSoFar { sent: Sent { status: directive.status, ..Sent::default() }, head: &[] };
+        let evaluation = Evaluation::with_answer(self, answer);
+        let text = directive.text.as_ref().map(|text| evaluation.render(text));
         match (directive.status, text) {
             (status @ (408 | 444 | 499), None) => Outcome::Close(status),
             (status @ (301 | 302 | 303 | 307 | 308), location) => {
@@ -192,10 +228,11 @@ impl RequestCtx {
             }
             (status, Some(text)) => {
                 let content_type = self.content_type_of_uri();
-                Outcome::Answer(Box::new(Answer::text(status, content_type, text)))
+                Outcome::Answer(Box::new(conditional(Answer::text(status, content_type, text))))
             }
             (status @ ..400, None) => {
-                Outcome::Answer(Box::new(Answer::text(status, self.content_type_of_uri(), Vec::new())))
+                let answer = Answer::text(status, self.content_type_of_uri(), Vec::new());
+                Outcome::Answer(Box::new(conditional(answer)))
             }
             (status, None) => Outcome::Answer(Box::new(Answer::error(status))),
         }
@@ -210,6 +247,11 @@ impl RequestCtx {
         let known = extension.and_then(|extension| self.conf.core.types.get(&*extension));
         known.unwrap_or(&self.conf.core.default_type).clone()
     }
+}
+
+/// The same, if the request's conditions allow it.
+fn conditional(answer: Answer) -> Answer {
+    Answer { conditional: true, ..answer }
 }
 
 type Escape = fn(&[u8], &mut Vec<u8>);

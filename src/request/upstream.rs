@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::config::variable::UpstreamField;
+use crate::config::builtin::{Builtin, Family};
 
 /// Shared by the request, its log lines and the answer that is still on its way.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +81,7 @@ impl UpstreamRecord {
     }
 
     /// The value of a variable; `None` where no server was asked.
-    pub fn value(&self, field: &UpstreamField) -> Option<Vec<u8>> {
+    pub fn value(&self, variable: Builtin) -> Option<Vec<u8>> {
         let record = self.lock();
         let each = |show: &dyn Fn(&Try) -> String| {
             let mut text = String::new();
@@ -99,25 +99,34 @@ impl UpstreamRecord {
                 |time| format!("{}.{:03}", time.as_secs(), time.subsec_millis()),
             )
         };
-        match field {
-            UpstreamField::Addr => each(&|one| one.addr.clone()),
-            UpstreamField::Status => {
+        match variable {
+            Builtin::UpstreamAddr => each(&|one| one.addr.clone()),
+            Builtin::UpstreamStatus => {
                 each(&|one| if one.status == 0 { "-".to_owned() } else { one.status.to_string() })
             }
-            UpstreamField::ConnectTime => each(&|one| time(one.connect)),
-            UpstreamField::HeaderTime => each(&|one| time(one.header)),
-            UpstreamField::ResponseTime => each(&|one| time(one.response)),
-            UpstreamField::ResponseLength => each(&|one| one.length.to_string()),
-            UpstreamField::BytesSent => each(&|one| one.sent.to_string()),
-            UpstreamField::BytesReceived => each(&|one| one.received.to_string()),
-            UpstreamField::CacheStatus => None,
-            UpstreamField::Http(name) => find(&record.headers, name),
-            UpstreamField::Trailer(name) => find(&record.trailers, name),
-            UpstreamField::Cookie(name) => record.headers.iter().find_map(|(header, value)| {
-                let cookie = value.strip_prefix(&**name)?.strip_prefix(b"=")?;
+            Builtin::UpstreamConnectTime => each(&|one| time(one.connect)),
+            Builtin::UpstreamHeaderTime => each(&|one| time(one.header)),
+            Builtin::UpstreamResponseTime => each(&|one| time(one.response)),
+            Builtin::UpstreamResponseLength => each(&|one| one.length.to_string()),
+            Builtin::UpstreamBytesSent => each(&|one| one.sent.to_string()),
+            Builtin::UpstreamBytesReceived => each(&|one| one.received.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The value of a member of a family of variables; its name is in lower case.
+    pub fn member(&self, family: Family, name: &[u8]) -> Option<Vec<u8>> {
+        let record = self.lock();
+        match family {
+            Family::UpstreamHttp => find(&record.headers, name),
+            Family::UpstreamTrailer => find(&record.trailers, name),
+            Family::UpstreamCookie => record.headers.iter().find_map(|(header, value)| {
+                let (own, rest) = value.split_at_checked(name.len())?;
+                let cookie = rest.strip_prefix(b"=").filter(|_| own.eq_ignore_ascii_case(name))?;
                 let end = cookie.iter().position(|byte| *byte == b';').unwrap_or(cookie.len());
                 header.eq_ignore_ascii_case("set-cookie").then(|| cookie[..end].to_vec())
             }),
+            _ => None,
         }
     }
 }
@@ -139,19 +148,20 @@ mod tests {
     #[test]
     fn tries_are_separated_by_commas_and_other_passes_by_colons() {
         let record = UpstreamRecord::default();
-        assert_eq!(record.value(&UpstreamField::Addr), None);
+        assert_eq!(record.value(Builtin::UpstreamAddr), None);
         for addr in ["a", "b"] {
             record.begin(addr.to_owned());
         }
         record.lock().redirected = true;
         record.begin("c".to_owned());
         record.update(|last| (last.status, last.connect) = (200, Some(Duration::from_millis(1005))));
-        let text = |field| String::from_utf8(record.value(&field).unwrap()).unwrap();
-        assert_eq!(text(UpstreamField::Addr), "a, b : c");
-        assert_eq!(text(UpstreamField::Status), "-, - : 200");
-        assert_eq!(text(UpstreamField::ConnectTime), "-, - : 1.005");
-        record.lock().headers.push(("Set-Cookie".into(), (*b"a=b; Path=/").into()));
-        assert_eq!(text(UpstreamField::Cookie((*b"a").into())), "b");
-        assert_eq!(text(UpstreamField::Http((*b"set_cookie").into())), "a=b; Path=/");
+        let text = |variable| String::from_utf8(record.value(variable).unwrap()).unwrap();
+        let member = |family, name: &[u8]| String::from_utf8(record.member(family, name).unwrap()).unwrap();
+        assert_eq!(text(Builtin::UpstreamAddr), "a, b : c");
+        assert_eq!(text(Builtin::UpstreamStatus), "-, - : 200");
+        assert_eq!(text(Builtin::UpstreamConnectTime), "-, - : 1.005");
+        record.lock().headers.push(("Set-Cookie".into(), (*b"A=b; Path=/").into()));
+        assert_eq!(member(Family::UpstreamCookie, b"a"), "b");
+        assert_eq!(member(Family::UpstreamHttp, b"set_cookie"), "A=b; Path=/");
     }
 }

@@ -114,16 +114,28 @@ pub fn escape(path: &[u8], out: &mut Vec<u8>) {
     escape_where(path, out, |byte| matches!(byte, b' ' | b'"' | b'#' | b'%') || byte <= 0x1f || byte >= 0x7f);
 }
 
-/// Escapes a path for a request line.
-pub fn escape_path(path: &[u8], out: &mut Vec<u8>) {
-    escape_where(path, out, |byte| matches!(byte, b' ' | b'#' | b'%' | b'?') || byte <= 0x1f || byte >= 0x7f);
-}
-
 /// Escapes a capture that lands in the arguments of a rewritten URI.
 pub fn escape_args(value: &[u8], out: &mut Vec<u8>) {
     let special =
         |byte| matches!(byte, b' ' | b'#' | b'%' | b'&' | b'+' | b'?') || byte <= 0x1f || byte >= 0x7f;
     escape_where(value, out, special);
+}
+
+/// Escapes the path of a redirect that the server makes up itself, or of a request that is passed on.
+pub fn escape_path(path: &[u8], out: &mut Vec<u8>) {
+    let special = |byte| {
+        matches!(
+            byte,
+            b' ' | b'"' | b'#' | b'%' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+        ) || byte <= 0x1f
+            || byte >= 0x7f
+    };
+    escape_where(path, out, special);
+}
+
+/// Escapes a name that is one component of a path.
+pub fn escape_component(name: &[u8], out: &mut Vec<u8>) {
+    escape_where(name, out, |byte| !(byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)));
 }
 
 fn escape_where(bytes: &[u8], out: &mut Vec<u8>, special: impl Fn(u8) -> bool) {

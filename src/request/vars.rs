@@ -5,11 +5,15 @@ use std::io::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::config::template::{Part, Template};
-use crate::config::variable::{Builtin, Variable};
+use crate::config::builtin::Builtin;
+use crate::config::template::Template;
+use crate::config::variable::Variable;
 use crate::log::local_time;
+use crate::metrics;
 
 use super::answer::Sent;
+use super::evaluation::{AnswerSoFar, Evaluation};
+use super::limits::LimitStatus;
 use super::{Endpoint, RequestCtx};
 
 /// The version of nginx whose behaviour is followed: `$nginx_version`.
@@ -18,34 +22,16 @@ pub const NGINX_VERSION: &str = "1.22.1";
 impl RequestCtx {
     /// The value of a template for this request, before its answer is known.
     pub fn render(&self, template: &Template) -> Vec<u8> {
-        let mut out = Vec::new();
-        for part in template.parts() {
-            match part {
-                Part::Literal(bytes) => out.extend_from_slice(bytes),
-                Part::Variable(variable) => out.extend_from_slice(&self.value(variable).unwrap_or_default()),
-            }
-        }
-        out
+        Evaluation::new(self).render(template)
     }
 
-    /// The value of a variable, `None` where it has none; late ones have none yet.
+    /// The value of a variable before the answer is known, `None` where it has none.
     pub fn value(&self, variable: &Variable) -> Option<Cow<'_, [u8]>> {
-        match variable {
-            Variable::Builtin(builtin) => self.builtin(*builtin),
-            Variable::Arg(name) => self.arg(name).map(Cow::Borrowed),
-            Variable::Cookie(name) => self.cookie(name).map(Cow::Borrowed),
-            Variable::Http(name) => self.http(name),
-            Variable::SentHttp(_) => None,
-            Variable::Upstream(field) => self.upstream.value(field).map(Cow::Owned),
-            Variable::Capture(number) => {
-                self.captures.get(usize::from(*number)).map(|bytes| Cow::Borrowed(&**bytes))
-            }
-            Variable::User(index) => self.user.get(*index)?.as_deref().map(Cow::Borrowed),
-        }
+        Evaluation::new(self).value(variable)
     }
 
     /// `$arg_NAME`: the first argument of that name, case ignored, raw.
-    fn arg(&self, name: &[u8]) -> Option<&[u8]> {
+    pub fn arg(&self, name: &[u8]) -> Option<&[u8]> {
         self.args.split(|byte| *byte == b'&').find_map(|argument| {
             let (key, value) = split_at_byte(argument, b'=')?;
             key.eq_ignore_ascii_case(name).then_some(value)
@@ -53,7 +39,7 @@ impl RequestCtx {
     }
 
     /// `$cookie_NAME`: the first cookie of that name.
-    fn cookie(&self, name: &[u8]) -> Option<&[u8]> {
+    pub fn cookie(&self, name: &[u8]) -> Option<&[u8]> {
         let headers = self.headers.get_all("cookie").into_iter();
         headers.map(http::HeaderValue::as_bytes).find_map(|header| {
             // Commas separate names, too, but they do not end values.
@@ -67,7 +53,7 @@ impl RequestCtx {
     }
 
     /// `$http_NAME`: all headers of that name, joined as nginx 1.22 does for those that may repeat.
-    fn http(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
+    pub(super) fn http(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
         let same = |header: &http::HeaderName| {
             let header = header.as_str().as_bytes();
             header.len() == name.len()
@@ -85,12 +71,17 @@ impl RequestCtx {
         Some(Cow::Owned(std::iter::once(first).chain(rest).collect::<Vec<_>>().join(separator)))
     }
 
-    /// `$proxy_add_x_forwarded_for`.
-    fn add_forwarded_for(&self) -> Vec<u8> {
-        let headers = self.headers.get_all("x-forwarded-for").into_iter();
-        let mut values: Vec<Vec<u8>> = headers.map(|value| value.as_bytes().to_vec()).collect();
-        values.push(address_text(&self.connection.remote).into_bytes());
-        values.join(&b", "[..])
+    /// `$sent_http_NAME` before there is a head: nginx knows what becomes of the connection.
+    pub(super) fn expected_header(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
+        let keep_alive = self.keeps_alive();
+        match name {
+            b"connection" => Some(Cow::Borrowed(if keep_alive { b"keep-alive" } else { b"close" })),
+            b"keep_alive" if keep_alive => {
+                let seconds = self.conf.core.keepalive_header?;
+                Some(Cow::Owned(format!("timeout={seconds}").into_bytes()))
+            }
+            _ => None,
+        }
     }
 
     /// `$proxy_host` or `$proxy_port`: empty until the request is passed on.
@@ -99,24 +90,26 @@ impl RequestCtx {
         if host { &record.host } else { &record.port }.as_ref().map(ToString::to_string)
     }
 
-    fn builtin(&self, builtin: Builtin) -> Option<Cow<'_, [u8]>> {
+    /// The value of a built-in variable.
+    pub(super) fn builtin(&self, builtin: Builtin, answer: &AnswerSoFar<'_>) -> Option<Cow<'_, [u8]>> {
         use Builtin as B;
         let connection = &self.connection;
         let text = |value: String| Some(Cow::Owned(value.into_bytes()));
         match builtin {
-            B::DocumentUri | B::Uri | B::RequestMethod | B::RequestUri | B::ServerProtocol
-                if self.unreadable =>
-            {
-                None
-            }
+            B::RequestMethod | B::RequestUri | B::ServerProtocol if self.unreadable => None,
+            B::DocumentUri | B::Uri if self.unreadable && self.uri.is_empty() => None,
             B::Args | B::QueryString => (!self.args.is_empty()).then_some(Cow::Borrowed(&*self.args)),
-            B::BinaryRemoteAddr => Some(Cow::Owned(match connection.remote.ip() {
+            B::BinaryRemoteAddr => Some(Cow::Owned(match self.remote.ip() {
                 Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
                 Some(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
                 None => b"unix:".to_vec(),
             })),
             B::Connection => text(connection.serial.to_string()),
             B::ConnectionRequests => text(self.number.to_string()),
+            B::ConnectionsActive => text(metrics::connections().active.to_string()),
+            B::ConnectionsReading => text(metrics::connections().reading.to_string()),
+            B::ConnectionsWaiting => text(metrics::connections().waiting.to_string()),
+            B::ConnectionsWriting => text(metrics::connections().writing.to_string()),
             B::ContentLength => self.header("content-length").map(Cow::Borrowed),
             B::ContentType => self.header("content-type").map(Cow::Borrowed),
             B::DocumentUri | B::Uri => Some(Cow::Borrowed(&self.uri)),
@@ -127,17 +120,15 @@ impl RequestCtx {
             })),
             B::Hostname => text(nix::unistd::gethostname().ok()?.to_string_lossy().into_owned()),
             B::IsArgs => Some(Cow::Borrowed(if self.args.is_empty() { b"" } else { b"?" })),
-            B::LimitRate => Some(Cow::Borrowed(b"0")),
+            B::LimitRate => text(self.limit_rate.unwrap_or(0).to_string()),
             B::NginxVersion => Some(Cow::Borrowed(NGINX_VERSION.as_bytes())),
             B::Pid => text(std::process::id().to_string()),
             B::Pipe => Some(Cow::Borrowed(if self.pipelined { b"p" } else { b"." })),
-            B::ProxyAddXForwardedFor => Some(Cow::Owned(self.add_forwarded_for())),
-            B::ProxyHost => self.proxy_target(true).map(|text| Cow::Owned(text.into_bytes())),
-            B::ProxyPort => self.proxy_target(false).map(|text| Cow::Owned(text.into_bytes())),
-            B::RemoteAddr => text(address_text(&connection.remote)),
-            B::RemotePort => text(connection.remote.port().map_or_else(String::new, |port| port.to_string())),
-            B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(user.as_bytes())),
+            B::RemoteAddr => text(self.remote.address_text()),
+            B::RemotePort => text(port_text(&self.remote)),
+            B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(&**user)),
             B::Request => Some(Cow::Borrowed(&self.line)),
+            B::RequestBody => self.body.short().map(|body| Cow::Owned(body.to_vec())),
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
             B::RequestLength => {
                 text((self.head_length + self.body_length.load(Ordering::Relaxed)).to_string())
@@ -147,19 +138,69 @@ impl RequestCtx {
             }
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
-            B::ServerAddr => text(address_text(&connection.local)),
+            B::ServerAddr => text(connection.local.address_text()),
             B::ServerName => Some(Cow::Borrowed(self.server().name.as_bytes())),
-            B::ServerPort => text(connection.local.port().map_or_else(String::new, |port| port.to_string())),
+            B::ServerPort => text(port_text(&connection.local)),
             B::ServerProtocol => {
                 Some(Cow::Borrowed(if self.is_http10() { b"HTTP/1.0" } else { b"HTTP/1.1" }))
             }
-            // Settled late, or never: there are no files, no TLS and no PROXY protocol behind a push location.
-            B::BodyBytesSent | B::BytesSent | B::RequestCompletion | B::Status => None,
-            B::DocumentRoot | B::Https | B::ProxyProtocolAddr | B::RealpathRoot => None,
-            B::RequestBody | B::RequestBodyFile | B::RequestFilename => None,
-            B::ConnectionTime | B::RequestTime | B::Msec | B::TimeIso8601 | B::TimeLocal => {
-                late_value(builtin, None, self.started, self.connection.accepted)
+            B::ProxyAddXForwardedFor => {
+                let mut value = self.http(b"x_forwarded_for").map(Cow::into_owned).unwrap_or_default();
+                if !value.is_empty() {
+                    value.extend_from_slice(b", ");
+                }
+                value.extend_from_slice(self.remote.address_text().as_bytes());
+                Some(Cow::Owned(value))
             }
+            B::ProxyHost => self.proxy_target(true).map(|text| Cow::Owned(text.into_bytes())),
+            B::ProxyPort => self.proxy_target(false).map(|text| Cow::Owned(text.into_bytes())),
+            B::UpstreamAddr
+            | B::UpstreamBytesReceived
+            | B::UpstreamBytesSent
+            | B::UpstreamConnectTime
+            | B::UpstreamHeaderTime
+            | B::UpstreamResponseLength
+            | B::UpstreamResponseTime
+            | B::UpstreamStatus => self.upstream.value(builtin).map(Cow::Owned),
+            B::FastcgiScriptName => Some(Cow::Borrowed(&self.uri)),
+            B::RealipRemoteAddr => text(connection.remote.address_text()),
+            B::RealipRemotePort => text(port_text(&connection.remote)),
+            B::LimitConnStatus => status_name(&self.limits.connections),
+            B::LimitReqStatus => status_name(&self.limits.requests),
+            B::ProxyProtocolAddr => text(connection.proxied?.source.ip().to_string()),
+            B::ProxyProtocolPort => text(connection.proxied?.source.port().to_string()),
+            B::ProxyProtocolServerAddr => text(connection.proxied?.destination.ip().to_string()),
+            B::ProxyProtocolServerPort => text(connection.proxied?.destination.port().to_string()),
+            B::DocumentRoot => Some(Cow::Owned(self.document_root())),
+            B::RealpathRoot => self.realpath_root().map(Cow::Owned),
+            B::RequestFilename => self.file_path().map(|file| Cow::Owned(file.path)),
+            B::AncientBrowser => {
+                (!self.is_modern_browser()).then(|| Cow::Borrowed(&*self.conf.browser.ancient_value))
+            }
+            B::ModernBrowser => {
+                self.is_modern_browser().then(|| Cow::Borrowed(&*self.conf.browser.modern_value))
+            }
+            B::Msie => self.is_msie().then_some(Cow::Borrowed(&b"1"[..])),
+            B::InvalidReferer => Some(Cow::Borrowed(if self.has_invalid_referer() { b"1" } else { b"" })),
+            B::SecureLink => self.secure_link().map(Cow::Owned),
+            B::SecureLinkExpires => self.secure_link_expires().map(Cow::Owned),
+            B::UidGot => self.uid_got().map(Cow::Owned),
+            B::UidReset => Some(Cow::Borrowed(b"")),
+            B::UidSet => self.uid_set().map(Cow::Owned),
+            B::Https | B::Empty => None,
+            B::Status if self.error_status != 0 && answer.head.is_empty() => {
+                text(format!("{:03}", self.error_status))
+            }
+            B::BodyBytesSent | B::BytesSent | B::RequestCompletion | B::Status => {
+                late_value(builtin, Some(&answer.sent), self.started, self.connection.accepted)
+            }
+            B::ConnectionTime
+            | B::RequestTime
+            | B::Msec
+            | B::TimeIso8601
+            | B::TimeLocal
+            | B::DateGmt
+            | B::DateLocal => late_value(builtin, None, self.started, self.connection.accepted),
         }
     }
 }
@@ -182,17 +223,24 @@ pub fn late_value(
         B::ConnectionTime => text(seconds(accepted.elapsed())),
         B::Msec => text(seconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())),
         B::TimeLocal => text(local_time("%d/%b/%Y:%H:%M:%S %z")),
+        B::DateGmt => text(chrono::Utc::now().format("%A, %d-%b-%Y %H:%M:%S GMT").to_string()),
+        B::DateLocal => text(local_time("%A, %d-%b-%Y %H:%M:%S %Z")),
         B::TimeIso8601 => text(local_time("%Y-%m-%dT%H:%M:%S%:z")),
         _ => None,
     }
+}
+
+fn status_name(status: &std::sync::OnceLock<LimitStatus>) -> Option<Cow<'_, [u8]>> {
+    status.get().map(|status| Cow::Borrowed(status.name().as_bytes()))
 }
 
 fn seconds(duration: Duration) -> String {
     format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
 }
 
-fn address_text(endpoint: &Endpoint) -> String {
-    endpoint.ip().map_or_else(|| "unix:".to_owned(), |ip| ip.to_string())
+/// Empty where there is none, or where a proxy named an address without one.
+fn port_text(endpoint: &Endpoint) -> String {
+    endpoint.port().filter(|port| *port > 0).map_or_else(String::new, |port| port.to_string())
 }
 
 fn split_at_byte(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {

@@ -6,20 +6,19 @@ pub mod pid;
 pub mod privileges;
 pub mod worker;
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config::model::{Config, Listen, ListenAddress, LogTarget, Severity};
-use crate::http::router;
+use crate::config::model::{Config, Listen, ListenAddress, Severity};
 use crate::http::site::Site;
 use crate::log;
+use crate::metrics;
 use crate::push::PushState;
 use crate::store::{Mailbox, Store, SystemClock, WorkerId};
 
@@ -55,17 +54,7 @@ pub type Reread = Box<dyn FnMut() -> Option<Config>>;
 /// # Errors
 /// nginx's words for the first that cannot be opened.
 pub fn open_logs(config: &Config) -> Result<(), StartError> {
-    let mut targets: HashSet<LogTarget> =
-        config.main.error_log.iter().map(|log| log.target.clone()).collect();
-    router::each_conf(config, &mut |conf| {
-        targets.extend(conf.log.error.iter().map(|log| log.target.clone()));
-        targets.extend(conf.log.access.iter().map(|log| log.target.clone()));
-    });
-    for target in targets {
-        if let (Err(error), LogTarget::File(path)) = (log::open(&target), &target) {
-            return Err(format!("open() \"{}\" failed ({})", path.display(), log::os_error(&error)));
-        }
-    }
+    log::open_all(&config.log_files).map_err(|error| error.to_string())?;
     log::set_main(config.main.error_log.clone());
     Ok(())
 }
@@ -95,7 +84,9 @@ pub fn serve(config: Config, reread: Reread) -> Result<(), StartError> {
     // Before anything is visible from outside: a signal that comes early must not kill the process.
     let signals = runtime.block_on(async { Signals::new() }).map_err(failed)?;
     let app = App::start(config)?;
+    runtime.spawn(flush_logs());
     runtime.block_on(app.run(signals, reread));
+    log::flush();
     Ok(())
 }
 
@@ -182,7 +173,10 @@ impl App {
                 }
                 Told::Reload => {
                     tracing::info!("reconfiguring");
-                    reread().into_iter().for_each(|config| self.reload(config));
+                    match reread() {
+                        Some(config) => self.reload(config),
+                        None => metrics::reloaded(false),
+                    }
                 }
                 Told::Reopen => {
                     tracing::info!("reopening logs");
@@ -198,7 +192,9 @@ impl App {
     /// Puts a new configuration in force, or says why not and keeps the old one. Channels, messages and waiting
     /// subscribers stay.
     fn reload(&mut self, config: Config) {
-        if let Err(error) = self.try_reload(config) {
+        let outcome = self.try_reload(config);
+        metrics::reloaded(outcome.is_ok());
+        if let Err(error) = outcome {
             log::event(Severity::Emerg, &error);
         }
     }
@@ -258,6 +254,14 @@ impl App {
     }
 }
 
+/// Writes what logs have buffered for as long as `flush=` allows.
+async fn flush_logs() {
+    loop {
+        tokio::time::sleep(log::flush_interval()).await;
+        log::flush_due(Instant::now());
+    }
+}
+
 /// The signals that are obeyed.
 struct Signals {
     terminate: Signal,
@@ -314,7 +318,7 @@ fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
     let sender = sender.clone();
     Box::new(move |event| {
         // A worker that ended has no subscribers left to be told.
-        let _ = sender.send(Mail::Event(event));
+        let _ = sender.send(Mail::Event(event, Instant::now()));
     })
 }
 

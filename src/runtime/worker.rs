@@ -21,9 +21,11 @@ use crate::config::model::{ListenAddress, Severity};
 use crate::http::connection::{self, Shared};
 use crate::http::origin::{Origin, Place};
 use crate::http::parking::{self, Parking, Resumed};
+use crate::http::reuse::Idle;
 use crate::http::site::Site;
 use crate::http::stream::Stream;
 use crate::log;
+use crate::metrics;
 use crate::request::{Connection, Endpoint};
 use crate::store::{Event, WorkerId};
 
@@ -39,8 +41,8 @@ static SERIAL: AtomicU64 = AtomicU64::new(0);
 /// What a worker is told.
 #[derive(Debug)]
 pub enum Mail {
-    /// Something happened to a channel that subscribers of this worker wait on.
-    Event(Event),
+    /// Something happened to a channel that subscribers of this worker wait on, and when.
+    Event(Event, Instant),
     /// A new generation of the configuration, and sockets for the addresses that are new in it.
     Reload(Arc<Site>, Vec<(ListenAddress, Socket)>),
     /// Close what waits, finish what runs, end.
@@ -67,6 +69,7 @@ pub struct Start {
 /// # Errors
 /// When the system gives it no runtime, no epoll instance, or none of its sockets.
 pub fn run(start: Start) -> io::Result<()> {
+    metrics::become_worker(start.id.0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, work(start))
 }
@@ -78,18 +81,19 @@ struct Worker {
 }
 
 async fn work(start: Start) -> io::Result<()> {
-    let (parking, poll) = Parking::new()?;
+    let idle = Rc::<RefCell<Idle>>::default();
+    let (parking, poll) = Parking::new(Rc::clone(&idle))?;
     let (drain, draining) = watch::channel(false);
     let shared = Rc::new(Shared {
         worker: start.id,
         site: RefCell::new(start.site),
         parking: Rc::clone(&parking),
+        idle,
         draining,
     });
     let resuming = Rc::clone(&shared);
     let resume = move |resumed: Resumed| {
-        let Resumed { stream, readahead, origin } = resumed;
-        tokio::task::spawn_local(connection::serve(Rc::clone(&resuming), stream, readahead, origin));
+        tokio::task::spawn_local(connection::resume(Rc::clone(&resuming), resumed));
     };
     tokio::task::spawn_local(parking::run(parking, watch_epoll(poll)?, resume));
     let worker = Rc::new(Worker { shared, connections: Rc::default(), accepting: RefCell::default() });
@@ -114,7 +118,7 @@ impl Worker {
         while mail.recv_many(&mut batch, EVENTS_AT_ONCE).await > 0 {
             for letter in batch.drain(..) {
                 match letter {
-                    Mail::Event(event) => self.shared.parking.borrow_mut().deliver(&event),
+                    Mail::Event(event, since) => self.shared.parking.borrow_mut().deliver(&event, since),
                     Mail::Reload(site, sockets) => self.reload(site, sockets),
                     Mail::Stop => return,
                     Mail::Quit => {
@@ -136,7 +140,7 @@ impl Worker {
             tokio::select! {
                 letter = mail.recv() => match letter {
                     Some(Mail::Stop) | None => return,
-                    Some(Mail::Event(event)) => self.shared.parking.borrow_mut().deliver(&event),
+                    Some(Mail::Event(event, since)) => self.shared.parking.borrow_mut().deliver(&event, since),
                     Some(_) => {}
                 },
                 () = tokio::time::sleep(LOOK) => self.shared.parking.borrow_mut().close_all(),
@@ -210,21 +214,39 @@ async fn accept_all(
     loop {
         match listener.accept().await {
             Ok((stream, remote, local)) => {
+                metrics::count(|worker| worker.accepted.add(1));
                 let site = Arc::clone(&shared.site.borrow());
                 let limit = site.config.main.worker_connections;
-                let Some(place) = Place::take(&connections, limit) else {
+                let Some(place) = take_place(&shared, &connections, limit).await else {
                     log::event(Severity::Alert, &format!("{limit} worker_connections are not enough"));
                     continue;
                 };
+                metrics::count(|worker| worker.handled.add(1));
                 let Some(listen) = site.listen(&address) else { continue };
                 let serial = SERIAL.fetch_add(1, Ordering::Relaxed) + 1;
-                let connection = Arc::new(Connection { serial, remote, local, accepted: Instant::now() });
+                let connection =
+                    Arc::new(Connection { serial, remote, local, proxied: None, accepted: Instant::now() });
                 let origin = Origin { site, listen, connection, requests: 0, place };
                 tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
             }
             Err(error) => pause(&error).await,
         }
     }
+}
+
+/// A place for a new connection; where there are few left, idle connections are closed.
+async fn take_place(shared: &Shared, connections: &Rc<Cell<usize>>, limit: usize) -> Option<Rc<Place>> {
+    /// How often those that are to close get their turn to do so.
+    const TURNS: usize = 3;
+    for _ in 0..TURNS {
+        let parked = shared.idle.borrow_mut().make_room(connections.get(), limit);
+        parked.into_iter().for_each(|id| shared.parking.borrow_mut().close_idle(id));
+        match Place::take(connections, limit) {
+            Some(place) => return Some(place),
+            None => tokio::task::yield_now().await,
+        }
+    }
+    Place::take(connections, limit)
 }
 
 /// A connection that ended before it was accepted costs nothing; without descriptors, accepting rests a while.

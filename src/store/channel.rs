@@ -32,6 +32,13 @@ pub(super) struct Listed {
     pub(super) surplus: u64,
 }
 
+/// What tells a message from the others of its channel.
+pub(super) struct Numbers {
+    pub(super) stamp: i64,
+    pub(super) offset: u64,
+    pub(super) published: (i64, u64),
+}
+
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) key: ChannelKey,
@@ -46,6 +53,8 @@ pub(super) struct Channel {
     coming: u32,
     coming_keep: u32,
     last_stamp: i64,
+    /// The second of the last publish, and the number of its message within that second.
+    last_published: (i64, u64),
     /// Monotonic millisecond at which the clock reaches the last stamp. The channel does not go before: its successor
     /// would begin with smaller stamps, and clients that return would not be given its messages.
     ahead_until: u64,
@@ -76,6 +85,7 @@ impl Channel {
             coming: 0,
             coming_keep: 0,
             last_stamp: i64::MIN,
+            last_published: (i64::MIN, 0),
             ahead_until: 0,
             next_offset: 0,
             waiting: 0,
@@ -116,14 +126,17 @@ impl Channel {
 
     // === History ===
 
-    /// Stamp and offset for the next message, at a monotonic millisecond and a wall clock's millisecond.
-    pub(super) fn number(&mut self, now: u64, wall_millis: i64) -> (i64, u64) {
+    /// Numbers the next message, at a monotonic millisecond and a wall clock's millisecond.
+    pub(super) fn number(&mut self, now: u64, wall_millis: i64) -> Numbers {
         let offset = self.next_offset;
-        self.last_stamp = wall_millis.div_euclid(1000).max(self.last_stamp.saturating_add(1));
+        let second = wall_millis.div_euclid(1000);
+        let (last_second, last_tag) = self.last_published;
+        self.last_published = (second, if second == last_second { last_tag.saturating_add(1) } else { 0 });
+        self.last_stamp = second.max(self.last_stamp.saturating_add(1));
         let ahead = self.last_stamp.saturating_mul(1000).saturating_sub(wall_millis);
         self.ahead_until = now.saturating_add(u64::try_from(ahead).unwrap_or(0)).min(NEVER - 1);
         self.next_offset += 1;
-        (self.last_stamp, offset)
+        Numbers { stamp: self.last_stamp, offset, published: self.last_published }
     }
 
     /// Adds the newest message and lets the oldest go, until there are `max` or fewer. `keep` of them stay
@@ -161,6 +174,14 @@ impl Channel {
             Position::Oldest => self.messages.front(),
             Position::After(stamp) => {
                 self.messages.get(self.messages.partition_point(|message| message.stamp <= stamp))
+            }
+            Position::AfterTag { second, tag } => {
+                let seen = |message: &&Arc<Message>| {
+                    let (published, number) = message.published;
+                    published == second && number <= tag
+                };
+                let later = self.messages.partition_point(|message| message.stamp <= second);
+                self.messages.range(later..).find(|message| !seen(message))
             }
             Position::Newest => None,
         }

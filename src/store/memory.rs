@@ -187,6 +187,12 @@ impl Store {
         }
     }
 
+    /// Whether there is such a channel, perhaps only because nobody has noticed that its time is over.
+    #[cfg(test)]
+    pub(super) fn holds(&self, key: &ChannelKey) -> bool {
+        self.shard(key).lock().contains(key)
+    }
+
     // === Inside a channel ===
 
     /// Publishes what nobody waits for and nobody will find later: no memory is needed. `None` if somebody
@@ -195,6 +201,7 @@ impl Store {
         self.visit(publish.key, publish.channel_timeout, self.budget.nothing(), |channel, _, now| {
             (channel.waiting() == 0).then(|| {
                 channel.number(now, self.clock.wall_millis());
+                channel.trim(0);
                 channel.info(now)
             })
         })
@@ -209,13 +216,17 @@ impl Store {
         mut message: Message,
     ) -> ChannelInfo {
         let wall = self.clock.wall_millis();
-        (message.stamp, message.offset) = channel.number(now, wall);
+        let numbers = channel.number(now, wall);
+        (message.stamp, message.offset) = (numbers.stamp, numbers.offset);
+        message.published = numbers.published;
         message.sequence = self.last_message.fetch_add(1, Relaxed) + 1;
         message.deadline = publish.message_timeout.map_or(NEVER, |timeout| deadline(now, wall, timeout));
         let message = Arc::new(message);
         let subscribers = channel.waiting();
         if publish.is_stored() {
             channel.push(Arc::clone(&message), publish.max_messages, publish.keep());
+        } else {
+            channel.trim(0);
         }
         if subscribers > 0 {
             channel.received(&message);

@@ -21,6 +21,8 @@ pub struct Message {
     content_type: Option<Box<[u8]>>,
     pub(super) stamp: i64,
     pub(super) offset: u64,
+    /// The second of publication, and the number within it.
+    pub(super) published: (i64, u64),
     /// Age among the messages of all channels.
     pub(super) sequence: u64,
     /// Monotonic millisecond from which on it is expired.
@@ -39,6 +41,7 @@ impl Message {
             content_type: publish.content_type.map(Box::from),
             stamp: 0,
             offset: 0,
+            published: (0, 0),
             sequence: 0,
             deadline: u64::MAX,
             delete_beyond: publish.delete_oldest_received.then_some(publish.min_messages),

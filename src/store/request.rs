@@ -14,7 +14,7 @@ pub struct Publish<'a> {
     pub body: &'a [u8],
     /// `Content-Type` as the publisher sent it.
     pub content_type: Option<&'a [u8]>,
-    /// False: only for those who wait now.
+    /// False: only for those who wait now, and what the channel holds goes, as with `max_messages` 0.
     pub store: bool,
     /// Messages the channel may hold after this one; 0 stores nothing.
     pub max_messages: u32,
@@ -69,6 +69,14 @@ pub enum Position {
     /// Everything up to the message with this [stamp](Message::stamp): begin with the first one later than
     /// that.
     After(i64),
+    /// Everything up to the message that the old module would have named so: the second of publication, and a number
+    /// within that second that counts from 0.
+    AfterTag {
+        /// The second.
+        second: i64,
+        /// The number; from 1, for with 0 nothing but the second is said.
+        tag: u64,
+    },
     /// Everything stored: begin with the next message published.
     Newest,
 }

@@ -17,9 +17,11 @@
 //! GET /
 //! ```
 //!
+//! A request below a line `aside` is sent on a connection of its own; what comes back is looked at in the end.
+//!
 //! A request is sent when the one before it was answered; adjoining lines with `|` are sent at once.
 //! Everywhere `\r \n \t \0 \\ \xFF` are bytes, `{{port}}` is the port, `{{a*9000}}` is 9,000 times `a`.
-//! In preambles `{{dir}}` is the server's folder, `{{tests}}` the folder of the cases.
+//! In preambles `{{dir}}` is the server's folder, `{{tests}}` the folder of the cases, `{{files}}` that of the files to serve.
 //!
 //! Where the preamble speaks of `127.0.0.1:{{backend}}` (or `{{backend2}}`, `{{backend3}}`, `{{dead}}`, `unix:{{socket}}`),
 //! servers to pass requests on to are there; lines `#< NAME BYTES` say what they answer (`harness/backend.rs`).
@@ -28,6 +30,8 @@
 
 use std::fs;
 use std::path::Path;
+
+use super::fixtures;
 
 /// A file with cases that share their preamble.
 pub(super) struct Topic {
@@ -47,6 +51,8 @@ pub(super) struct Message {
     pub(super) bytes: Vec<u8>,
     /// A `HEAD` request, whose answer has no body.
     pub(super) head: bool,
+    /// It has a connection of its own, on which nothing is waited for until the end.
+    pub(super) aside: bool,
 }
 
 impl Topic {
@@ -55,6 +61,10 @@ impl Topic {
         let mut parts = text.split("\n=== ").map(|part| part.strip_prefix("=== ").unwrap_or(part));
         let tests = path.ancestors().find(|folder| folder.ends_with("agreement")).unwrap_or(path);
         let preamble = parts.next().unwrap_or_default().replace("{{tests}}", &tests.to_string_lossy());
+        let preamble = match preamble.contains("{{files}}") {
+            true => preamble.replace("{{files}}", &fixtures::folder().to_string_lossy()),
+            false => preamble,
+        };
         let cases = parts.map(|part| {
             let mut lines = part.lines().map(str::to_owned);
             Case { name: lines.next().unwrap_or_default(), lines: lines.collect() }
@@ -85,12 +95,16 @@ impl Case {
 }
 
 fn message(lines: &[&str], port: u16) -> Message {
+    let (aside, lines) = match lines {
+        ["aside", lines @ ..] => (true, lines),
+        lines => (false, lines),
+    };
     let text = match raw(lines) {
         Some(text) => text,
         None => request(lines),
     };
     let bytes = unescape(&text.replace("{{port}}", &port.to_string()));
-    Message { head: bytes.starts_with(b"HEAD "), bytes }
+    Message { head: bytes.starts_with(b"HEAD "), aside, bytes }
 }
 
 /// The text of lines with `|`.

@@ -12,6 +12,8 @@ use crate::harness::{Backend, Conf, Connection, PATIENCE, Reply, Response, Serve
 /// How long a server is given to answer, where it is not sure to do so.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a connection is watched after the last answer.
+/// How long a request on a connection of its own is given to arrive before the next one is sent.
+const ASIDE: Duration = Duration::from_millis(100);
 const AFTERWARDS: Duration = Duration::from_millis(300);
 
 /// A running server.
@@ -32,7 +34,8 @@ impl Player {
             "daemon off; pid {{{{dir}}}}/server.pid; error_log stderr emerg; events {{}}\n\
              http {{ access_log off; {temp_paths}\n{http}}}\n"
         );
-        Player { server: Server::builder(Conf::whole(text)).backend(backend).start(), backends }
+        let server = Server::builder(Conf::whole(text)).backend(backend).arg("-p").arg("{{dir}}");
+        Player { server: server.start(), backends }
     }
 
     /// Plays a case on a connection of its own: the lines of all that was received. Silence is waited for `patience`
@@ -42,10 +45,22 @@ impl Player {
         let address = (ip, self.server.port()).into();
         let mut connection = Connection::open_patiently(address).expect("the server listens");
         let mut lines = Vec::new();
+        let mut asides = Vec::new();
         for message in case.messages(self.server.port()) {
+            if message.aside {
+                let mut aside = Connection::open_patiently(address).expect("the server listens");
+                aside.send(&message.bytes);
+                std::thread::sleep(ASIDE * patience);
+                asides.push((aside, message.head));
+                continue;
+            }
             connection.send(&message.bytes);
             let reply = receive(&mut connection, message.head, ANSWER * patience);
             lines.extend(self.render(&reply));
+        }
+        for (mut aside, head) in asides {
+            lines.push("aside:".to_owned());
+            lines.extend(self.render(&receive(&mut aside, head, ANSWER * 2 * patience)));
         }
         // Answers to pipelined requests, and the connection's end.
         loop {
@@ -77,7 +92,8 @@ impl Player {
         let paths = files.map(|entry| entry.expect("the folder can be read").path());
         let logs = paths.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
         let texts = logs.map(|path| fs::read(path).expect("the log can be read"));
-        texts.flat_map(|text| self.mask(&text).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+        let lines = |text: Vec<u8>| self.mask(&text).lines().filter_map(log_line).collect::<Vec<_>>();
+        texts.flat_map(lines).collect()
     }
 
     fn render(&self, reply: &Reply) -> Vec<String> {
@@ -97,8 +113,10 @@ impl Player {
                 ("Expires", Some((expires, sent))) if expires.abs_diff(sent) < 86_400 * 400 => {
                     format!("now {:+}", i128::from(expires) - i128::from(sent))
                 }
+                ("Content-Length", _) if response.text().starts_with(STUB_STATUS) => "N".to_owned(),
                 ("Content-Length", _) => self.mask_length(response, value),
                 ("Server", _) if matches!(&**value, "nginx" | "encke") => "SERVER".to_owned(),
+                ("Set-Cookie", _) => mask_cookie(value, sent),
                 _ => self.mask(value.as_bytes()),
             };
             lines.push(format!("{name}: {value}"));
@@ -128,10 +146,89 @@ impl Player {
         let text = self.backends.as_ref().map_or(text.to_string(), |backends| backends.mask(&text));
         let text = text.replace(&self.server.port().to_string(), "{{port}}");
         let text = text.replace(&*self.server.dir().to_string_lossy(), "{{dir}}");
+        let text = if text.starts_with(STUB_STATUS) { without_numbers(&text) } else { text };
+        let text = mask_boundaries(text);
         let text = text.replace("nginx/1.22.1", "SERVER/VERSION");
         let text = text.replace(concat!("encke/", env!("CARGO_PKG_VERSION")), "SERVER/VERSION");
         text.replace("<center>nginx</center>", "<center>SERVER</center>")
             .replace("<center>encke</center>", "<center>SERVER</center>")
+    }
+}
+
+/// A line of a log; without time, process and connection if it is of an error log. nginx also tells when a connection
+/// ends that does nothing. Long lines are cut sooner or later, as the numbers in them are long or short.
+fn log_line(line: &str) -> Option<String> {
+    const SURE: usize = 1900;
+    let error = line.split_once(" [").filter(|(stamp, _)| stamp.len() == "2026/01/31 12:00:00".len());
+    let Some((level, (_, message))) = error
+        .and_then(|(_, rest)| rest.split_once("] "))
+        .map(|(level, rest)| (level, rest.split_once(": ").unwrap_or_default()))
+    else {
+        return Some(line.to_owned());
+    };
+    let message = match message.strip_prefix('*').and_then(|rest| rest.split_once(' ')) {
+        Some((serial, rest)) if serial.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => message,
+    };
+    let idle = ["closed keepalive connection", "client closed connection while waiting for request"];
+    (!idle.iter().any(|end| message.contains(end))).then(|| {
+        let message = without_excess(&message[..message.floor_char_boundary(SURE)]);
+        format!("[{level}] {message}")
+    })
+}
+
+/// Of a `userid` cookie, what cannot be the same twice: time and number within the value, the end of its lifetime.
+fn mask_cookie(cookie: &str, sent: Option<u64>) -> String {
+    let masked = cookie.split("; ").enumerate().map(|(at, part)| match (at, part.split_once('=')) {
+        (0, Some((name, value))) if value.len() == 24 => format!("{name}={}...{}", &value[..5], &value[22..]),
+        (_, Some(("expires", date))) => {
+            let date = date.replacen('-', " ", 1).replacen('-', " 20", 1);
+            let expires = date::parse_rfc1123(&date).zip(sent).map(|(expires, sent)| expires - sent);
+            expires
+                .filter(|seconds| *seconds < 86_400 * 400)
+                .map_or(date, |seconds| format!("expires=now +{seconds}"))
+        }
+        _ => part.to_owned(),
+    });
+    masked.collect::<Vec<_>>().join("; ")
+}
+
+/// A message without how much a rate was exceeded.
+fn without_excess(message: &str) -> String {
+    let Some((before, behind)) = message.split_once("excess: ") else { return message.to_owned() };
+    let number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    format!("{before}excess: N{}", behind.trim_start_matches(number))
+}
+
+/// How a page of `stub_status` begins.
+const STUB_STATUS: &str = "Active connections: ";
+
+/// A text with `N` in the place of each number.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::new();
+    for letter in text.chars() {
+        match letter {
+            '0'..='9' if out.ends_with('N') => {}
+            '0'..='9' => out.push('N'),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Numbers of boundaries between parts count up in each server.
+fn mask_boundaries(text: String) -> String {
+    const DIGITS: usize = 20;
+    let Some(at) = text
+        .find("boundary=")
+        .map(|at| at + "boundary=".len())
+        .or_else(|| text.find("--0000000000").map(|at| at + 2))
+    else {
+        return text;
+    };
+    match text.get(at..at + DIGITS) {
+        Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => text.replace(number, "BOUNDARY"),
+        _ => text,
     }
 }
 

@@ -12,6 +12,7 @@ use encke::config::{LoadOptions, load};
 use encke::http::connection::{self, Shared};
 use encke::http::origin::{Origin, Place};
 use encke::http::parking::{self, Parking};
+use encke::http::reuse::Idle;
 use encke::http::site::Site;
 use encke::http::stream::Stream;
 use encke::push::PushState;
@@ -42,7 +43,8 @@ pub struct Worker {
 impl Worker {
     /// A worker with an empty store. Must be called within a `LocalSet`.
     pub fn start() -> Self {
-        let (parking, poll) = Parking::new().expect("there are descriptors left");
+        let idle = Rc::<RefCell<Idle>>::default();
+        let (parking, poll) = Parking::new(Rc::clone(&idle)).expect("there are descriptors left");
         let (mailbox, mail) = mailbox();
         let store =
             Arc::new(Store::new(1 << 20, Arc::new(ManualClock::new(1_700_000_000_000)), vec![mailbox]));
@@ -51,13 +53,14 @@ impl Worker {
             worker: WorkerId(0),
             site: RefCell::new(Arc::new(site)),
             parking: Rc::clone(&parking),
+            idle,
             draining: watch::channel(false).1,
         });
         spawn_local(deliver(Rc::clone(&parking), mail));
         let resuming = Rc::clone(&shared);
         spawn_local(parking::run(parking, watch_epoll(poll), move |resumed| {
             let shared = Rc::clone(&resuming);
-            spawn_local(connection::serve(shared, resumed.stream, resumed.readahead, resumed.origin));
+            spawn_local(connection::resume(shared, resumed));
         }));
         Self { shared, connections: Rc::default() }
     }
@@ -69,6 +72,7 @@ impl Worker {
             serial: 1,
             remote: Endpoint::Inet(([127, 0, 0, 1], 40_000).into()),
             local: Endpoint::Inet(([127, 0, 0, 1], 80).into()),
+            proxied: None,
             accepted: Instant::now(),
         };
         let site = Arc::clone(&self.shared.site.borrow());
@@ -92,7 +96,7 @@ fn mailbox() -> (Mailbox, mpsc::UnboundedReceiver<Event>) {
 
 async fn deliver(parking: Rc<RefCell<Parking>>, mut mail: mpsc::UnboundedReceiver<Event>) {
     while let Some(event) = mail.recv().await {
-        parking.borrow_mut().deliver(&event);
+        parking.borrow_mut().deliver(&event, Instant::now());
     }
 }
 

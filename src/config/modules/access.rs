@@ -1,5 +1,7 @@
 //! `allow`, `deny`, `satisfy`: who may come in.
 
+use std::time::Duration;
+
 use super::super::builder::{Builder, Outcome};
 use super::super::call::{Call, invalid_parameter};
 use super::super::context::Contexts;
@@ -17,6 +19,7 @@ draft! {
         satisfy_any: bool,
         auth_basic: Option<Template>,
         auth_basic_user_file: Template,
+        auth_delay: Duration,
     }
 }
 
@@ -49,6 +52,14 @@ const DIRECTIVES: &[Directive] = &[
             })
         },
     ),
+    done(
+        "auth_delay",
+        HSL,
+        ONE,
+        "0s",
+        "How long a request with a wrong password, or with none, waits for its 401.",
+        |b, call| call.fill(&mut b.block().conf.access.auth_delay, Call::millis),
+    ),
 ];
 
 fn rule(b: &mut Builder<'_>, call: &Call<'_>, allow: bool) -> Outcome {
@@ -75,6 +86,7 @@ impl AccessDraft {
             satisfy_any: self.satisfy_any.unwrap_or(false),
             auth_basic: self.auth_basic.clone().flatten(),
             auth_basic_user_file: self.auth_basic_user_file.clone(),
+            auth_delay: self.auth_delay.unwrap_or_default(),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! `auth_request`, and what requests inside the server write to logs.
 
 use super::super::builder::{Builder, Outcome};
+use super::super::builtin::{self, Builtin};
 use super::super::call::Call;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::draft;
 use super::super::proxy::{AuthRequestConf, AuthVariable};
 use super::super::template::Template;
-use super::super::variable::{self, Builtin};
 use super::{HSL, Module, ONE, done};
 
 draft! {
@@ -63,10 +63,10 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
         return Err(Diagnostic::emerg(format!("invalid variable name \"{}\"", call.text(0))));
     };
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    let variable = match variable::builtin(&name).map(|row| row.variable) {
+    let variable = match builtin::find(&name).map(|row| row.variable) {
         Some(Builtin::Args) => AuthVariable::Args,
-        Some(_) => return Err(Diagnostic::emerg(format!("the duplicate \"{name}\" variable"))),
-        None => AuthVariable::User(b.variables.define(&name)),
+        Some(Builtin::LimitRate) => AuthVariable::LimitRate,
+        _ => AuthVariable::Named(b.variables.define(&name).map_err(Diagnostic::emerg)?),
     };
     let value = b.template(call, 1)?;
     b.block().conf.auth_request.set.get_or_insert_default().push((variable, value));

@@ -1,19 +1,24 @@
-//! `charset`: named in `Content-Type`.
+//! `charset`: named in `Content-Type`; `source_charset` and `charset_map`: from which texts are converted to it.
 
 use std::sync::Arc;
 
+use encke_parser::Directive as Node;
+
 use super::super::builder::{Builder, Outcome};
 use super::super::call::Call;
+use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::draft;
-use super::super::model::CharsetConf;
+use super::super::model::{CharsetConf, Recoding};
+use super::super::template::Template;
 use super::{HSL, HSLI, Module, ONE, done};
 
 draft! {
     /// `charset` of a block.
     CharsetDraft {
-        charset: Option<Box<str>>,
+        charset: Option<Template>,
+        source: Template,
         types: Arc<Vec<Box<str>>>,
     }
 }
@@ -22,14 +27,7 @@ draft! {
 pub const MODULE: Module = Module { name: "ngx_http_charset_module", directives: DIRECTIVES };
 
 const DIRECTIVES: &[Directive] = &[
-    done(
-        "charset",
-        HSLI,
-        ONE,
-        "off",
-        "The charset added to text types, or `off`. Texts are not converted.",
-        charset,
-    ),
+    done("charset", HSLI, ONE, "off", "The charset added to text types, or `off`.", charset),
     done(
         "charset_types",
         HSL,
@@ -43,7 +41,126 @@ const DIRECTIVES: &[Directive] = &[
             Ok(())
         },
     ),
+    done(
+        "source_charset",
+        HSLI,
+        ONE,
+        "",
+        "The charset that texts are in; where `charset` is another one, they are converted.",
+        |b, call| {
+            let name = name(b, call)?;
+            call.fill(&mut b.block().conf.charset.source, |_| Ok(name))
+        },
+    ),
+    done(
+        "charset_map",
+        Contexts::HTTP,
+        Arity::exactly(2).block(),
+        "",
+        "How bytes of one charset become those of another, or UTF-8: `C0 D18E;`. The way back follows from it.",
+        charset_map,
+    ),
 ];
+
+/// A `charset_map`.
+#[derive(Debug)]
+pub struct CharsetMap {
+    from: String,
+    to: String,
+    pairs: Vec<(u8, Box<[u8]>)>,
+}
+
+impl CharsetMap {
+    fn is_between(&self, from: &str, to: &str) -> bool {
+        self.from.eq_ignore_ascii_case(from) && self.to.eq_ignore_ascii_case(to)
+    }
+
+    fn forward(&self) -> Recoding {
+        if is_utf8(&self.to) {
+            let ascii = (0..=u8::MAX).map(|byte| [if byte.is_ascii() { byte } else { b'?' }].into());
+            let mut letters: Vec<Box<[u8]>> = ascii.collect();
+            for (byte, letter) in &self.pairs {
+                letters[usize::from(*byte)].clone_from(letter);
+            }
+            return Recoding::ToUtf8(letters.into());
+        }
+        self.bytes(|byte, other| (byte, other))
+    }
+
+    fn backward(&self) -> Recoding {
+        if is_utf8(&self.to) {
+            let letters = self.pairs.iter().filter_map(|(byte, letter)| Some((first_letter(letter)?, *byte)));
+            return Recoding::FromUtf8(letters.collect());
+        }
+        self.bytes(|byte, other| (other, byte))
+    }
+
+    /// What is in no pair is a question mark, unless it is ASCII.
+    fn bytes(&self, direction: impl Fn(u8, u8) -> (u8, u8)) -> Recoding {
+        let mut table = Box::new([b'?'; 256]);
+        for byte in 0..=u8::MAX {
+            if byte.is_ascii() {
+                table[usize::from(byte)] = byte;
+            }
+        }
+        for (byte, other) in &self.pairs {
+            let (from, to) = direction(*byte, other.first().copied().unwrap_or(b'?'));
+            table[usize::from(from)] = to;
+        }
+        Recoding::Bytes(table)
+    }
+}
+
+fn is_utf8(name: &str) -> bool {
+    name.eq_ignore_ascii_case("utf-8")
+}
+
+fn first_letter(bytes: &[u8]) -> Option<char> {
+    std::str::from_utf8(bytes).ok()?.chars().next()
+}
+
+fn charset_map(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    let (from, to) = (call.text(0).into_owned(), call.text(1).into_owned());
+    if from.eq_ignore_ascii_case(&to) {
+        let text = format!("\"charset_map\" between the same charsets \"{from}\" and \"{to}\"");
+        return Err(Diagnostic::emerg(text));
+    }
+    if b.http.charset_maps.iter().any(|map| map.is_between(&from, &to) || map.is_between(&to, &from)) {
+        return Err(Diagnostic::emerg(format!("duplicate \"charset_map\" between \"{from}\" and \"{to}\"")));
+    }
+    let mut pairs = Vec::new();
+    for line in call.node.block().map_or(&[][..], |block| &block.directives) {
+        pairs.push(pair(line, is_utf8(&to)).map_err(|error| error.or_at(line.span))?);
+    }
+    b.http.charset_maps.push(CharsetMap { from, to, pairs });
+    Ok(())
+}
+
+/// `C0 D18E;`
+fn pair(line: &Node, utf8: bool) -> Outcome<(u8, Box<[u8]>)> {
+    let invalid =
+        |given: &[u8]| Diagnostic::emerg(format!("invalid value \"{}\"", String::from_utf8_lossy(given)));
+    let given = &line.name.value;
+    let [other] = &line.args[..] else { return Err(Diagnostic::emerg("invalid parameters number")) };
+    let byte = byte(given).ok_or_else(|| invalid(given))?;
+    let other = &other.value;
+    let bytes: Option<Vec<u8>> = if utf8 {
+        other.chunks(2).map(self::byte).collect()
+    } else {
+        self::byte(other).map(|byte| vec![byte])
+    };
+    let letter = |bytes: &Vec<u8>| first_letter(bytes).is_some_and(|letter| letter.len_utf8() == bytes.len());
+    let bytes = bytes.filter(|bytes| !utf8 || letter(bytes)).ok_or_else(|| invalid(other))?;
+    Ok((byte, bytes.into()))
+}
+
+/// One or two hexadecimal digits.
+fn byte(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| text.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    u8::from_str_radix(text, 16).ok()
+}
 
 const DEFAULT_TYPES: [&str; 6] = [
     "text/html",
@@ -55,12 +172,16 @@ const DEFAULT_TYPES: [&str; 6] = [
 ];
 
 fn charset(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    if call.arg(0).contains(&b'$') {
-        return Err(Diagnostic::emerg("a variable in \"charset\" directive is not supported yet"));
+    let name = name(b, call)?;
+    call.fill(&mut b.block().conf.charset.charset, |call| Ok(Some(name).filter(|_| call.arg(0) != b"off")))
+}
+
+/// The name of a charset. A variable stands alone: elsewhere a dollar sign is one.
+fn name(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Template> {
+    match call.arg(0) {
+        name @ [b'$', ..] => b.compile(name),
+        name => Ok(Template::literal(name)),
     }
-    call.fill(&mut b.block().conf.charset.charset, |call| {
-        Ok(Some(call.text(0)).filter(|name| name != "off").map(Into::into))
-    })
 }
 
 /// Adds the arguments to a list of MIME types, which several directives of a block may share. text/html is always one
@@ -78,12 +199,36 @@ pub(super) fn add_types(b: &mut Builder<'_>, call: &Call<'_>, list: &mut Arc<Vec
 }
 
 impl CharsetDraft {
+    /// How texts get from `source_charset` to `charset`.
+    ///
+    /// # Errors
+    /// When no map leads there, or when variables say from where to where.
+    pub fn recoding(&self, maps: &[CharsetMap]) -> Outcome<Option<Arc<Recoding>>> {
+        let (Some(source), Some(Some(charset))) = (&self.source, &self.charset) else { return Ok(None) };
+        let Some((source, charset)) = source.as_literal().zip(charset.as_literal()) else {
+            let text = "a variable in \"charset\" beside \"source_charset\" is not supported yet";
+            return Err(Diagnostic::emerg(text));
+        };
+        let (source, charset) = (String::from_utf8_lossy(source), String::from_utf8_lossy(charset));
+        if source.eq_ignore_ascii_case(&charset) {
+            return Ok(None);
+        }
+        let forward = maps.iter().find(|map| map.is_between(&source, &charset)).map(CharsetMap::forward);
+        let backward = || maps.iter().find(|map| map.is_between(&charset, &source)).map(CharsetMap::backward);
+        match forward.or_else(backward) {
+            Some(recoding) => Ok(Some(Arc::new(recoding))),
+            None => Err(Diagnostic::emerg(format!(
+                "no \"charset_map\" between the charsets \"{source}\" and \"{charset}\""
+            ))),
+        }
+    }
+
     /// The charset in force.
     pub fn finish(&self) -> CharsetConf {
         let types = self.types.as_ref().map_or_else(
             || DEFAULT_TYPES.map(Into::into).to_vec(),
             |types| std::iter::once("text/html".into()).chain(types.iter().cloned()).collect(),
         );
-        CharsetConf { charset: self.charset.clone().flatten(), types: Arc::new(types) }
+        CharsetConf { charset: self.charset.clone().flatten(), recoding: None, types: Arc::new(types) }
     }
 }

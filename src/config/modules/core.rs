@@ -11,7 +11,7 @@ use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::Block;
-use super::super::model::{ErrorLog, Severity, User};
+use super::super::model::{ErrorLog, LogTarget, Severity, User};
 use super::super::value;
 use super::{HSL, Module, NONE, ONE, accept, accepted, done};
 
@@ -78,7 +78,8 @@ const DIRECTIVES: &[Directive] = &[
         MAIN.or(HSL),
         Arity::at_least(1),
         "",
-        "Where errors are logged, and from which level on: a file or `stderr`.",
+        "Where errors are logged, and from which level on: a file, `stderr`, `syslog:server=...`; `memory:` is checked \
+         and writes nothing. All `debug_*` levels are `debug`.",
         error_log,
     ),
     done("load_module", MAIN, ONE, "", "Modules whose directives are built in need no loading.", load_module),
@@ -137,36 +138,57 @@ fn pid(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 }
 
 fn error_log(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    let path = call.arg(0);
-    for later in ["syslog:", "memory:"] {
-        if path.starts_with(later.as_bytes()) {
-            return Err(Diagnostic::emerg(format!(
-                "\"error_log {later}\" is not supported yet: use a file or stderr"
-            )));
-        }
-    }
-    let mut levels = call.args().skip(1).map(log_level);
-    let level = levels.next().transpose()?.unwrap_or(Severity::Error);
-    if let Some(second) = levels.next() {
-        second?;
-        return Err(Diagnostic::emerg(format!("duplicate log level \"{}\"", call.text(2))));
-    }
-    let log = ErrorLog { target: b.log_target(path), level };
+    let target = error_target(b, call)?;
+    let level = error_level(call)?;
+    let log = target.map(|target| ErrorLog { target, level });
     if b.context() == MAIN {
-        b.main.error_log.push(log);
+        b.main.error_log.extend(log);
     } else {
-        b.block().conf.log.error.get_or_insert_default().push(log);
+        b.block().conf.log.error.get_or_insert_default().extend(log);
     }
     Ok(())
 }
 
+/// Where an error log goes; `None` for `memory:`.
+fn error_target(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Option<LogTarget>> {
+    let Some(size) = call.arg(0).strip_prefix(b"memory:") else { return b.log_target(call.arg(0)).map(Some) };
+    if value::size(size).is_none_or(|size| size < LEAST_MEMORY) {
+        return Err(Diagnostic::emerg(format!("invalid buffer size \"{}\"", String::from_utf8_lossy(size))));
+    }
+    b.warn(
+        call,
+        "\"error_log memory:\" has no effect here: it is read with a debugger, which would not find it",
+    );
+    Ok(None)
+}
+
+/// What `memory:` has to hold at least: more than a line. (What nginx adds depends on where the directive stands.)
+const LEAST_MEMORY: u64 = 2049;
+
 /// Parts of nginx that can be debugged one by one.
 const DEBUG_PARTS: [&[u8]; 7] = [b"core", b"alloc", b"mutex", b"event", b"http", b"mail", b"stream"];
 
-fn log_level(word: &[u8]) -> Outcome<Severity> {
-    let debug = word.strip_prefix(b"debug_").is_some_and(|part| DEBUG_PARTS.contains(&part));
-    let known = if debug { Some(Severity::Debug) } else { Severity::from_name(word) };
-    known.ok_or_else(|| Diagnostic::emerg(format!("invalid log level \"{}\"", String::from_utf8_lossy(word))))
+/// The level: one, or parts to debug, of which there may be several. Where they are, everything else is written, too.
+fn error_level(call: &Call<'_>) -> Outcome<Severity> {
+    let (mut level, mut parts) = (None, false);
+    for word in call.args().skip(1) {
+        let part = word.strip_prefix(b"debug_").is_some_and(|part| DEBUG_PARTS.contains(&part));
+        let problem = match Severity::from_name(word) {
+            Some(named) if level.is_none() && !parts => {
+                level = Some(named);
+                continue;
+            }
+            Some(_) => "duplicate",
+            None if part && level.is_none() => {
+                parts = true;
+                continue;
+            }
+            None => "invalid",
+        };
+        let given = String::from_utf8_lossy(word);
+        return Err(Diagnostic::emerg(format!("{problem} log level \"{given}\"")));
+    }
+    Ok(level.unwrap_or(if parts { Severity::Debug } else { Severity::Error }))
 }
 
 /// Modules whose directives are all built in: loading them changes nothing.

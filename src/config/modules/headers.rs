@@ -1,11 +1,11 @@
-//! `add_header` and `expires`.
+//! `add_header`, `add_trailer` and `expires`.
 
 use super::super::builder::{Builder, Outcome};
 use super::super::call::{Call, invalid_parameter};
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::draft;
-use super::super::model::{AddHeader, Expires, HeadersConf};
+use super::super::model::{AddHeader, Expires, ExpiresSetting, HeadersConf};
 use super::super::value;
 use super::{HSLI, Module, done};
 
@@ -13,7 +13,8 @@ draft! {
     /// Headers added to answers.
     HeadersDraft {
         add: Vec<AddHeader>,
-        expires: Expires,
+        trailers: Vec<AddHeader>,
+        expires: ExpiresSetting,
     }
 }
 
@@ -31,57 +32,89 @@ const DIRECTIVES: &[Directive] = &[
         add_header,
     ),
     done(
+        "add_trailer",
+        HSLI,
+        Arity::between(2, 3),
+        "",
+        "Adds a field after the end of an answer, which is sent in chunks for it. Otherwise like `add_header`.",
+        add_trailer,
+    ),
+    done(
         "expires",
         HSLI,
         Arity::between(1, 2),
         "off",
-        "Sends `Expires` and `Cache-Control`: a time, `@` a time of day, `modified` and a time, `epoch`, `max` or `off`.",
+        "Sends `Expires` and `Cache-Control`: a time, `@` a time of day, `modified` and a time, `epoch`, `max` or `off`; a variable may say it.",
         expires,
     ),
 ];
 
 fn add_header(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    let header = header(b, call)?;
+    b.block().conf.headers.add.get_or_insert_default().push(header);
+    Ok(())
+}
+
+fn add_trailer(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    let trailer = header(b, call)?;
+    b.block().conf.headers.trailers.get_or_insert_default().push(trailer);
+    Ok(())
+}
+
+fn header(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<AddHeader> {
     let always = call.count() > 2;
     let value = b.template(call, 1)?;
     if always && call.arg(2) != b"always" {
         return Err(invalid_parameter(call.arg(2)));
     }
-    let header = AddHeader { name: call.text(0).into(), value, always };
-    b.block().conf.headers.add.get_or_insert_default().push(header);
-    Ok(())
+    Ok(AddHeader { name: call.text(0).into(), value, always })
 }
 
 fn expires(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    if call.args().any(|arg| arg.starts_with(b"$")) {
-        return Err(Diagnostic::emerg("a variable in \"expires\" directive is not supported yet"));
+    if b.block().conf.headers.expires.is_some() {
+        return Err(call.duplicate());
     }
-    call.fill(&mut b.block().conf.headers.expires, |call| {
-        if call.count() == 2 {
-            return if call.arg(0) == b"modified" { modified(call) } else { Err(call.invalid_value()) };
-        }
-        match call.arg(0) {
-            b"off" => Ok(Expires::Off),
-            b"epoch" => Ok(Expires::Epoch),
-            b"max" => Ok(Expires::Max),
-            [b'@', time @ ..] => daily(call, time),
-            time => signed(time).map(Expires::In).ok_or_else(|| call.invalid_value()),
-        }
-    })
+    let modified = call.count() == 2;
+    if modified && call.arg(0) != b"modified" {
+        return Err(call.invalid_value());
+    }
+    let text = call.arg(call.count() - 1);
+    let value = b.compile(text)?;
+    let setting = if value.as_literal().is_none() {
+        ExpiresSetting::Variable { value, modified }
+    } else {
+        ExpiresSetting::Fixed(Expires::parse(text, modified).map_err(|problem| match problem {
+            Some(problem) => Diagnostic::emerg(problem),
+            None => call.invalid_value(),
+        })?)
+    };
+    b.block().conf.headers.expires = Some(setting);
+    Ok(())
 }
 
-fn modified(call: &Call<'_>) -> Outcome<Expires> {
-    if call.arg(1).starts_with(b"@") {
-        let problem = "\"expires\" directive daily time cannot be used with \"modified\" parameter";
-        return Err(Diagnostic::emerg(problem));
+impl Expires {
+    /// Reads a time or a word; `modified`: it stands behind that word.
+    ///
+    /// # Errors
+    /// What is wrong with it, where nginx says more than that it is invalid.
+    pub fn parse(text: &[u8], modified: bool) -> Result<Self, Option<&'static str>> {
+        match text {
+            b"epoch" if !modified => Ok(Self::Epoch),
+            b"max" if !modified => Ok(Self::Max),
+            b"off" if !modified => Ok(Self::Off),
+            [b'@', ..] if modified => {
+                Err(Some("\"expires\" directive daily time cannot be used with \"modified\" parameter"))
+            }
+            [b'@', time @ ..] => {
+                let seconds = value::seconds(time).ok_or(None)?;
+                let of_a_day = u32::try_from(seconds).ok().filter(|seconds| *seconds <= 86_400);
+                let problem = "\"expires\" directive daily time value must be less than 24 hours";
+                of_a_day.map(Self::At).ok_or(Some(problem))
+            }
+            time if modified => signed(time).map(Self::Modified).ok_or(None),
+            time => signed(time).map(Self::In).ok_or(None),
+        }
     }
-    signed(call.arg(1)).map(Expires::Modified).ok_or_else(|| call.invalid_value())
-}
-
-fn daily(call: &Call<'_>, time: &[u8]) -> Outcome<Expires> {
-    let seconds = value::seconds(time).ok_or_else(|| call.invalid_value())?;
-    let of_a_day = u32::try_from(seconds).ok().filter(|seconds| *seconds <= 86_400);
-    let problem = "\"expires\" directive daily time value must be less than 24 hours";
-    of_a_day.map(Expires::At).ok_or_else(|| Diagnostic::emerg(problem))
 }
 
 /// A time with an optional sign.
@@ -98,6 +131,10 @@ fn signed(text: &[u8]) -> Option<i64> {
 impl HeadersDraft {
     /// The headers in force.
     pub fn finish(&self) -> HeadersConf {
-        HeadersConf { add: self.add.clone().unwrap_or_default(), expires: self.expires.unwrap_or_default() }
+        HeadersConf {
+            add: self.add.clone().unwrap_or_default(),
+            trailers: self.trailers.clone().unwrap_or_default(),
+            expires: self.expires.clone().unwrap_or_default(),
+        }
     }
 }

@@ -40,6 +40,8 @@ pub struct ListenDraft {
     pub bind: bool,
     /// `default_server`.
     pub default: bool,
+    /// `proxy_protocol`.
+    pub proxy_protocol: bool,
 }
 
 /// The port of an address without one.
@@ -93,7 +95,13 @@ pub fn parse(words: &[&[u8]], mut warn: impl FnMut(String)) -> Outcome<ListenDra
         let address = String::from_utf8_lossy(address);
         Diagnostic::emerg(format!("{problem} in \"{address}\" of the \"listen\" directive"))
     })?;
-    let mut draft = ListenDraft { addresses, options: ListenOptions::default(), bind: false, default: false };
+    let mut draft = ListenDraft {
+        addresses,
+        options: ListenOptions::default(),
+        bind: false,
+        default: false,
+        proxy_protocol: false,
+    };
     parameters.iter().try_for_each(|word| parameter(word, &mut draft, &mut warn))?;
     Ok(draft)
 }
@@ -180,7 +188,8 @@ fn parameter(word: &[u8], draft: &mut ListenDraft, warn: &mut impl FnMut(String)
         b"bind" => draft.bind = true,
         b"reuseport" => (draft.options.reuseport, draft.bind) = (true, true),
         b"deferred" => (draft.options.deferred, draft.bind) = (true, true),
-        b"ssl" | b"http2" | b"proxy_protocol" => {
+        b"proxy_protocol" => draft.proxy_protocol = true,
+        b"ssl" | b"http2" => {
             let word = String::from_utf8_lossy(word);
             return Err(Diagnostic::emerg(format!("\"listen ... {word}\" is not supported yet")));
         }

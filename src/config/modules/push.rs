@@ -40,7 +40,7 @@ const SLI: Contexts = SL.or(Contexts::LOCATION_IF);
 /// Below this, NHPM could not work.
 const LEAST_MEMORY: u64 = 32 << 10;
 /// `push_max_reserved_memory` when it is not set.
-pub const DEFAULT_MEMORY: u64 = 32 << 20;
+const DEFAULT_MEMORY: u64 = 32 << 20;
 
 /// `push_max_message_buffer_length` where nothing is said.
 const DEFAULT_MAX_LENGTH: u32 = 10;
@@ -259,12 +259,17 @@ fn no_such_word<'w>(call: &Call<'_>, words: impl Iterator<Item = &'w str>) -> Di
 }
 
 pub(super) fn max_reserved_memory(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    call.fill(&mut b.http.max_reserved_memory, Call::size)?;
-    if b.http.max_reserved_memory < Some(LEAST_MEMORY) {
-        b.warn(call, "The push_max_reserved_memory value must be at least 32KiB");
-        b.http.max_reserved_memory = Some(LEAST_MEMORY);
+    call.fill(&mut b.http.max_reserved_memory, Call::size)
+}
+
+/// The budget, in bytes. As in nginx, that it is too small is said of the end of `http`.
+pub fn reserved_memory(b: &mut Builder<'_>) -> u64 {
+    let memory = b.http.max_reserved_memory.unwrap_or(DEFAULT_MEMORY);
+    if memory < LEAST_MEMORY {
+        let text = "The push_max_reserved_memory value must be at least 32KiB";
+        b.diagnostics.push(Diagnostic { span: b.http.span, ..Diagnostic::warn(text) });
     }
-    Ok(())
+    memory.max(LEAST_MEMORY)
 }
 
 fn max_message_buffer_length(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {

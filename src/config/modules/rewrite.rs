@@ -2,6 +2,7 @@
 //! inside it.
 
 use super::super::builder::{Builder, Outcome};
+use super::super::builtin::{self, Builtin};
 use super::super::call::{Call, invalid_parameter};
 use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
@@ -11,14 +12,15 @@ use super::super::model::{Condition, FileTest, Instruction, Return, Rewrite, Rew
 use super::super::regex::Regex;
 use super::super::template::Template;
 use super::super::value;
-use super::super::variable::{self, Builtin, Variable};
-use super::{Module, NONE, done};
+use super::super::variable::Variable;
+use super::{Module, NONE, ONE, done};
 
 /// The module.
 pub const MODULE: Module = Module { name: "ngx_http_rewrite_module", directives: DIRECTIVES };
 
 const SL: Contexts = Contexts::SERVER.or(Contexts::LOCATION);
 const ALL: Contexts = SL.or(Contexts::SERVER_IF).or(Contexts::LOCATION_IF);
+const WITH_HTTP: Contexts = ALL.or(Contexts::HTTP);
 
 const DIRECTIVES: &[Directive] = &[
     done(
@@ -53,6 +55,22 @@ const DIRECTIVES: &[Directive] = &[
         "Changes the URI where the expression matches; then `last`, `break`, `redirect` (302) or `permanent` (301).",
         rewrite,
     ),
+    done(
+        "rewrite_log",
+        WITH_HTTP,
+        ONE,
+        "off",
+        "Writes a `notice` line for each expression that is tried and for what it made of the URI.",
+        |b, call| call.fill(&mut b.block().conf.log.rewrite, Call::flag),
+    ),
+    done(
+        "uninitialized_variable_warn",
+        WITH_HTTP,
+        ONE,
+        "on",
+        "Writes a `warn` line when a variable is used that no `set` has given a value.",
+        |b, call| call.fill(&mut b.block().conf.log.uninitialized, Call::flag),
+    ),
     done("break", ALL, NONE, "", "Ends the rewrite directives of this level.", |b, _| {
         push(b, Instruction::Break)
     }),
@@ -69,12 +87,9 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let name = variable_name(call.arg(0))
         .ok_or_else(|| Diagnostic::emerg(format!("invalid variable name \"{}\"", call.text(0))))?;
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    let instruction = match variable::builtin(&name).map(|row| row.variable) {
+    let instruction = match builtin::find(&name).map(|row| row.variable) {
         Some(Builtin::Args) => Instruction::SetArgs(b.template(call, 1)?),
-        Some(Builtin::LimitRate) => {
-            return Err(Diagnostic::emerg("setting \"$limit_rate\" is not supported yet"));
-        }
-        Some(_) => return Err(Diagnostic::emerg(format!("the duplicate \"{name}\" variable"))),
+        Some(Builtin::LimitRate) => Instruction::SetLimitRate(b.template(call, 1)?),
         None if matches!(name.as_bytes(), [b'1'..=b'9']) => {
             b.warn(
                 call,
@@ -82,8 +97,8 @@ fn set(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
             );
             return b.template(call, 1).map(drop);
         }
-        None => {
-            let variable = b.variables.define(&name);
+        _ => {
+            let variable = b.variables.define(&name).map_err(Diagnostic::emerg)?;
             Instruction::Set { variable, value: b.template(call, 1)? }
         }
     };

@@ -11,6 +11,7 @@ use http_body::Frame;
 use http_body_util::BodyExt as _;
 use http_body_util::channel::Channel;
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use crate::config::model::Severity;
@@ -122,9 +123,16 @@ impl Passing {
     pub fn into_body(self, buffers: Option<usize>) -> Body {
         let Some(buffers) = buffers else { return Body::new(self) };
         let (mut sender, body) = Channel::<Bytes, std::io::Error>::new((buffers / PIECE).max(1));
+        let (wanted, unwanted) = oneshot::channel::<()>();
         tokio::spawn(async move {
-            let mut passing = self;
-            while let Some(frame) = passing.frame().await {
+            let (mut passing, mut unwanted) = (self, unwanted);
+            loop {
+                // Whoever dropped the body does not wait for what comes next, and neither does the server behind.
+                let frame = tokio::select! {
+                    frame = passing.frame() => frame,
+                    _ = &mut unwanted => return,
+                };
+                let Some(frame) = frame else { return };
                 let sent = match frame {
                     Ok(frame) => sender.send(frame).await,
                     Err(error) => return sender.abort(error),
@@ -134,7 +142,10 @@ impl Passing {
                 }
             }
         });
-        Body::new(body)
+        Body::new(body.map_frame(move |frame| {
+            let _ = &wanted;
+            frame
+        }))
     }
 }
 

@@ -55,9 +55,9 @@ fn replace_start(ctx: &RequestCtx, rules: &[Replace], value: &[u8]) -> Option<Ve
             Some([&ctx.render(&rule.replacement), rest].concat())
         }
         Pattern::Regex(regex) => {
-            let mut ctx = ctx.clone();
+            let ctx = ctx.clone();
             ctx.match_regex(regex, value).then(|| {
-                let whole = ctx.captures.first().cloned().unwrap_or_default();
+                let whole = ctx.values.capture(0).unwrap_or_default();
                 let at = value.windows(whole.len().max(1)).position(|window| *window == *whole).unwrap_or(0);
                 [&value[..at], &ctx.render(&rule.replacement), &value[at + whole.len()..]].concat()
             })
@@ -74,7 +74,7 @@ fn replace_domain(ctx: &RequestCtx, rules: &[Replace], value: &[u8]) -> Option<V
             fits.then(|| [dot, &ctx.render(&rule.replacement)].concat())
         }
         Pattern::Regex(regex) => {
-            let mut ctx = ctx.clone();
+            let ctx = ctx.clone();
             ctx.match_regex(regex, value).then(|| ctx.render(&rule.replacement))
         }
     })
@@ -87,7 +87,7 @@ fn fitting_flags<'a>(
     name: &[u8],
 ) -> Option<(RequestCtx, &'a CookieFlags)> {
     rules.iter().find_map(|rule| {
-        let mut ctx = ctx.clone();
+        let ctx = ctx.clone();
         let fits = match &rule.cookie {
             Pattern::Text(text) => ctx.render(text).eq_ignore_ascii_case(name),
             Pattern::Regex(regex) => ctx.match_regex(regex, name),

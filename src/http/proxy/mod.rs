@@ -23,10 +23,10 @@ use crate::request::answer::Answer;
 
 use self::request::{Outgoing, Waiting};
 use super::gate::ClientWatch;
-use super::screen;
 use super::upstream::balance::Selection;
 use super::upstream::connect::{self, Link, Patience, WireState};
 use super::upstream::{Chosen, Upstreams};
+use super::{files, screen};
 
 /// The handler of a location with `proxy_pass`.
 pub async fn pass(
@@ -34,7 +34,10 @@ pub async fn pass(
     Extension(ctx): Extension<Arc<RequestCtx>>,
     Extension(watch): Extension<ClientWatch>,
 ) -> Response {
-    let Some(conf) = conf_of(&ctx) else { return Answer::error(500).into_response() };
+    let Some(conf) = conf_of(&ctx) else {
+        // Only requests that `limit_except` limits are passed on.
+        return files::serve(Extension(ctx)).await;
+    };
     if conf.ignore_client_abort {
         return go(&upstreams, ctx, conf, ClientWatch::default()).await;
     }

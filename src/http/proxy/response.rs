@@ -8,8 +8,9 @@ use hyper_util::rt::TokioIo;
 
 use crate::config::model::Severity;
 use crate::config::proxy::ProxyConf;
-use crate::request::answer::{Answer, reason};
+use crate::request::answer::Answer;
 use crate::request::content::{Content, InternalRedirect};
+use crate::request::pages::reason;
 use crate::request::passed::{Far, Passed, Tunnel};
 use crate::request::payload::{Payload, Pieces};
 use crate::request::{RequestCtx, uri};
@@ -29,7 +30,7 @@ const CARRIED: [&str; 6] =
 
 /// Makes the answer.
 pub(super) async fn make(
-    ctx: Arc<RequestCtx>,
+    mut ctx: Arc<RequestCtx>,
     conf: &ProxyConf,
     watch: &ClientWatch,
     arrived: Arrived,
@@ -48,6 +49,10 @@ pub(super) async fn make(
     let acts = |name: &str| find(name).filter(|_| !conf.ignored.iter().any(|ignored| **ignored == *name));
     if status == 101 {
         return upgrade(ctx, conf, &headers, &head, response).await;
+    }
+    let rate = acts("x-accel-limit-rate").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    if rate.is_some() {
+        Arc::make_mut(&mut ctx).limit_rate = rate;
     }
     let mut lease = Lease::new(Arc::clone(&ctx), link, chosen, since, url.clone(), reusable);
     if let Some(target) = acts("x-accel-redirect") {
@@ -73,7 +78,11 @@ pub(super) async fn make(
         Pieces::new(watch.guard(Passing::new(incoming, conf, lease).into_body(buffers)), length)
     };
     answer.body = Payload::Pieces(pieces);
-    answer.into_response()
+    let mut response = answer.into_response();
+    if rate.is_some() {
+        response.extensions_mut().insert(ctx);
+    }
+    response
 }
 
 /// `proxy_intercept_errors`: the answer that `error_page` replaces.

@@ -114,7 +114,7 @@ fn passed_uri(ctx: &RequestCtx, own: Option<&[u8]>, prefix: usize) -> Vec<u8> {
         return ctx.target.to_vec();
     }
     let (mut uri, rest) = match own {
-        Some(own) if !ctx.broke => (own.to_vec(), ctx.uri.get(prefix..).unwrap_or_default()),
+        Some(own) if !ctx.rewritten_in_place => (own.to_vec(), ctx.uri.get(prefix..).unwrap_or_default()),
         _ => (Vec::new(), &*ctx.uri),
     };
     let quoted = ctx.changed || ctx.internal || uri::split_args(&ctx.target).0.contains(&b'%');

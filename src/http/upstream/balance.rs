@@ -292,7 +292,7 @@ fn is_out(server: &UpstreamServer, peer: &Peer) -> bool {
 
 /// What `ip_hash` goes by: three octets of an IPv4 address, all of an IPv6 address.
 fn address_key(ctx: &RequestCtx) -> Vec<u8> {
-    match ctx.connection.remote.ip() {
+    match ctx.remote.ip() {
         Some(std::net::IpAddr::V4(ip)) => ip.octets()[..3].to_vec(),
         Some(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
         None => vec![0; 3],

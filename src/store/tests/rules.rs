@@ -91,6 +91,24 @@ fn a_position_before_the_oldest_gets_the_oldest_and_one_in_a_hole_the_next() {
 }
 
 #[test]
+fn a_tag_counts_among_the_messages_published_in_its_second() {
+    let bench = bench(PLENTY);
+    let key = key("a");
+    for body in ["0", "1", "2"] {
+        bench.store.publish(&Publish { max_messages: 2, ..post(&key, body.as_bytes()) }).expect("room");
+    }
+    let after = |tag| Position::AfterTag { second: START_SECS, tag };
+    assert_eq!(text(&bench.message(&get(&key, after(1)))), "2", "counted with what was dropped");
+    assert!(matches!(bench.store.subscribe(&poll(&key, after(2))), Subscribed::NothingNew));
+    assert!(matches!(bench.store.subscribe(&poll(&key, after(9))), Subscribed::NothingNew));
+    bench.clock.advance(1000);
+    bench.publish(&key, "later");
+    assert_eq!(text(&bench.message(&get(&key, after(9)))), "later");
+    let before = Position::AfterTag { second: START_SECS - 1, tag: 9 };
+    assert_eq!(text(&bench.message(&get(&key, before))), "1", "no message of that second: the next one");
+}
+
+#[test]
 fn newest_skips_what_is_stored() {
     let bench = bench(PLENTY);
     let key = key("a");
@@ -132,11 +150,12 @@ fn what_is_not_stored_reaches_only_those_who_wait() {
     let key = key("a");
     bench.publish(&key, "old");
     let nowhere = Publish { max_messages: 0, ..post(&key, b"1") };
-    assert_eq!(bench.store.publish(&nowhere).map(|info| (info.messages, info.subscribers)), Ok((1, 0)));
+    assert_eq!(bench.store.publish(&nowhere).map(|info| (info.messages, info.subscribers)), Ok((0, 0)));
+    bench.publish(&key, "new");
     let _waiter = bench.wait(&get(&key, Position::Newest));
-    assert_eq!(bench.store.publish(&nowhere).map(|info| (info.messages, info.subscribers)), Ok((1, 1)));
+    assert_eq!(bench.store.publish(&nowhere).map(|info| (info.messages, info.subscribers)), Ok((0, 1)));
     assert_eq!(bench.events(0).len(), 1);
-    assert_eq!(bench.stored(&key), ["old"]);
+    assert_eq!(bench.messages(&key), Some(0), "what was stored goes too");
 }
 
 // === Waiting ===
@@ -613,6 +632,7 @@ fn a_message_for_nobody_needs_no_memory() {
     bench.publish(&key, &"x".repeat(100));
     let big = [0; 5000];
     assert!(bench.store.publish(&Publish { store: false, ..post(&key, &big) }).is_ok());
+    bench.publish(&key, &"x".repeat(100));
     let _waiter = bench.wait(&get(&key, Position::Newest));
     assert_eq!(bench.store.publish(&Publish { store: false, ..post(&key, &big) }), Err(OutOfMemory));
     assert_eq!(bench.messages(&key), Some(1));

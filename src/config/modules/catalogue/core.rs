@@ -1,9 +1,6 @@
 //! The rest of nginx's core, events and http core modules; what concerns files is in `files`.
 
-use super::{
-    BLOCK, Directive, E, H, HS, HSL, HSLI, HTTP_REWRITE, M, Module, ONE, ONE_OR_TWO, ONE_TO_FOUR, SOME,
-    TWO_OR_THREE, rows,
-};
+use super::{BLOCK, Directive, E, H, HSL, HSLI, M, Module, ONE, ONE_TO_FOUR, SOME, TWO_OR_THREE, rows};
 
 const SCHEDULING: &str =
     "it tunes how nginx's workers are scheduled; Encke's threads serve the same requests without it";
@@ -16,18 +13,11 @@ const SAME_MATCHES: &str = "it makes nginx's regular expressions faster; they ma
 const ACCELERATOR: &str = "it names a hardware accelerator for TLS; keys and ciphers are the same without it";
 const PROCESS: &str = "it belongs to nginx's own process model; no request is answered differently";
 const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
-const POOLS: &str = "it sizes a memory pool of nginx; Encke allocates what a request needs";
 const BODY_IN_MEMORY: &str =
     "Encke keeps a request's body in memory, up to client_max_body_size; nothing is written to a file";
 const WRITING: &str = "it tunes when bytes are handed to the kernel; the same bytes are sent without it";
-const OLD_BROWSERS: &str =
-    "it works around bugs of browsers that are long gone; the answer means the same without it";
-const ONLY_LOGGING: &str = "it only adds lines to the error log; no request is answered differently";
 const PROTOCOL_BLOCK: &str = "Encke serves HTTP only: ports that nginx would have opened in this block, \
      with its limits, would be missing";
-const NOT_DONE: &str =
-    "Encke does not do this yet: connections would be treated otherwise than the file says";
-const NO_LIMIT: &str = "Encke does not do this yet: a limit that nginx would have kept would not hold";
 const POST_ACTION: &str = "Encke does not do this yet: the request that nginx would have made after each \
      answer would never be made";
 
@@ -36,7 +26,6 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_core_module", directives: MAIN },
     Module { name: "ngx_event_core_module", directives: EVENTS },
     Module { name: "ngx_http_core_module", directives: HTTP_CORE },
-    Module { name: "ngx_http_rewrite_module", directives: REWRITE_LOGGING },
     Module { name: "ngx_google_perftools_module", directives: PERFTOOLS },
     Module { name: "blocks of other protocols", directives: PROTOCOLS },
 ];
@@ -90,52 +79,16 @@ const EVENTS: &[Directive] = &rows![
 ];
 
 const HTTP_CORE: &[Directive] = &rows![
-    Refused "auth_delay", HSL, ONE, "0s",
-        "Encke does not do this yet: a wrong password that nginx would have answered late could be tried fast",
-        "Delays answers to requests with wrong credentials, against timing attacks.";
-    Refused "chunked_transfer_encoding", HSL, ONE, "on", NOT_DONE,
-        "Whether answers of unknown length may be sent in chunks.";
-    Accepted(size) "client_body_buffer_size", HSL, ONE, "8k|16k", BODY_IN_MEMORY,
-        "How much of a request's body is kept in memory before it goes to a file.";
     Accepted(in_file_only) "client_body_in_file_only", HSL, ONE, "off", BODY_IN_MEMORY,
         "Writes every request's body to a file.";
     Accepted(flag) "client_body_in_single_buffer", HSL, ONE, "off", BODY_IN_MEMORY,
         "Keeps a request's body in one piece.";
     Accepted(once) "client_body_temp_path", HSL, ONE_TO_FOUR, "client_body_temp", BODY_IN_MEMORY,
         "Where bodies of requests are written.";
-    Accepted(size) "client_header_buffer_size", HS, ONE, "1k",
-        "it sizes the first buffer for a header; large_client_header_buffers alone says how large one may be",
-        "First size of the buffer for a request's header.";
-    Accepted(size) "connection_pool_size", HS, ONE, "256|512", POOLS,
-        "First size of a connection's memory pool.";
-    Refused "keepalive_disable", HSL, ONE_OR_TWO, "msie6", NOT_DONE,
-        "Browsers whose connections are closed after each answer.";
-    Refused "keepalive_time", HSL, ONE, "1h", NO_LIMIT,
-        "How long requests are taken from one connection.";
-    Refused "limit_rate", HSLI, ONE, "0", NO_LIMIT,
-        "How many bytes per second an answer is sent with.";
-    Refused "limit_rate_after", HSLI, ONE, "0", NO_LIMIT,
-        "How many bytes are sent before limit_rate begins.";
-    Refused "lingering_close", HSL, ONE, "on", NOT_DONE,
-        "Whether to read on for a while from a client that still sends when its connection is closed.";
-    Refused "lingering_time", HSL, ONE, "30s", NOT_DONE,
-        "How long a client may go on sending while its connection is closed.";
-    Refused "lingering_timeout", HSL, ONE, "5s", NOT_DONE,
-        "How long to wait for more from a client while its connection is closed.";
-    Refused "max_headers", HS, ONE, "1000", NO_LIMIT,
-        "How many headers a request may have.";
-    Accepted(flag) "msie_padding", HSL, ONE, "on", OLD_BROWSERS,
-        "Fills short error pages with comments for old versions of MSIE.";
-    Accepted(flag) "msie_refresh", HSL, ONE, "off", OLD_BROWSERS,
-        "Redirects MSIE by a page instead of a Location header.";
     Refused "post_action", HSLI, ONE, "", POST_ACTION,
         "Makes a request inside after each answer.";
     Accepted(size) "postpone_output", HSL, ONE, "1460", WRITING,
         "Holds bytes back until there are this many.";
-    Accepted(size) "request_pool_size", HS, ONE, "4k", POOLS,
-        "First size of a request's memory pool.";
-    Refused "reset_timedout_connection", HSL, ONE, "off", NOT_DONE,
-        "Resets connections that timed out instead of closing them.";
     Accepted(size) "send_lowat", HSL, ONE, "0", WRITING,
         "Least number of bytes to send at once, on systems that can.";
     Accepted(number) "server_names_hash_bucket_size", H, ONE, "32|64|128", HASHES,
@@ -145,8 +98,6 @@ const HTTP_CORE: &[Directive] = &rows![
     Accepted(size) "subrequest_output_buffer_size", HSL, ONE, "4k|8k",
         "it sizes a buffer for requests made inside; Encke's answers are not bounded by it",
         "Buffer for the answer of a request made inside.";
-    Accepted(flag) "tcp_nodelay", HSL, ONE, "on", WRITING,
-        "Sends small packets at once.";
     Accepted(flag) "tcp_nopush", HSL, ONE, "off", WRITING,
         "Sends headers and the beginning of a file in one packet.";
     Accepted(number) "types_hash_bucket_size", HSL, ONE, "64", HASHES,
@@ -157,13 +108,6 @@ const HTTP_CORE: &[Directive] = &rows![
         "Bucket size of the table of variables.";
     Accepted(number) "variables_hash_max_size", H, ONE, "1024", HASHES,
         "Size of the table of variables.";
-];
-
-const REWRITE_LOGGING: &[Directive] = &rows![
-    Accepted(flag) "rewrite_log", HTTP_REWRITE, ONE, "off", ONLY_LOGGING,
-        "Logs what the rewrite directives do.";
-    Accepted(flag) "uninitialized_variable_warn", HTTP_REWRITE, ONE, "on", ONLY_LOGGING,
-        "Logs the use of variables that were never set.";
 ];
 
 const PERFTOOLS: &[Directive] = &rows![

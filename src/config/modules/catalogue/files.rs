@@ -1,39 +1,19 @@
 //! Serving files: root, index, listings, caches of open files, uploads by WebDAV.
 
-use super::{
-    Directive, HSL, HSLI, L, Module, NONE, ONE, ONE_OR_TWO, ONE_TO_FOUR, ONE_TO_THREE, SL, SOME, TWO, TWO_UP,
-    rows,
-};
+use super::{Directive, HSL, HSLI, L, Module, NONE, ONE, ONE_OR_TWO, ONE_TO_THREE, SOME, TWO, rows};
 
-const NO_FILES: &str =
-    "Encke serves no files yet: a request that nginx would have answered with a file would get 404";
-const NO_FALLBACK: &str =
-    "Encke serves no files yet: a request that nginx would have passed on to the next choice would stop here";
-const NO_LISTING: &str = "Encke serves no files yet: a directory that nginx would have listed would get 404";
-const NO_SYMLINK_CHECK: &str =
-    "Encke does not do this yet: a file that nginx would have refused behind a link could be read";
-const NO_VALIDATORS: &str =
-    "Encke serves no files yet: validators that nginx would have sent or checked would not be";
 const NO_DAV: &str =
     "Encke does not do this yet: a file that nginx would have stored, moved or deleted would not be";
 const NO_VIDEO: &str =
     "Encke does not do this yet: a part of a video that nginx would have sent would be missing";
-const NO_PRECOMPRESSED: &str =
-    "Encke serves no files yet: a compressed file that nginx would have sent would not be looked for";
 const FILE_TUNING: &str = "it tunes how nginx reads and sends files; no answer depends on it";
-const LOG_FILES: &str = "Encke keeps its log files open; the same lines are written without it";
 
 /// The http core's part in files, and the modules that find, list or store them.
 pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_core_module: files", directives: CORE },
-    Module { name: "ngx_http_log_module", directives: LOG },
-    Module { name: "ngx_http_index_module", directives: INDEX },
-    Module { name: "ngx_http_autoindex_module", directives: AUTOINDEX },
-    Module { name: "ngx_http_random_index_module", directives: RANDOM_INDEX },
     Module { name: "ngx_http_dav_module", directives: DAV },
     Module { name: "ngx_http_flv_module", directives: FLV },
     Module { name: "ngx_http_mp4_module", directives: MP4 },
-    Module { name: "ngx_http_gzip_static_module", directives: GZIP_STATIC },
 ];
 
 const CORE: &[Directive] = &rows![
@@ -41,24 +21,10 @@ const CORE: &[Directive] = &rows![
         "Reads files asynchronously or with threads.";
     Accepted(flag) "aio_write", HSL, ONE, "off", FILE_TUNING,
         "Writes temporary files with threads.";
-    Refused "alias", L, ONE, "", NO_FILES,
-        "The directory or file that stands for the location's path.";
     Accepted(off_or_offset) "directio", HSL, ONE, "off", FILE_TUNING,
         "Reads files of this size and above past the page cache.";
     Accepted(offset) "directio_alignment", HSL, ONE, "512", FILE_TUNING,
         "Alignment of reads past the page cache.";
-    Refused "disable_symlinks", HSL, ONE_OR_TWO, "off", NO_SYMLINK_CHECK,
-        "Refuses files behind symbolic links.";
-    Refused "etag", HSL, ONE, "on", NO_VALIDATORS,
-        "Sends an ETag with files.";
-    Refused "if_modified_since", HSL, ONE, "exact", NO_VALIDATORS,
-        "How If-Modified-Since is compared with a file's time.";
-    Refused "log_not_found", HSL, ONE, "on",
-        "Encke serves no files yet: lines that nginx would have written to the error log would be missing",
-        "Writes a line to the error log for files that are not found.";
-    Refused "max_ranges", HSL, ONE, "",
-        "Encke serves no files yet: byte ranges that nginx would have limited would not be",
-        "How many byte ranges a request may ask for.";
     Accepted(file_cache) "open_file_cache", HSL, ONE_OR_TWO, "off", FILE_TUNING,
         "Keeps files open between requests.";
     Accepted(flag) "open_file_cache_errors", HSL, ONE, "off", FILE_TUNING,
@@ -73,40 +39,10 @@ const CORE: &[Directive] = &rows![
         "Buffers for reading files.";
     Accepted(size) "read_ahead", HSL, ONE, "0", FILE_TUNING,
         "How much of a file the kernel should read ahead.";
-    Refused "root", HSLI, ONE, "html", NO_FILES,
-        "The directory in which files are looked for.";
     Accepted(flag) "sendfile", HSLI, ONE, "off", FILE_TUNING,
         "Sends files without copying them through the process.";
     Accepted(size) "sendfile_max_chunk", HSL, ONE, "2m", FILE_TUNING,
         "How much of a file is sent in one call.";
-    Refused "try_files", SL, TWO_UP, "", NO_FALLBACK,
-        "Looks for files in turn and goes to the last choice when none is there.";
-];
-
-const LOG: &[Directive] = &rows![
-    Accepted(file_cache) "open_log_file_cache", HSL, ONE_TO_FOUR, "off", LOG_FILES,
-        "Keeps log files open whose names hold variables.";
-];
-
-const INDEX: &[Directive] = &rows![
-    Refused "index", HSL, SOME, "index.html", NO_FILES,
-        "Files that answer for a directory.";
-];
-
-const AUTOINDEX: &[Directive] = &rows![
-    Refused "autoindex", HSL, ONE, "off", NO_LISTING,
-        "Lists directories.";
-    Refused "autoindex_exact_size", HSL, ONE, "on", NO_LISTING,
-        "Shows sizes to the byte.";
-    Refused "autoindex_format", HSL, ONE, "html", NO_LISTING,
-        "Format of a listing: html, xml, json or jsonp.";
-    Refused "autoindex_localtime", HSL, ONE, "off", NO_LISTING,
-        "Shows times in the local zone.";
-];
-
-const RANDOM_INDEX: &[Directive] = &rows![
-    Refused "random_index", L, ONE, "off", NO_FILES,
-        "Answers for a directory with any file in it.";
 ];
 
 const DAV: &[Directive] = &rows![
@@ -154,9 +90,4 @@ const MP4: &[Directive] = &rows![
         "Serves Adobe HTTP Dynamic Streaming (commercial subscription).";
     Refused "f4f_buffer_size", HSL, ONE, "512k", NO_VIDEO,
         "Buffer for index files of f4f (commercial subscription).";
-];
-
-const GZIP_STATIC: &[Directive] = &rows![
-    Refused "gzip_static", HSL, ONE, "off", NO_PRECOMPRESSED,
-        "Sends FILE.gz in place of FILE to clients that take it.";
 ];

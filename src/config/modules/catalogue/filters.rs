@@ -1,13 +1,10 @@
 //! What changes an answer on its way out: the rest of gzip and charset, additions, substitutions, SSI, images, XSLT, Perl.
 
-use super::{
-    Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, TWO_BLOCK, TWO_OR_THREE, rows,
-};
+use super::{Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, rows};
 
 const COMPRESSOR: &str = "it tunes the compressor's memory; the answer unpacks to the same bytes without it";
-const CLIENT_DECIDES: &str = "a client gets gzip when it says that it takes it, and never otherwise";
-const NO_RECODING: &str = "Encke does not convert between character sets: a text that nginx would have \
-     converted would be sent as it is";
+const NO_BACKENDS: &str =
+    "it is for answers of servers behind that name a character set; Encke has none behind it";
 const NO_GUNZIP: &str = "Encke does not do this yet: a client without gzip would get compressed bytes \
      where nginx would have unpacked them";
 const NO_ADDITION: &str =
@@ -16,8 +13,6 @@ const NO_SUBSTITUTION: &str =
     "Encke does not do this yet: words that nginx would have replaced in answers would be sent";
 const NO_SSI: &str =
     "Encke does not do this yet: commands that nginx would have carried out would be sent as text";
-const NO_TRAILER: &str =
-    "Encke does not do this yet: a field that nginx would have sent after an answer would be missing";
 const NO_IMAGES: &str =
     "Encke does not do this yet: an image that nginx would have changed or refused would be sent as it is";
 const NO_XSLT: &str =
@@ -31,7 +26,6 @@ pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_gzip_module: rest", directives: GZIP },
     Module { name: "ngx_http_gunzip_module", directives: GUNZIP },
     Module { name: "ngx_http_charset_module: rest", directives: CHARSET },
-    Module { name: "ngx_http_headers_module: rest", directives: HEADERS },
     Module { name: "ngx_http_addition_module", directives: ADDITION },
     Module { name: "ngx_http_sub_module", directives: SUB },
     Module { name: "ngx_http_ssi_module", directives: SSI },
@@ -44,14 +38,10 @@ pub(super) const MODULES: &[Module] = &[
 const GZIP: &[Directive] = &rows![
     Accepted(buffers) "gzip_buffers", HSL, TWO, "32 4k|16 8k", COMPRESSOR,
         "Number and size of buffers of the compressor.";
-    Accepted(regexes) "gzip_disable", HSL, SOME, "", CLIENT_DECIDES,
-        "Browsers that get nothing compressed.";
     Accepted(size) "gzip_hash", HSL, ONE, "128k", COMPRESSOR,
         "Memory of the compressor's hash.";
     Accepted(flag) "gzip_no_buffer", HSL, ONE, "off", COMPRESSOR,
         "Sends what is compressed at once.";
-    Accepted(gzip_proxied) "gzip_proxied", HSL, SOME, "off", CLIENT_DECIDES,
-        "Which answers to proxies are compressed.";
     Accepted(size) "gzip_window", HSL, ONE, "32k", COMPRESSOR,
         "Window of the compressor.";
     Accepted(size) "postpone_gzipping", HSL, ONE, "0", COMPRESSOR,
@@ -59,12 +49,8 @@ const GZIP: &[Directive] = &rows![
 ];
 
 const CHARSET: &[Directive] = &rows![
-    Refused "charset_map", H, TWO_BLOCK, "", NO_RECODING,
-        "A table for converting one character set to another.";
-    Refused "override_charset", HSLI, ONE, "off", NO_RECODING,
+    Accepted(flag) "override_charset", HSLI, ONE, "off", NO_BACKENDS,
         "Converts answers that name a character set already.";
-    Refused "source_charset", HSLI, ONE, "", NO_RECODING,
-        "Character set that answers are written in.";
 ];
 
 const GUNZIP: &[Directive] = &rows![
@@ -72,11 +58,6 @@ const GUNZIP: &[Directive] = &rows![
         "Unpacks answers for clients that cannot.";
     Refused "gunzip_buffers", HSL, TWO, "32 4k|16 8k", NO_GUNZIP,
         "Number and size of buffers for unpacking.";
-];
-
-const HEADERS: &[Directive] = &rows![
-    Refused "add_trailer", HSLI, TWO_OR_THREE, "", NO_TRAILER,
-        "Adds a field after the end of an answer.";
 ];
 
 const ADDITION: &[Directive] = &rows![

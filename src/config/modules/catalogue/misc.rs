@@ -1,50 +1,26 @@
 //! Variables made from others, status pages, and what is left.
 
 use super::{
-    ANY, Directive, H, HSL, HSLI, L, Module, NONE, ONE, ONE_BLOCK, ONE_OR_TWO, SL, SOME, THREE, TWO_BLOCK,
-    TWO_UP, UP_TO_ONE, rows,
+    ANY, Directive, H, HSL, HSLI, L, Module, NONE, ONE, ONE_BLOCK, ONE_OR_TWO, SL, SOME, THREE, TWO_UP, rows,
 };
 
 const NO_VARIABLES: &str =
     "Encke does not do this yet: what is decided by its variables would be decided otherwise than by nginx";
 const NO_STATUS: &str = "Encke does not do this yet: whoever watches the counters would not get them";
-const NO_GIF: &str =
-    "Encke does not do this yet: the image that nginx would have answered with would be missing";
 const NO_LOG: &str = "Encke does not do this yet: lines that nginx would have written would be missing";
 const NO_REDIRECT: &str = "Encke does not do this yet: a request that nginx would have sent to another \
      location would stay where it is";
 const NO_OIDC: &str =
     "Encke does not log users in by OpenID yet: a request that nginx would have turned away would get in";
-const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
 
 /// The remaining modules.
 pub(super) const MODULES: &[Module] = &[
-    Module { name: "ngx_http_map_module", directives: MAP },
-    Module { name: "ngx_http_geo_module", directives: GEO },
     Module { name: "ngx_http_geoip_module", directives: GEOIP },
-    Module { name: "ngx_http_split_clients_module", directives: SPLIT_CLIENTS },
-    Module { name: "ngx_http_browser_module", directives: BROWSER },
     Module { name: "ngx_http_keyval_module", directives: KEYVAL },
-    Module { name: "ngx_http_empty_gif_module", directives: EMPTY_GIF },
-    Module { name: "ngx_http_stub_status_module", directives: STUB_STATUS },
     Module { name: "ngx_http_api_module", directives: API },
     Module { name: "ngx_http_session_log_module", directives: SESSION_LOG },
     Module { name: "ngx_http_internal_redirect_module", directives: INTERNAL_REDIRECT },
     Module { name: "ngx_http_oidc_module", directives: OIDC },
-];
-
-const MAP: &[Directive] = &rows![
-    Refused "map", H, TWO_BLOCK, "", NO_VARIABLES,
-        "A variable whose value depends on another's.";
-    Accepted(number) "map_hash_bucket_size", H, ONE, "32|64|128", HASHES,
-        "Bucket size of tables of map.";
-    Accepted(number) "map_hash_max_size", H, ONE, "2048", HASHES,
-        "Size of tables of map.";
-];
-
-const GEO: &[Directive] = &rows![
-    Refused "geo", H, ONE_OR_TWO.block(), "", NO_VARIABLES,
-        "A variable whose value depends on an address.";
 ];
 
 const GEOIP: &[Directive] = &rows![
@@ -66,37 +42,11 @@ const GEOIP: &[Directive] = &rows![
         "Skips all trusted addresses of the header (ngx_http_geoip2_module).";
 ];
 
-const SPLIT_CLIENTS: &[Directive] = &rows![
-    Refused "split_clients", H, TWO_BLOCK, "", NO_VARIABLES,
-        "A variable that splits clients into groups, for A/B tests.";
-];
-
-const BROWSER: &[Directive] = &rows![
-    Refused "ancient_browser", HSL, SOME, "", NO_VARIABLES,
-        "Browsers for which $ancient_browser is set.";
-    Refused "ancient_browser_value", HSL, ONE, "1", NO_VARIABLES,
-        "Value of $ancient_browser.";
-    Refused "modern_browser", HSL, ONE_OR_TWO, "", NO_VARIABLES,
-        "Browsers for which $modern_browser is set.";
-    Refused "modern_browser_value", HSL, ONE, "1", NO_VARIABLES,
-        "Value of $modern_browser.";
-];
-
 const KEYVAL: &[Directive] = &rows![
     Refused "keyval", H, THREE, "", NO_VARIABLES,
         "A variable whose value is looked up in a zone (commercial subscription).";
     Refused "keyval_zone", H, SOME, "", NO_VARIABLES,
         "A zone of keys and values (commercial subscription).";
-];
-
-const EMPTY_GIF: &[Directive] = &rows![
-    Refused "empty_gif", L, NONE, "", NO_GIF,
-        "Answers with a transparent image of one dot.";
-];
-
-const STUB_STATUS: &[Directive] = &rows![
-    Refused "stub_status", SL, UP_TO_ONE, "", NO_STATUS,
-        "Answers with counters of connections and requests.";
 ];
 
 const API: &[Directive] = &rows![

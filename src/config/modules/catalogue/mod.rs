@@ -102,7 +102,6 @@ const SOME: Arity = Arity::at_least(1);
 const TWO_UP: Arity = Arity::at_least(2);
 const BLOCK: Arity = NONE.block();
 const ONE_BLOCK: Arity = ONE.block();
-const TWO_BLOCK: Arity = TWO.block();
 
 // === tables made of tables ===
 

@@ -5,7 +5,6 @@ pub(super) use super::super::accept::*;
 use super::super::super::builder::{Builder, Outcome};
 use super::super::super::call::Call;
 use super::super::super::diag::Diagnostic;
-use super::super::super::regex::Regex;
 use super::super::super::value;
 
 /// `on`, `off`, `threads`, `threads=POOL`.
@@ -34,33 +33,22 @@ pub(super) fn debug_points(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcom
     call.one_of(&[("stop", ()), ("abort", ())])
 }
 
-/// Regular expressions, or `msie6`.
-pub(super) fn regexes(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    for pattern in call.args().filter(|pattern| *pattern != b"msie6") {
-        Regex::new(pattern, true, &mut builder.variables).map_err(Diagnostic::emerg)?;
-    }
-    Ok(())
-}
-
 /// `off` or the size of a file.
 pub(super) fn off_or_offset(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
     valid(call, call.arg(0) == b"off" || value::offset(call.arg(0)).is_some())
 }
 
-/// `off`, or `max=N` with `inactive=`, and for logs `min_uses=` and `valid=`.
+/// `off`, or `max=N` with `inactive=`.
 pub(super) fn file_cache(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
     let name = call.row.name;
-    let log = name == "open_log_file_cache";
     for argument in call.args() {
         let text = String::from_utf8_lossy(argument);
         let known = match text.split_once('=') {
             None => text == "off",
             Some(("max", given)) => value::number(given.as_bytes()).is_some(),
             Some(("inactive", given)) => value::seconds(given.as_bytes()).is_some(),
-            Some(("min_uses", given)) if log => value::number(given.as_bytes()).is_some(),
-            Some(("valid", given)) if log => value::seconds(given.as_bytes()).is_some(),
             Some(_) => false,
         };
         if !known {
@@ -70,20 +58,7 @@ pub(super) fn file_cache(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome 
     if call.args().any(|argument| argument == b"off" || argument.starts_with(b"max=")) {
         return Ok(());
     }
-    let parameter = if log { "\"max\"" } else { "the \"max\"" };
-    Err(Diagnostic::emerg(format!("\"{name}\" must have {parameter} parameter")))
-}
-
-/// `off`, `log`, `v1` or `on`.
-pub(super) fn userid(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    call.one_of(&[("off", ()), ("log", ()), ("v1", ()), ("on", ())])
-}
-
-/// `off`, `max` or a time.
-pub(super) fn userid_expires(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    valid(call, matches!(call.arg(0), b"off" | b"max") || value::seconds(call.arg(0)).is_some())
+    Err(Diagnostic::emerg(format!("\"{name}\" must have the \"max\" parameter")))
 }
 
 /// A method of any system.
@@ -92,19 +67,6 @@ pub(super) fn event_method(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcom
     match call.arg(0) {
         b"select" | b"poll" | b"kqueue" | b"epoll" | b"/dev/poll" | b"eventport" => Ok(()),
         _ => Err(Diagnostic::emerg(format!("invalid event type \"{}\"", call.text(0)))),
-    }
-}
-
-/// Words of `gzip_proxied`.
-pub(super) fn gzip_proxied(_: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    const WORDS: &[&str] =
-        &["off", "expired", "no-cache", "no-store", "private", "no_last_modified", "no_etag", "auth", "any"];
-    let known = |given: &[u8]| WORDS.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(given));
-    match call.args().find(|given| !known(given)) {
-        None => Ok(()),
-        Some(given) => {
-            Err(Diagnostic::emerg(format!("invalid value \"{}\"", String::from_utf8_lossy(given))))
-        }
     }
 }
 

@@ -1,0 +1,168 @@
+//! Settings of connections: sizes of heads, how long connections are kept, how they are closed.
+
+use std::time::Duration;
+
+use super::super::builder::{Builder, Outcome};
+use super::super::call::Call;
+use super::super::diag::Diagnostic;
+use super::super::directive::{Arity, Directive};
+use super::super::draft::draft;
+use super::super::model::{ConnectionConf, KeepAliveDisable, Lingering};
+use super::super::value;
+use super::{HS, HSL, Module, ONE, accept, accepted, done};
+
+draft! {
+    /// How connections are kept and closed.
+    ConnectionDraft {
+        keepalive_time: Duration,
+        keepalive_disable: KeepAliveDisable,
+        lingering_close: Lingering,
+        lingering_time: Duration,
+        lingering_timeout: Duration,
+        reset_timedout: bool,
+    }
+}
+
+/// The module.
+pub const MODULE: Module = Module { name: "ngx_http_core_module: connections", directives: DIRECTIVES };
+
+const POOLS: &str = "it sizes a memory pool of nginx; Encke allocates what a request needs";
+const BODY_IN_MEMORY: &str =
+    "Encke keeps a request's body in memory, up to client_max_body_size; nothing is written to a file";
+const ALWAYS_AT_ONCE: &str = "Encke writes answers whole and never has the kernel hold bytes back";
+
+const DIRECTIVES: &[Directive] = &[
+    done(
+        "client_header_buffer_size",
+        HS,
+        ONE,
+        "1k",
+        "The first buffer for a request's header. A line that does not fit goes to `large_client_header_buffers`.",
+        |b, call| {
+            let read = |call: &Call<'_>| call.size().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+            call.fill(&mut b.block().server.client_header_buffer_size, read)
+        },
+    ),
+    done(
+        "max_headers",
+        HS,
+        ONE,
+        "1000",
+        "How many headers a request may have; more are answered 400.",
+        |b, call| {
+            let read =
+                |call: &Call<'_>| call.number().map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+            call.fill(&mut b.block().server.max_headers, read)
+        },
+    ),
+    done(
+        "keepalive_time",
+        HSL,
+        ONE,
+        "1h",
+        "How long after its beginning a connection still takes further requests.",
+        |b, call| call.fill(&mut b.block().conf.connection.keepalive_time, Call::millis),
+    ),
+    done(
+        "keepalive_disable",
+        HSL,
+        Arity::between(1, 2),
+        "msie6",
+        "Browsers whose connections are not kept: `msie6` (after a POST), `safari`, or `none`.",
+        keepalive_disable,
+    ),
+    done(
+        "lingering_close",
+        HSL,
+        ONE,
+        "on",
+        "Whether a closing connection is read for a while: `on` where the client still sends, `always`, or `off`.",
+        |b, call| {
+            call.fill(&mut b.block().conf.connection.lingering_close, |call| {
+                call.one_of(&[("off", Lingering::Off), ("on", Lingering::On), ("always", Lingering::Always)])
+            })
+        },
+    ),
+    done("lingering_time", HSL, ONE, "30s", "How long a closing connection is read in all.", |b, call| {
+        call.fill(&mut b.block().conf.connection.lingering_time, Call::millis)
+    }),
+    done(
+        "lingering_timeout",
+        HSL,
+        ONE,
+        "5s",
+        "How long a closing connection is waited for between two reads.",
+        |b, call| call.fill(&mut b.block().conf.connection.lingering_timeout, Call::millis),
+    ),
+    done(
+        "reset_timedout_connection",
+        HSL,
+        ONE,
+        "off",
+        "Whether connections that timed out, and those closed with 444, are reset: nothing of them stays in the kernel.",
+        |b, call| call.fill(&mut b.block().conf.connection.reset_timedout, Call::flag),
+    ),
+    accepted("client_body_buffer_size", HSL, ONE, BODY_IN_MEMORY, accept::size),
+    accepted("connection_pool_size", HS, ONE, POOLS, connection_pool_size),
+    accepted("request_pool_size", HS, ONE, POOLS, request_pool_size),
+    accepted("tcp_nodelay", HSL, ONE, ALWAYS_AT_ONCE, accept::flag),
+];
+
+fn keepalive_disable(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    let mut disable = b.block().conf.connection.keepalive_disable.unwrap_or_default();
+    for word in call.args() {
+        let (msie6, safari) = match &*word.to_ascii_lowercase() {
+            b"none" => (false, false),
+            b"msie6" => (true, false),
+            b"safari" => (false, true),
+            _ => {
+                let word = String::from_utf8_lossy(word);
+                return Err(Diagnostic::emerg(format!("invalid value \"{word}\"")));
+            }
+        };
+        if (msie6 && disable.msie6) || (safari && disable.safari) {
+            b.warn(call, format!("duplicate value \"{}\"", String::from_utf8_lossy(word)));
+        }
+        disable = KeepAliveDisable { msie6: disable.msie6 || msie6, safari: disable.safari || safari };
+    }
+    b.block().conf.connection.keepalive_disable = Some(disable);
+    Ok(())
+}
+
+/// Sizes of pools: nginx's allocator has its own ideas.
+fn pool_size(call: &Call<'_>) -> Outcome<usize> {
+    const SMALLEST: u64 = 112;
+    let size = value::size(call.arg(0)).ok_or_else(|| call.invalid_value())?;
+    if size < SMALLEST {
+        return Err(Diagnostic::emerg(format!("the pool size must be no less than {SMALLEST}")));
+    }
+    if size % 16 != 0 {
+        return Err(Diagnostic::emerg("the pool size must be a multiple of 16"));
+    }
+    Ok(usize::try_from(size).unwrap_or(usize::MAX))
+}
+
+fn connection_pool_size(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    call.fill(&mut b.block().server.connection_pool_size, pool_size)
+}
+
+fn request_pool_size(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    b.once(call)?;
+    pool_size(call).map(drop)
+}
+
+impl ConnectionDraft {
+    /// The settings in force.
+    pub fn finish(&self) -> ConnectionConf {
+        ConnectionConf {
+            keepalive_time: self.keepalive_time.unwrap_or(Duration::from_secs(3600)),
+            keepalive_disable: self
+                .keepalive_disable
+                .unwrap_or(KeepAliveDisable { msie6: true, safari: false }),
+            lingering_close: self.lingering_close.unwrap_or(Lingering::On),
+            lingering_time: self.lingering_time.unwrap_or(Duration::from_secs(30)),
+            lingering_timeout: self.lingering_timeout.unwrap_or(Duration::from_secs(5)),
+            reset_timedout: self.reset_timedout.unwrap_or(false),
+        }
+    }
+}
