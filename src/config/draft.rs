@@ -203,12 +203,12 @@ pub struct Block {
     pub context: Contexts,
     /// Where it is.
     pub span: Option<Span>,
-    /// Settings, inherited when unset.
-    pub conf: ConfDraft,
+    /// Settings, inherited when unset. Boxed, since blocks are moved about where they nest deeply.
+    pub conf: Box<ConfDraft>,
     /// Settings that are not inherited.
-    pub own: OwnDraft,
+    pub own: Box<OwnDraft>,
     /// Settings of a server.
-    pub server: ServerDraft,
+    pub server: Box<ServerDraft>,
     /// `server_name`s.
     pub names: Vec<ServerName>,
     /// `listen`s.
@@ -260,9 +260,9 @@ impl Block {
         Self {
             context,
             span: None,
-            conf: ConfDraft::default(),
-            own: OwnDraft::default(),
-            server: ServerDraft::default(),
+            conf: Box::default(),
+            own: Box::default(),
+            server: Box::default(),
             names: Vec::new(),
             listens: Vec::new(),
             location: None,
