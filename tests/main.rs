@@ -10,6 +10,8 @@ mod abuse;
 mod agreement;
 // The program of the article that people set up comet servers from, unchanged.
 mod article;
+// Many subscribers, and a publisher, for the tests of what happens to them.
+mod crowd;
 // The documentation is whole.
 mod docs;
 // Every example configuration does what it says.
@@ -28,11 +30,19 @@ mod parked;
 mod process;
 // Requests that are passed on to servers behind.
 mod proxy;
+// A reload under load.
+mod reload;
 // Requests as odd clients send them.
 mod requests;
+// Called as nginx, it is nginx to scripts.
+mod stand_in;
 // Who may import whom.
 mod structure;
+// What systemd gives and is told.
+mod systemd;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
+// A new program takes over from a running one.
+mod upgrade;
 // Variables of requests that wait, and those that would never end.
 mod variables;

@@ -30,7 +30,7 @@ fn conf_file(text: &str) -> (tempfile::TempDir, String) {
     (dir, path)
 }
 
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
@@ -284,6 +284,87 @@ fn logs_are_reopened_on_usr1() {
     let lines = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
     eventually("the new log is written to", || lines(&log).contains("GET /after"));
     assert!(lines(&rotated).contains("GET /before") && !lines(&rotated).contains("GET /after"));
+}
+
+#[test]
+fn a_graceful_end_takes_no_longer_than_worker_shutdown_timeout() {
+    let conf = Conf::whole(format!(
+        "worker_shutdown_timeout 300ms; pid {{{{dir}}}}/p; events {{}}
+         http {{ server {{ listen 127.0.0.1:{{{{port}}}}; {PUSH} }} }}"
+    ));
+    let mut server = Server::start(conf);
+    let mut publishing = server.connect();
+    publishing.send("POST /publish?id=b HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
+    std::thread::sleep(Duration::from_millis(50));
+    server.signal(Signal::SIGQUIT);
+    assert_eq!(server.wait_for_exit(Duration::from_millis(100)), None, "something is under way");
+    assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
+    assert!(publishing.watch(PATIENCE).is_some());
+}
+
+#[test]
+fn winch_changes_nothing() {
+    let server = Server::start(Conf::server(PUSH));
+    let mut waiting = server.connect();
+    waiting.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
+    eventually("one waits", || subscribers(&server, "a") == "1");
+    server.signal(Signal::SIGWINCH);
+    assert_eq!(server.post("/publish?id=a", "hello").status(), 201);
+    assert_eq!(waiting.receive(PATIENCE).into_response().text(), "hello");
+}
+
+#[test]
+fn limits_priority_and_directory_of_the_process_are_the_configurations() {
+    let conf = Conf::whole(
+        "worker_rlimit_nofile 700; worker_rlimit_core 1k; worker_priority 3; working_directory {{dir}}; pid {{dir}}/p;
+         events { worker_connections 100; } http { server { listen 127.0.0.1:{{port}}; location / { return 204; } } }",
+    );
+    let server = Server::start(conf);
+    let about =
+        |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", server.pid())).expect("it runs");
+    let pid_file = server.dir().join("p");
+    eventually("it has started", || pid_file.exists());
+    let cwd = || std::fs::read_link(format!("/proc/{}/cwd", server.pid())).expect("it runs");
+    eventually("it is where it belongs", || cwd() == server.dir().canonicalize().expect("there"));
+    let limits = about("limits");
+    let limit = |name: &str| limits.lines().find(|line| line.starts_with(name)).expect("a limit").to_owned();
+    assert_eq!(limit("Max open files").split_whitespace().nth(3), Some("700"), "{limits}");
+    assert_eq!(limit("Max core file size").split_whitespace().nth(4), Some("1024"), "{limits}");
+    assert_eq!(about("stat").split_whitespace().nth(18), Some("3"));
+    // What is relative stays where it was.
+    server.signal(Signal::SIGHUP);
+    assert_eq!(server.get("/").status(), 204);
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_an_error() {
+    let (_dir, path) = conf_file(
+        "working_directory /nonexistent; events {} http { server { listen unix:/tmp/encke-test-directory; return 204; } }",
+    );
+    let started = encke(&["-c", &path]);
+    let _ = std::fs::remove_file("/tmp/encke-test-directory");
+    assert_eq!(started.status.code(), Some(1));
+    let expected = "[emerg] chdir(\"/nonexistent\") failed (2: No such file or directory)";
+    assert!(stderr(&started).contains(expected), "{}", stderr(&started));
+}
+
+#[test]
+fn too_few_descriptors_are_an_error_and_no_half_a_server() {
+    let (dir, path) = conf_file(
+        "daemon off; error_log stderr; pid pid; worker_processes 2; events { worker_connections 10; }
+         http { access_log off; server { listen unix:socket; return 204; } }",
+    );
+    let command = format!("ulimit -n $1; exec {} -p $2 -c $3", env!("CARGO_BIN_EXE_encke"));
+    for limit in [6, 10, 13, 16, 20] {
+        let _ = std::fs::remove_file(dir.path().join("socket"));
+        let arguments = ["-c", &command, "sh", &limit.to_string(), dir.path().to_str().expect("text"), &path];
+        let started = Command::new("sh").args(arguments).output().expect("it ends");
+        assert_eq!(started.status.code(), Some(1), "{limit}: {}", stderr(&started));
+        let said = stderr(&started);
+        assert!(said.contains("[emerg]") && said.contains("(24: Too many open files)"), "{limit}: {said}");
+        assert!(!said.contains("panicked"), "{limit}: {said}");
+        assert!(!dir.path().join("pid").exists(), "{limit}");
+    }
 }
 
 // === Reload ===

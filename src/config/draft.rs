@@ -9,7 +9,8 @@ use encke_parser::Span;
 
 use super::context::Contexts;
 use super::model::{
-    Condition, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, StatusPage, TryFiles, User,
+    Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, StatusPage,
+    TryFiles, User,
 };
 use super::modules::access::AccessDraft;
 use super::modules::auth_request::AuthRequestDraft;
@@ -64,6 +65,12 @@ pub struct MainDraft {
     pub user: Option<User>,
     pub pid: Option<Option<PathBuf>>,
     pub daemon: Option<bool>,
+    pub open_files: Option<u64>,
+    pub core_size: Option<u64>,
+    pub priority: i32,
+    pub shutdown_timeout: Option<Duration>,
+    pub working_directory: Option<PathBuf>,
+    pub environment: Vec<EnvironmentVariable>,
     pub error_log: Vec<ErrorLog>,
     /// `events { }` was there.
     pub events: bool,

@@ -66,6 +66,10 @@ pub struct LoadOptions {
     pub globals: Option<String>,
     /// `-e`: the error log when the configuration names none.
     pub error_log: Option<PathBuf>,
+    /// The pid file when the configuration names none.
+    pub pid: Option<PathBuf>,
+    /// Whether to go to the background when the configuration does not say.
+    pub daemon: bool,
     /// Whether the default port is 80 or 8000.
     pub is_root: bool,
     /// Whether to go on after an error.
@@ -236,8 +240,14 @@ fn main(b: &mut Builder<'_>) -> MainConf {
         worker_processes: main.worker_processes.unwrap_or(1),
         worker_connections: main.worker_connections.unwrap_or(FRAGMENT_CONNECTIONS),
         user: main.user,
-        pid: main.pid.flatten(),
-        daemon: main.daemon.unwrap_or(false),
+        pid: main.pid.flatten().or_else(|| b.options.pid.clone()),
+        daemon: main.daemon.unwrap_or(b.options.daemon),
         error_log: main.error_log,
+        open_files: main.open_files,
+        core_size: main.core_size,
+        priority: main.priority,
+        shutdown_timeout: main.shutdown_timeout.filter(|timeout| !timeout.is_zero()),
+        working_directory: main.working_directory,
+        environment: main.environment,
     }
 }

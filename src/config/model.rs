@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::hostnames::HostTable;
 use super::proxy::{AuthRequestConf, MirrorConf, ProxyConf, Upstream};
 use super::regex::Regex;
@@ -47,6 +49,27 @@ pub struct MainConf {
     pub daemon: bool,
     /// `error_log` of the main context.
     pub error_log: Vec<ErrorLog>,
+    /// `worker_rlimit_nofile`: both limits of open files.
+    pub open_files: Option<u64>,
+    /// `worker_rlimit_core`: bytes of a core file.
+    pub core_size: Option<u64>,
+    /// `worker_priority`: as `nice` counts.
+    pub priority: i32,
+    /// `worker_shutdown_timeout`: how long a graceful end may take.
+    pub shutdown_timeout: Option<Duration>,
+    /// `working_directory`.
+    pub working_directory: Option<PathBuf>,
+    /// `env`, in order.
+    pub environment: Vec<EnvironmentVariable>,
+}
+
+/// One `env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentVariable {
+    /// The variable's name.
+    pub name: String,
+    /// Its value; `None` keeps the one that it has.
+    pub value: Option<String>,
 }
 
 /// `user NAME [GROUP]`, looked up.
@@ -1097,7 +1120,7 @@ pub enum UseridMode {
 }
 
 /// Lifetime of the cookie.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UseridExpires {
     /// The browser's session.
     #[default]

@@ -1,7 +1,7 @@
 //! A connection's http phase: hyper reads requests, the service answers them, and a subscriber that has to wait
 //! takes the connection out of hyper and into the worker's parking.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::config::model::{ConnectionConf, Lingering, Server};
 use crate::metrics;
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::Framed;
+use crate::request::answer::{Framed, Sent};
 use crate::store::WorkerId;
 
 use super::gate::{ClientWatch, Gate, GateState, Phase};
@@ -50,8 +50,40 @@ pub struct Shared {
     pub parking: Rc<RefCell<Parking>>,
     /// Connections that may be closed to make room.
     pub idle: Rc<RefCell<Idle>>,
-    /// Told to every connection when the worker drains.
-    pub draining: tokio::sync::watch::Receiver<bool>,
+    /// Told to every connection when the worker stops taking requests.
+    pub pace: tokio::sync::watch::Receiver<Pace>,
+    /// Requests that are being handled, or whose answers still come in pieces.
+    pub busy: Cell<usize>,
+}
+
+/// What a worker wants of its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// All that they want themselves.
+    Serving,
+    /// To go to the parking between two requests: the process is about to hand them over.
+    Resting,
+    /// To end after the request that they have.
+    Draining,
+    /// To end at once, without an answer: another process has taken the store over, and this one's answers would be
+    /// about nothing. What was answered already is still sent.
+    Gone,
+}
+
+/// A request that is being handled or answered.
+struct Busy<'a>(&'a Cell<usize>);
+
+impl<'a> Busy<'a> {
+    fn new(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 /// How an http phase ended.
@@ -64,6 +96,8 @@ enum End {
     TooLarge(TooLarge),
     Parked(usize),
     Tunnel(Opened),
+    /// It is between two requests, and the parking is where it is wanted.
+    Resting,
 }
 
 type HyperConnection<S> = http1::Connection<TokioIo<Gate>, S>;
@@ -85,7 +119,10 @@ pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
     let Some(paced) = paced else { return serve(shared, stream, readahead, origin).await };
     let (keep_alive, idle) = (paced.rendered.keep_alive, paced.keepalive_timeout);
     let conf = paced.connection;
-    match transfer::send_paced(&mut stream, *paced).await {
+    let busy = Busy::new(&shared.busy);
+    let sent = transfer::send_paced(&mut stream, *paced).await;
+    drop(busy);
+    match sent {
         Ok(()) if keep_alive => {
             let next = Next { stream, readahead, target: None, idle: Some(idle) };
             serve_from(shared, next, origin).await;
@@ -139,8 +176,8 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         slot: &slot,
         shared,
         origin,
-        draining: pin!(draining(shared)),
-        is_draining: false,
+        pace: Pace::Serving,
+        change: Box::pin(change(shared.pace.clone(), Pace::Serving)),
         timer: pin!(tokio::time::sleep(Duration::ZERO)),
         expected: None,
         idle: reuse::Driven::new(&shared.idle),
@@ -167,6 +204,13 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
             Err(_) => shared.parking.borrow_mut().abandon(id),
         },
+        End::Resting => {
+            if let Ok(idle) = stream.into_idle() {
+                let origin = origin.borrow().clone();
+                let left = Some(state.borrow().keepalive_timeout);
+                shared.parking.borrow_mut().rest(idle, &[], origin, left);
+            }
+        }
         End::Closed(Err(error)) if error.is_parse() => {
             let bytes = state.borrow_mut().take_refused();
             if let Some((target, readahead)) = target::replace(&bytes) {
@@ -216,16 +260,24 @@ async fn answer(
         let mut state = state.borrow_mut();
         Raw { target: state.target.take(), head, pipelined: state.pipelined }
     };
+    // Until the last piece of the answer is with the gate.
+    let _busy = Busy::new(&shared.busy);
     let reply = service::handle(&exchange, request, raw).await;
     state.borrow_mut().answer_under(&reply.conf, reply.linger);
     let Some(rendered) = reply.rendered else {
         state.borrow_mut().silent = true;
         return Err(Silence);
     };
-    let keep_alive = rendered.keep_alive && !*shared.draining.borrow();
+    if *shared.pace.borrow() == Pace::Gone && !reply.passed {
+        if let Some(log) = reply.log {
+            log.write(&Sent { status: rendered.status, ..Sent::default() }, &[]);
+        }
+        return Err(Silence);
+    }
+    let keep_alive = rendered.keep_alive;
     if let Framed::Tunnel(tunnel) = &rendered.body {
         let far = tunnel.take().ok_or(Silence)?;
-        open_tunnel(&mut state.borrow_mut(), Opened { far, head: rendered.head, log: reply.log });
+        state.borrow_mut().open_tunnel(Opened { far, head: rendered.head, log: reply.log });
         // The driver takes the connection away.
         std::future::pending::<()>().await;
         return Err(Silence);
@@ -246,16 +298,11 @@ async fn answer(
     let keep_alive = keep_alive && whole && !is_coming;
     state.borrow_mut().end();
     state.borrow_mut().hold(reply.limits);
-    let connection = if keep_alive { "keep-alive" } else { "close" };
+    let ends = matches!(*shared.pace.borrow(), Pace::Draining | Pace::Gone);
+    let connection = if keep_alive && !ends { "keep-alive" } else { "close" };
     let mut response = Response::new(Empty::new());
     response.headers_mut().insert("connection", http::HeaderValue::from_static(connection));
     Ok(response)
-}
-
-/// Sends the head of an answer behind which the connection is a tunnel.
-fn open_tunnel(state: &mut GateState, opened: Opened) {
-    state.push(opened.head.clone());
-    state.tunnel = Some(opened);
 }
 
 /// Drops the rest of a body after the answer; `None` if it does not come to an end in time.
@@ -285,7 +332,7 @@ impl std::fmt::Display for Silence {
 impl std::error::Error for Silence {}
 
 /// Polls hyper's connection, and steps in when a subscriber waits or a timeout passed.
-struct Drive<'a, S, D, T>
+struct Drive<'a, S, T>
 where
     S: hyper::service::HttpService<Incoming>,
 {
@@ -294,8 +341,9 @@ where
     slot: &'a ParkSlot,
     shared: &'a Shared,
     origin: &'a RefCell<Origin>,
-    draining: Pin<&'a mut D>,
-    is_draining: bool,
+    /// What the worker wants, as known here, and what tells when it is something else.
+    pace: Pace,
+    change: Pin<Box<dyn Future<Output = Pace>>>,
     timer: Pin<&'a mut T>,
     /// The subscriber that waits, once there is one: its place in the parking.
     expected: Option<usize>,
@@ -303,14 +351,13 @@ where
     idle: reuse::Driven,
 }
 
-impl<S, B, D> Future for Drive<'_, S, D, tokio::time::Sleep>
+impl<S, B> Future for Drive<'_, S, tokio::time::Sleep>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B> + Unpin,
     S::Future: Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     B: hyper::body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    D: Future<Output = ()>,
 {
     type Output = End;
 
@@ -329,11 +376,9 @@ where
                 return Poll::Ready(End::Parked(id));
             }
         }
-        if drive.state.borrow().tunnel.is_some() && drive.state.borrow().is_flushed() {
-            let opened = drive.state.borrow_mut().tunnel.take();
-            if let Some(opened) = opened {
-                return Poll::Ready(End::Tunnel(opened));
-            }
+        let opened = drive.state.borrow_mut().take_tunnel();
+        if let Some(opened) = opened {
+            return Poll::Ready(End::Tunnel(opened));
         }
         if let Poll::Ready(result) = polled {
             return Poll::Ready(drive.closed(result));
@@ -341,19 +386,20 @@ where
         if let Some(end) = drive.cut_short(cx) {
             return Poll::Ready(end);
         }
-        drive.is_draining = drive.is_draining || drive.draining.as_mut().poll(cx).is_ready();
-        if drive.is_draining {
-            if matches!(drive.state.borrow().phase, Phase::Handling) {
-                Pin::new(&mut *drive.connection).graceful_shutdown();
-            } else if drive.state.borrow().is_flushed() {
-                return Poll::Ready(drive.closed(Ok(())));
-            }
+        while let Poll::Ready(pace) = drive.change.as_mut().poll(cx) {
+            drive.pace = pace;
+            drive.change = Box::pin(change(drive.shared.pace.clone(), pace));
+        }
+        if matches!(drive.pace, Pace::Draining) && matches!(drive.state.borrow().phase, Phase::Handling) {
+            Pin::new(&mut *drive.connection).graceful_shutdown();
+        } else if let Some(end) = drive.stopped() {
+            return Poll::Ready(end);
         }
         drive.poll_timer(cx)
     }
 }
 
-impl<S, D> Drive<'_, S, D, tokio::time::Sleep>
+impl<S> Drive<'_, S, tokio::time::Sleep>
 where
     S: hyper::service::HttpService<Incoming>,
 {
@@ -382,6 +428,27 @@ where
             self.shared.parking.borrow_mut().abandon(id);
         }
         End::Closed(result)
+    }
+
+    /// How the connection ends here, if that is what the worker wants.
+    fn stopped(&self) -> Option<End> {
+        let (flushed, rests, passes) = {
+            let state = self.state.borrow();
+            // Before its first request, what a proxy says of the client would be asked for again.
+            let fresh = proxy_protocol::is_awaited(&self.origin.borrow());
+            (
+                state.is_flushed(),
+                state.is_at_rest() && self.expected.is_none() && !fresh,
+                state.waits_for_others(),
+            )
+        };
+        match self.pace {
+            Pace::Resting if rests => Some(End::Resting),
+            // What a server behind will say is true even where the store is gone.
+            Pace::Gone if passes => None,
+            Pace::Draining | Pace::Gone if flushed => Some(self.closed(Ok(()))),
+            _ => None,
+        }
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -413,10 +480,12 @@ where
     }
 }
 
-async fn draining(shared: &Shared) {
-    let mut draining = shared.draining.clone();
-    if draining.wait_for(|draining| *draining).await.is_err() {
-        std::future::pending::<()>().await;
+/// Waits until the worker wants something else than `pace`, and says what.
+async fn change(mut paces: tokio::sync::watch::Receiver<Pace>, pace: Pace) -> Pace {
+    let changed = paces.wait_for(|new| *new != pace).await.map(|new| *new);
+    match changed {
+        Ok(new) => new,
+        Err(_) => std::future::pending().await,
     }
 }
 

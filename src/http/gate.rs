@@ -117,12 +117,12 @@ pub struct GateState {
     readahead: BytesMut,
     /// Whether some of the request came together with the one before it: `$pipe`.
     pub pipelined: bool,
-    /// The request is being answered: what hyper would write is not wanted any more.
+    /// The request is being answered, perhaps piece by piece: what hyper would write is not wanted any more.
     answering: bool,
     /// Whether the client is still there, for handlers that wait for others.
     pub client: ClientWatch,
     /// The connection is to go on as this.
-    pub tunnel: Option<Opened>,
+    tunnel: Option<Opened>,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
     /// To be woken when there is room for more output.
@@ -210,7 +210,7 @@ impl GateState {
         }
     }
 
-    /// The request will be answered under these settings.
+    /// The request will be answered under these settings, from now until [`GateState::end`].
     pub fn answer_under(&mut self, conf: &LocationConf, linger: bool) {
         let core = &conf.core;
         self.conf = conf.connection;
@@ -226,6 +226,7 @@ impl GateState {
 
     /// The request has been answered.
     pub fn end(&mut self) {
+        self.answering = false;
         self.phase = Phase::Idle(Instant::now());
         self.gauge.set(Stage::Waiting);
         self.pipelined = !self.readahead.is_empty();
@@ -312,6 +313,22 @@ impl GateState {
         }
     }
 
+    /// Sends the head of an answer behind which the connection is a tunnel.
+    pub fn open_tunnel(&mut self, opened: Opened) {
+        self.push(opened.head.clone());
+        self.tunnel = Some(opened);
+    }
+
+    /// The tunnel, once everything before it was handed to the system.
+    pub fn take_tunnel(&mut self) -> Option<Opened> {
+        if self.output.is_empty() { self.tunnel.take() } else { None }
+    }
+
+    /// Whether a handler waits for somebody else than the client.
+    pub fn waits_for_others(&self) -> bool {
+        self.phase == Phase::Handling && self.client.is_asked()
+    }
+
     /// Whether the end of the connection is looked for while a request rests or a handler waits for others, and there is
     /// room for what comes before the end.
     fn looks_for_end(&self) -> bool {
@@ -326,7 +343,7 @@ impl GateState {
             Reading::Length(missing) => *missing == 0,
             Reading::Chunks(chunks) => chunks.is_over(),
         };
-        self.phase == Phase::Handling && complete && self.client.is_asked()
+        complete && self.waits_for_others()
     }
 
     fn wake(&mut self) {
@@ -342,14 +359,25 @@ impl GateState {
         }
     }
 
+    /// Whether the connection is between two requests: nothing of the next one has come, nothing of the last is left.
+    pub fn is_at_rest(&self) -> bool {
+        let nothing_read = matches!(&self.reading, Reading::Head(head, _) if head.is_empty());
+        nothing_read
+            && self.phase != Phase::Handling
+            && self.is_flushed()
+            && self.readahead.is_empty()
+            && self.target.is_none()
+            && self.too_large.is_none()
+    }
+
     /// Whether more pieces of an answer may be queued.
     fn has_room(&self) -> bool {
         self.output.iter().map(Bytes::len).sum::<usize>() < MOST_OUTPUT
     }
 
-    /// Whether everything was handed to the system.
+    /// Whether everything was handed to the system, and nothing more of an answer is to come.
     pub fn is_flushed(&self) -> bool {
-        self.output.is_empty()
+        self.output.is_empty() && !self.answering
     }
 }
 
@@ -370,7 +398,7 @@ pub async fn room(state: &RefCell<GateState>) {
 pub async fn flushed(state: &RefCell<GateState>) {
     std::future::poll_fn(|cx| {
         let mut state = state.borrow_mut();
-        if state.is_flushed() {
+        if state.output.is_empty() {
             return Poll::Ready(());
         }
         state.crowded = Some(cx.waker().clone());
@@ -499,5 +527,32 @@ impl AsyncWrite for Gate {
         let gate = self.get_mut();
         ready!(gate.poll_output(cx))?;
         Pin::new(&mut gate.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use encke_parser::MemLoader;
+
+    use crate::config::{LoadOptions, load};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_in_pieces_is_neither_flushed_nor_at_rest_between_two_pieces() {
+        let loader = MemLoader::new().with("/c.conf", b"events {} http { server { return 204; } }");
+        let loaded = load(Path::new("/c.conf"), &loader, &LoadOptions::default());
+        let config = loaded.config.expect("it is right");
+        let state = GateState::new(Bytes::new(), None, &config.servers[0]);
+        let mut state = state.borrow_mut();
+        assert!(state.is_flushed() && state.is_at_rest());
+        state.begin(Some(0));
+        assert!(state.is_flushed() && !state.is_at_rest(), "nothing of an answer is there to be sent");
+        state.answer_under(&config.servers[0].conf, false);
+        assert!(!state.is_flushed() && !state.is_at_rest());
+        state.end();
+        assert!(state.is_flushed() && state.is_at_rest());
     }
 }

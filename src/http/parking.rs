@@ -4,6 +4,8 @@
 //! sockets are watched by one epoll instance of its own, so that a waiting subscriber costs neither a task nor a
 //! registration with tokio, and a delivery is one `writev` of bytes that all subscribers share.
 
+pub mod handover;
+
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -146,6 +148,8 @@ enum Fate {
     Stays,
     Leaves,
     Resumes,
+    /// Another process has it now.
+    HandedOver,
 }
 
 impl Parking {
@@ -245,10 +249,14 @@ impl Parking {
         }
     }
 
-    /// Closes every parked connection: waiting subscribers without an answer, as nginx's workers do.
+    /// Closes every parked connection that is not just being answered: waiting subscribers without an answer, as
+    /// nginx's workers do.
     pub fn close_all(&mut self) {
         // One whose socket has yet to come would leave its place to somebody else.
-        let here = self.entries.iter().filter(|(_, entry)| entry.stream.is_some());
+        let here = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.stream.is_some() && !matches!(entry.state, State::Writing(_)));
         let ids: Vec<usize> = here.map(|(id, _)| id).collect();
         for id in ids {
             self.finish(id, Fate::Leaves);
@@ -406,7 +414,7 @@ impl Parking {
         if let State::Waiting(waiter) = &entry.state {
             self.waiting -= 1;
             metrics::count(|worker| worker.parked.subtract(1));
-            if let Some(log) = &waiter.log {
+            if let (Some(log), false) = (&waiter.log, matches!(fate, Fate::HandedOver)) {
                 log.write(&Sent { status: 499, ..Sent::default() }, &[]);
             }
         }

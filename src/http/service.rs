@@ -81,6 +81,8 @@ pub struct Reply {
     pub continues: bool,
     /// What nobody read of the request's body: to be dropped after the answer.
     pub unread: Option<Body>,
+    /// Servers behind were asked for it.
+    pub passed: bool,
     /// The body, which may be on its way to a server behind.
     pub body: RequestBody,
 }
@@ -630,13 +632,15 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
             limits: ctx.limits,
             continues: false,
             unread: None,
+            passed: false,
             body: ctx.body,
         };
     }
     let rendered = Responder::new(&ctx).render(answer);
     let unread = ctx.body.take_unread().filter(|_| rendered.keep_alive);
+    let passed = !ctx.upstream.lock().tries.is_empty();
     let (limits, body) = (ctx.limits, ctx.body);
-    Reply { rendered: Some(rendered), conf, linger, log, limits, continues, unread, body }
+    Reply { rendered: Some(rendered), conf, linger, log, limits, continues, unread, passed, body }
 }
 
 /// `Expect: 100-continue`

@@ -8,8 +8,9 @@ use axum::Router;
 use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
 use crate::push::PushState;
 use crate::request::Endpoint;
+use crate::request::limits::{Limits, SlotName};
 
-use super::limits::zone::{self, Zone};
+use super::limits::zone::{self, Memory, Zone};
 use super::router;
 use super::upstream::Upstreams;
 
@@ -21,7 +22,7 @@ pub struct Site {
     /// One router per location, server and `if`, by the address of its settings.
     routers: HashMap<usize, Router>,
     /// Zones of limits: the next generation goes on with them.
-    _zones: Vec<Arc<Zone>>,
+    zones: Vec<Arc<Zone>>,
 }
 
 impl Site {
@@ -33,7 +34,17 @@ impl Site {
         router::each_conf(&config, &mut |conf| {
             routers.insert(key(conf), router::build(conf, state, &upstreams, &zones));
         });
-        Self { config, routers, _zones: zones }
+        Self { config, routers, zones }
+    }
+
+    /// Takes over what a request of another process holds of `limit_conn`; what is gone here is not held.
+    pub fn hold(&self, slots: &[SlotName]) -> Option<Arc<Limits>> {
+        let held = slots.iter().filter_map(|slot| {
+            let zone = self.zones.iter().find(|zone| *zone.conf.name == *slot.zone)?;
+            let Memory::Connections(connections) = &zone.memory else { return None };
+            connections.take_over(&slot.key)
+        });
+        Limits::thaw(held.collect()).map(Arc::new)
     }
 
     /// What answers requests under these settings.

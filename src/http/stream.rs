@@ -57,6 +57,11 @@ fn reset_on_close(socket: &Socket) {
 }
 
 impl IdleStream {
+    /// A connected, non-blocking socket from elsewhere.
+    pub fn new(socket: OwnedFd, unix: bool) -> Self {
+        Self { socket: socket.into(), unix }
+    }
+
     /// Has the connection reset when it is closed: nothing of it stays in the kernel.
     pub fn reset_on_close(&self) {
         reset_on_close(&self.socket);

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::config::model::{AddHeader, Expires, ExpiresSetting, LocationConf, Recoding};
 use crate::config::template::Template;
 
 use super::gzip::{Acceptance, ProxiedAnswer};
-use super::late::Pending;
+use super::late::{Frozen, Pending};
 use super::pace::Pace;
 use super::pages::reason;
 use super::passed::{Passed, Tunnel};
@@ -145,6 +146,26 @@ struct Own {
 /// The place of a row in its list, and its value for one request.
 type OwnValue = (usize, Pending);
 
+/// A [`Responder`] on its way to another process, which has to know the location.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FrozenResponder {
+    keep_alive: bool,
+    http10: bool,
+    head_only: bool,
+    gzip: Acceptance,
+    own: Option<FrozenOwn>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct FrozenOwn {
+    added: Vec<(usize, Frozen)>,
+    trailers: Vec<(usize, Frozen)>,
+    expires: Option<Frozen>,
+    charset: Option<Vec<u8>>,
+    pace: Option<Pace>,
+    uid: Option<UidCookie>,
+}
+
 /// What went over the wire, for the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
@@ -240,6 +261,33 @@ impl Own {
         let empty = added.is_empty() && trailers.is_empty() && expires.is_none();
         (!empty || charset.is_some() || pace.is_some() || uid.is_some()).then(|| Box::new(own))
     }
+
+    fn freeze(&self) -> FrozenOwn {
+        let freeze = |pending: &Pending| pending.freeze(write_value);
+        let rows = |values: &[OwnValue]| values.iter().map(|(at, value)| (*at, freeze(value))).collect();
+        FrozenOwn {
+            added: rows(&self.added),
+            trailers: rows(&self.trailers),
+            expires: self.expires.as_ref().map(freeze),
+            charset: self.charset.clone(),
+            pace: self.pace,
+            uid: self.uid.clone(),
+        }
+    }
+
+    fn thaw(frozen: FrozenOwn) -> Self {
+        let rows = |values: Vec<(usize, Frozen)>| {
+            values.into_iter().map(|(at, value)| (at, Pending::thaw(value))).collect()
+        };
+        Self {
+            added: rows(frozen.added),
+            trailers: rows(frozen.trailers),
+            expires: frozen.expires.map(Pending::thaw),
+            charset: frozen.charset,
+            pace: frozen.pace,
+            uid: frozen.uid,
+        }
+    }
 }
 
 impl Responder {
@@ -254,6 +302,18 @@ impl Responder {
             own: Own::new(ctx),
             conf,
         }
+    }
+
+    /// For another process.
+    pub fn freeze(&self) -> FrozenResponder {
+        let Self { keep_alive, http10, head_only, gzip, .. } = *self;
+        FrozenResponder { keep_alive, http10, head_only, gzip, own: self.own.as_deref().map(Own::freeze) }
+    }
+
+    /// From another process, for the same location.
+    pub fn thaw(frozen: FrozenResponder, conf: Arc<LocationConf>) -> Self {
+        let FrozenResponder { keep_alive, http10, head_only, gzip, own } = frozen;
+        Self { conf, keep_alive, http10, head_only, gzip, own: own.map(Own::thaw).map(Box::new) }
     }
 
     /// Whether an answer rendered for `self` has the same bytes for `other`.

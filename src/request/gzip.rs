@@ -5,6 +5,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
 
 use crate::config::model::{GzipConf, GzipProxied};
 
@@ -12,7 +13,7 @@ use super::pages::Browser;
 use super::{RequestCtx, date};
 
 /// Whether a client may be sent gzip.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Acceptance {
     /// It does not take it, or may not have it.
     #[default]

@@ -2,9 +2,11 @@
 //! access logs, `add_header`.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::config::builtin::{Builtin, Family};
+use serde::{Deserialize, Serialize};
+
+use crate::config::builtin::{self, Builtin, Family};
 use crate::config::template::{Part, Template};
 use crate::config::variable::{Meaning, Variable};
 
@@ -36,7 +38,85 @@ enum Piece {
     Computed(Variable),
 }
 
+/// A [`Pending`] on its way to another process: built-in variables by their names, times as ages.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Frozen {
+    pieces: Vec<FrozenPiece>,
+    started: Duration,
+    accepted: Duration,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum FrozenPiece {
+    Text(#[serde(with = "serde_bytes")] Vec<u8>),
+    Builtin(String),
+    SentHttp(#[serde(with = "serde_bytes")] Vec<u8>),
+}
+
+/// What is assumed of the answer where a value that is computed from it has to be known before there is one: who waits
+/// gets a message.
+const ASSUMED: Sent = Sent { status: 200, head_bytes: 0, body_bytes: 0, complete: true };
+
 impl Pending {
+    /// For another process. What is computed from the answer and the request (a `map` over `$status`) is settled here, for
+    /// an answer with the status 200: the request does not travel. `write` as for [`Pending::new`].
+    pub fn freeze(&self, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Frozen {
+        // A copy, since it keeps what was computed, and this process may yet go on.
+        let ctx = self.ctx.clone();
+        let answer = AnswerSoFar { sent: ASSUMED, head: &[] };
+        let evaluation = ctx.as_ref().map(|ctx| Evaluation::with_answer(ctx, answer));
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => FrozenPiece::Text(text.to_vec()),
+            Piece::Builtin(builtin) => FrozenPiece::Builtin(name(*builtin).to_owned()),
+            Piece::SentHttp(name) => FrozenPiece::SentHttp(name.to_vec()),
+            Piece::Upstream(_) | Piece::UpstreamMember(..) => {
+                let mut text = Vec::new();
+                write(self.told(piece).as_deref(), &mut text);
+                FrozenPiece::Text(text)
+            }
+            Piece::Computed(variable) => {
+                let mut text = Vec::new();
+                let value = evaluation.as_ref().and_then(|evaluation| evaluation.value(variable));
+                write(value.as_deref(), &mut text);
+                FrozenPiece::Text(text)
+            }
+        });
+        Frozen {
+            pieces: pieces.collect(),
+            started: self.started.elapsed(),
+            accepted: self.accepted.elapsed(),
+        }
+    }
+
+    /// From another process; a variable that is not known here has no value.
+    pub fn thaw(frozen: Frozen) -> Self {
+        let now = Instant::now();
+        let pieces = frozen.pieces.into_iter().map(|piece| match piece {
+            FrozenPiece::Text(text) => Piece::Text(text.into()),
+            FrozenPiece::Builtin(name) => {
+                Piece::Builtin(builtin::find(&name).map_or(Builtin::Empty, |row| row.variable))
+            }
+            FrozenPiece::SentHttp(name) => Piece::SentHttp(name.into()),
+        });
+        Self {
+            pieces: pieces.collect(),
+            started: now.checked_sub(frozen.started).unwrap_or(now),
+            accepted: now.checked_sub(frozen.accepted).unwrap_or(now),
+            ctx: None,
+            upstream: None,
+        }
+    }
+
+    /// What is known of the servers behind by now.
+    fn told(&self, piece: &Piece) -> Option<Vec<u8>> {
+        let record = self.upstream.as_ref()?;
+        match piece {
+            Piece::Upstream(builtin) => record.value(*builtin),
+            Piece::UpstreamMember(family, name) => record.member(*family, name),
+            _ => None,
+        }
+    }
+
     /// Evaluates what does not depend on the answer. `write` puts a value into the text, escaped as need be.
     pub fn new(ctx: &RequestCtx, template: &Template, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Self {
         let mut pieces = Vec::new();
@@ -90,13 +170,8 @@ impl Pending {
                     write(late_value(*builtin, Some(sent), self.started, self.accepted).as_deref(), &mut out);
                 }
                 Piece::SentHttp(name) => write(sent_header(sent, head, name).as_deref(), &mut out),
-                Piece::Upstream(builtin) => {
-                    let value = self.upstream.as_ref().and_then(|record| record.value(*builtin));
-                    write(value.as_deref(), &mut out);
-                }
-                Piece::UpstreamMember(family, name) => {
-                    let value = self.upstream.as_ref().and_then(|record| record.member(*family, name));
-                    write(value.as_deref(), &mut out);
+                Piece::Upstream(_) | Piece::UpstreamMember(..) => {
+                    write(self.told(piece).as_deref(), &mut out);
                 }
                 Piece::Computed(variable) => {
                     let value = evaluation.as_ref().and_then(|evaluation| evaluation.value(variable));
@@ -106,6 +181,10 @@ impl Pending {
         }
         out
     }
+}
+
+fn name(builtin: Builtin) -> &'static str {
+    builtin::all().find(|row| row.variable == builtin).map_or("", |row| row.name)
 }
 
 /// A hole for a variable that waits for the answer.

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 /// What became of a request at a limit: `$limit_req_status`, `$limit_conn_status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -27,7 +29,23 @@ impl LimitStatus {
 }
 
 /// A slot of `limit_conn`, given back when it is dropped.
-pub type Slot = Box<dyn std::any::Any + Send + Sync>;
+pub type Slot = Box<dyn Held>;
+
+/// What is held of a zone.
+pub trait Held: std::fmt::Debug + Send + Sync {
+    /// What it is, for another process.
+    fn name(&self) -> SlotName;
+}
+
+/// A slot on its way to another process.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SlotName {
+    /// The zone's name.
+    pub zone: String,
+    /// The key that counts.
+    #[serde(with = "serde_bytes")]
+    pub key: Vec<u8>,
+}
 
 /// Limits of one request. Each limit looks at a request once, wherever it is sent afterwards.
 #[derive(Debug, Default)]
@@ -43,6 +61,17 @@ impl Limits {
     /// Keeps slots for as long as the request lasts.
     pub fn hold(&self, slots: Vec<Slot>) {
         *self.slots.lock().unwrap_or_else(PoisonError::into_inner) = slots;
+    }
+
+    /// For another process: the slots that are held.
+    pub fn freeze(&self) -> Vec<SlotName> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().map(|slot| slot.name()).collect()
+    }
+
+    /// From another process. `None` if nothing is held.
+    pub fn thaw(slots: Vec<Slot>) -> Option<Self> {
+        (!slots.is_empty()).then(|| Self { slots: Mutex::new(slots), ..Self::default() })
     }
 
     /// Whether the request holds slots.

@@ -5,23 +5,29 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::model::{AccessLog, AccessTarget, LogEscape, LogFileCache};
+use serde::{Deserialize, Serialize};
+
+use crate::config::model::{AccessLog, AccessTarget, LocationConf, LogEscape, LogFileCache};
 use crate::config::template::Template;
 use crate::log;
 
 use super::RequestCtx;
 use super::answer::Sent;
-use super::late::Pending;
+use super::late::{Frozen, Pending};
 
 /// The access log lines of one request, waiting for its answer.
 #[derive(Debug)]
 pub struct PendingLog {
     lines: Box<[PendingLine]>,
+    /// Whether they are for the logs of `limit_except`.
+    limited: bool,
     file_cache: Option<LogFileCache>,
 }
 
 #[derive(Debug)]
 struct PendingLine {
+    /// Its place among the location's logs.
+    row: usize,
     log: Arc<AccessLog>,
     text: Pending,
     /// `if=`.
@@ -30,15 +36,45 @@ struct PendingLine {
     path: Option<Pending>,
 }
 
+/// A [`PendingLog`] on its way to another process, which has to know the location.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FrozenLog {
+    lines: Vec<FrozenLine>,
+    limited: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct FrozenLine {
+    row: usize,
+    text: Frozen,
+    condition: Option<Frozen>,
+    path: Option<Frozen>,
+}
+
 impl PendingLog {
     /// Evaluates all that does not depend on the answer. `None` when the location logs nothing.
     pub fn new(ctx: &RequestCtx) -> Option<Box<Self>> {
-        let logs = match &ctx.conf.limit_except {
-            Some(limit) if limit.limits(ctx.method.as_str()) => &limit.access_log,
-            _ => &ctx.conf.log.access,
-        };
-        let lines: Box<[_]> = logs.iter().filter_map(|log| PendingLine::new(ctx, log)).collect();
-        (!lines.is_empty()).then(|| Box::new(Self { lines, file_cache: ctx.conf.log.file_cache }))
+        let limit = ctx.conf.limit_except.as_ref();
+        let limited = limit.is_some_and(|limit| limit.limits(ctx.method.as_str()));
+        let logs = logs(&ctx.conf, limited).iter().enumerate();
+        let lines = logs.filter_map(|(row, log)| PendingLine::new(ctx, row, log)).collect();
+        Self::of_lines(lines, limited, &ctx.conf)
+    }
+
+    /// For another process: each line with its place among the location's logs.
+    pub fn freeze(&self) -> FrozenLog {
+        FrozenLog { lines: self.lines.iter().map(PendingLine::freeze).collect(), limited: self.limited }
+    }
+
+    /// From another process, for the same location; a log that is gone there gets no line.
+    pub fn thaw(frozen: FrozenLog, conf: &LocationConf) -> Option<Box<Self>> {
+        let logs = logs(conf, frozen.limited);
+        let lines = frozen.lines.into_iter().filter_map(|line| PendingLine::thaw(line, logs)).collect();
+        Self::of_lines(lines, frozen.limited, conf)
+    }
+
+    fn of_lines(lines: Box<[PendingLine]>, limited: bool, conf: &LocationConf) -> Option<Box<Self>> {
+        (!lines.is_empty()).then(|| Box::new(Self { lines, limited, file_cache: conf.log.file_cache }))
     }
 
     /// Writes the lines, for an answer with this head.
@@ -49,9 +85,18 @@ impl PendingLog {
     }
 }
 
+/// The logs of a location; with `limited`, those of its `limit_except`.
+fn logs(conf: &LocationConf, limited: bool) -> &[Arc<AccessLog>] {
+    match &conf.limit_except {
+        Some(limit) if limited => &limit.access_log,
+        None if limited => &[],
+        _ => &conf.log.access,
+    }
+}
+
 impl PendingLine {
     /// `None` if the condition is known not to hold, whatever the answer.
-    fn new(ctx: &RequestCtx, log: &Arc<AccessLog>) -> Option<Self> {
+    fn new(ctx: &RequestCtx, row: usize, log: &Arc<AccessLog>) -> Option<Self> {
         let plain = |template: &Template| Pending::new(ctx, template, unescaped);
         let condition = log.condition.as_ref().map(plain);
         if condition.as_ref().and_then(Pending::settled).is_some_and(|text| !holds(text)) {
@@ -63,7 +108,30 @@ impl PendingLine {
             AccessTarget::Fixed(_) => None,
             AccessTarget::Path(path) => Some(plain(path)),
         };
-        Some(Self { log: Arc::clone(log), text, condition, path })
+        Some(Self { row, log: Arc::clone(log), text, condition, path })
+    }
+
+    fn freeze(&self) -> FrozenLine {
+        let how = self.log.format.escape;
+        let plain = |pending: &Pending| pending.freeze(unescaped);
+        FrozenLine {
+            row: self.row,
+            text: self.text.freeze(|value, out| escape(how, value, out)),
+            condition: self.condition.as_ref().map(plain),
+            path: self.path.as_ref().map(plain),
+        }
+    }
+
+    fn thaw(frozen: FrozenLine, logs: &[Arc<AccessLog>]) -> Option<Self> {
+        let log = logs.get(frozen.row)?;
+        let has_path = matches!(log.target, AccessTarget::Path(_));
+        (has_path == frozen.path.is_some()).then(|| Self {
+            row: frozen.row,
+            log: Arc::clone(log),
+            text: Pending::thaw(frozen.text),
+            condition: frozen.condition.map(Pending::thaw),
+            path: frozen.path.map(Pending::thaw),
+        })
     }
 
     fn write(&self, sent: &Sent, head: &[u8], file_cache: Option<&LogFileCache>) {

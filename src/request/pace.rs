@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::template::Template;
 use crate::config::value;
 
 use super::{RequestCtx, date};
 
 /// A limit of bytes per second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
     /// Bytes per second, at least one.
     rate: u64,

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD as STANDARD_ALPHABET;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::{Deserialize, Serialize};
 
 use crate::config::builtin::Builtin;
 use crate::config::model::{Severity, UseridConf, UseridExpires, UseridMode};
@@ -46,7 +47,7 @@ struct Got {
 }
 
 /// A cookie to be sent, but for the time it is sent at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct UidCookie {
     /// `NAME=VALUE`.
     value: Vec<u8>,

@@ -4,7 +4,7 @@
 //! the session and tells its parent over a pipe (its standard output) when it serves.
 
 use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Marks the child.
 const MARK: &str = "ENCKE_DAEMON";
@@ -21,8 +21,8 @@ pub fn is_child() -> bool {
 pub fn start(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<(), String> {
     let failed =
         |error: std::io::Error| format!("cannot go into the background ({})", crate::log::os_error(&error));
-    let program = std::env::current_exe().map_err(failed)?;
-    let mut child = Command::new(program)
+    let mut child = super::program::command()
+        .map_err(failed)?
         .args(arguments)
         .env(MARK, "1")
         .stdin(Stdio::null())
@@ -40,8 +40,9 @@ pub fn detach() {
     let _ = nix::unistd::setsid();
 }
 
-/// In the child: tells the parent that it may go, and lets go of whatever the parent's standard streams were.
-pub fn tell_parent() {
+/// In the child: tells the parent that it may go, and lets go of whatever the parent's standard streams were. Standard
+/// error stays with `keeps_stderr`, for a log that goes there.
+pub fn tell_parent(keeps_stderr: bool) {
     if !is_child() {
         return;
     }
@@ -49,6 +50,8 @@ pub fn tell_parent() {
     let _ = pipe.write_all(b"\n").and_then(|()| pipe.flush());
     if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
         let _ = nix::unistd::dup2_stdout(&null);
-        let _ = nix::unistd::dup2_stderr(&null);
+        if !keeps_stderr {
+            let _ = nix::unistd::dup2_stderr(&null);
+        }
     }
 }

@@ -17,13 +17,30 @@ const BACKLOG: i32 = 511;
 /// How often, and how long after the last time, an address that is taken is tried again: as nginx does.
 const TRIES: (usize, Duration) = (5, Duration::from_millis(500));
 
-/// One bound and listening socket per worker.
+/// The listening sockets of an address. The process keeps them, and workers have copies: so a worker may stop accepting,
+/// and start again or leave it to another process, without a connection being refused.
 #[derive(Debug)]
 pub struct Bound {
     /// What it listens on.
     pub address: ListenAddress,
-    /// The sockets, one per worker.
+    /// The sockets: one per worker that share the port, or one for all of them.
     pub sockets: Vec<Socket>,
+}
+
+/// Copies of the sockets of all addresses, for each of so many workers. Every socket goes to somebody, or connections
+/// that the system gives it would wait for ever.
+///
+/// # Errors
+/// When there are no descriptors left.
+pub fn deal(bound: &[Bound], workers: usize) -> io::Result<Vec<Vec<(ListenAddress, Socket)>>> {
+    let mut hands: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+    for Bound { address, sockets } in bound {
+        for turn in 0..sockets.len().max(workers) {
+            let copy = sockets[turn % sockets.len()].try_clone()?;
+            hands[turn % workers].push((address.clone(), copy));
+        }
+    }
+    Ok(hands)
 }
 
 /// What went wrong with a socket.
@@ -110,26 +127,30 @@ fn bind_once(
         ListenAddress::Unix(path) => {
             remove_stale(path);
             let first = open_unix(path, options).map_err(|error| failed("bind()", &error))?;
-            let more = (1..workers).map(|_| first.try_clone());
-            let more: io::Result<Vec<_>> = more.collect();
-            let more = more.map_err(|error| failed("dup()", &error))?;
-            Ok(std::iter::once(first).chain(more).collect())
+            Ok(vec![first])
         }
         ListenAddress::Inet(inet) => {
             let address = SockAddr::from(*inet);
             // Each worker's socket shares the port with the others', and would with a stranger's of the same user.
-            // A socket that does not share is refused when there is one: that is how a second server is noticed.
+            // A socket that does not share is refused when there is one: that is how a second server is noticed. It
+            // does not listen yet, so nobody can connect to it and be dropped with it.
             let alone = open_inet(&address, options, false).map_err(|error| failed("bind()", &error))?;
-            if workers == 1 {
-                return Ok(vec![alone]);
-            }
-            drop(alone);
-            let sockets = (0..workers).map(|_| open_inet(&address, options, true));
-            sockets.collect::<io::Result<_>>().map_err(|error| failed("bind()", &error))
+            let sockets = if workers == 1 {
+                vec![alone]
+            } else {
+                drop(alone);
+                let shared = (0..workers).map(|_| open_inet(&address, options, true));
+                shared.collect::<io::Result<_>>().map_err(|error| failed("bind()", &error))?
+            };
+            let backlog = options.backlog.unwrap_or(BACKLOG);
+            let listening: io::Result<()> = sockets.iter().try_for_each(|socket| socket.listen(backlog));
+            listening.map_err(|error| failed("listen()", &error))?;
+            Ok(sockets)
         }
     }
 }
 
+/// A bound socket that does not listen yet.
 fn open_inet(address: &SockAddr, options: &ListenOptions, shared: bool) -> io::Result<Socket> {
     let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
@@ -140,7 +161,6 @@ fn open_inet(address: &SockAddr, options: &ListenOptions, shared: bool) -> io::R
     }
     apply(&socket, options)?;
     socket.bind(address)?;
-    socket.listen(options.backlog.unwrap_or(BACKLOG))?;
     Ok(socket)
 }
 

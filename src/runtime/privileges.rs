@@ -1,11 +1,14 @@
 //! What the process may do: descriptors, and whose rights it has.
 
 use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, initgroups, setgid, setuid};
 
-use crate::config::model::User;
+use crate::config::model::{MainConf, Severity, User};
+use crate::log;
 
 /// Raises the limit of open files as far as the connections of all workers need and the system allows.
 pub fn raise_open_files(worker_connections: usize, workers: usize) {
@@ -22,6 +25,55 @@ pub fn raise_open_files(worker_connections: usize, workers: usize) {
     if connections > limit && connections < FAR_TOO_MANY {
         tracing::warn!("{connections} worker_connections exceed open file resource limit: {limit}");
     }
+}
+
+/// Whether so many descriptors are left.
+///
+/// # Errors
+/// The system's, if there are fewer.
+pub fn expect_descriptors(count: usize) -> io::Result<()> {
+    let stderr = io::stderr();
+    let probes: io::Result<Vec<OwnedFd>> =
+        std::iter::repeat_with(|| stderr.as_fd().try_clone_to_owned()).take(count).collect();
+    probes.map(|_| ())
+}
+
+/// Sets what the configuration says of the process: `worker_rlimit_nofile`, `worker_rlimit_core`, `worker_priority`. What
+/// the system does not allow is logged, and the server goes on without it, as nginx's workers do.
+pub fn apply(main: &MainConf) {
+    let alert = |call: &str, errno: i32| {
+        let error = std::io::Error::from_raw_os_error(errno);
+        log::event(Severity::Alert, &format!("{call} failed ({})", log::os_error(&error)));
+    };
+    let limits = [
+        ("RLIMIT_NOFILE", Resource::RLIMIT_NOFILE, main.open_files),
+        ("RLIMIT_CORE", Resource::RLIMIT_CORE, main.core_size),
+    ];
+    for (name, resource, limit) in limits {
+        if let Some(Err(errno)) = limit.map(|limit| setrlimit(resource, limit, limit)) {
+            alert(&format!("setrlimit({name}, {})", limit.unwrap_or(0)), errno as i32);
+        }
+    }
+    let priority = main.priority;
+    if priority != 0
+        && let Err(errno) = rustix::process::setpriority_process(None, priority)
+    {
+        alert(&format!("setpriority({priority})"), errno.raw_os_error());
+    }
+}
+
+/// Goes to `working_directory`, and allows a core file there if there may be one.
+///
+/// # Errors
+/// nginx's words.
+pub fn settle(main: &MainConf) -> Result<(), String> {
+    if main.core_size.is_some() {
+        // The system forbids it to a process that changed its user.
+        let _ = nix::sys::prctl::set_dumpable(true);
+    }
+    let Some(directory) = &main.working_directory else { return Ok(()) };
+    std::env::set_current_dir(directory)
+        .map_err(|error| format!("chdir(\"{}\") failed ({})", directory.display(), log::os_error(&error)))
 }
 
 /// Asks the kernel for memory in small pages: huge ones make a server of small things take up to half as much again.

@@ -1,7 +1,6 @@
 //! A worker thread: its own tokio runtime, listening sockets, connections and parked subscribers.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -14,12 +13,13 @@ use nix::errno::Errno;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, LocalSet};
 
 use crate::config::model::{ListenAddress, Severity};
-use crate::http::connection::{self, Shared};
+use crate::http::connection::{self, Pace, Shared};
 use crate::http::origin::{Origin, Place};
+use crate::http::parking::handover::Arrived;
 use crate::http::parking::{self, Parking, Resumed};
 use crate::http::reuse::Idle;
 use crate::http::site::Site;
@@ -29,8 +29,13 @@ use crate::metrics;
 use crate::request::{Connection, Endpoint};
 use crate::store::{Event, WorkerId};
 
+use super::upgrade::Standstill;
+
 /// How long accepting rests when there are no descriptors left: nginx's `accept_mutex_delay`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long requests may take to end before a process hands over without them.
+const REST_LIMIT: Duration = Duration::from_secs(1);
 
 /// Events handled before connections get their turn.
 const EVENTS_AT_ONCE: usize = 64;
@@ -45,6 +50,15 @@ pub enum Mail {
     Event(Event, Instant),
     /// A new generation of the configuration, and sockets for the addresses that are new in it.
     Reload(Arc<Site>, Vec<(ListenAddress, Socket)>),
+    /// Accept nothing more and bring connections to rest: the process is about to hand them over. Says when that is
+    /// as good as done.
+    Rest(mpsc::UnboundedSender<()>),
+    /// Stand still while another process takes everything over, and go on as it turns out.
+    HandOver(Arc<Standstill>),
+    /// Nothing was handed over: accept on these again.
+    Serve(Vec<(ListenAddress, Socket)>),
+    /// Say this number, to show that the worker works.
+    Pulse(u64),
     /// Close what waits, finish what runs, end.
     Quit,
     /// End.
@@ -58,47 +72,66 @@ pub struct Start {
     pub id: WorkerId,
     /// The configuration.
     pub site: Arc<Site>,
-    /// Its listening sockets.
-    pub sockets: Vec<(ListenAddress, Socket)>,
+    /// What it begins with, once all workers can. Without it, it ends.
+    pub begin: oneshot::Receiver<Beginning>,
     /// Where it is told things.
     pub mail: mpsc::UnboundedReceiver<Mail>,
+    /// Where it shows that it works.
+    pub pulse: Arc<AtomicU64>,
 }
 
-/// Runs a worker until it is told to end.
+/// What a worker serves from the first moment on.
+#[derive(Debug)]
+pub struct Beginning {
+    /// Its listening sockets.
+    pub sockets: Vec<(ListenAddress, Socket)>,
+    /// Connections that came from another process.
+    pub arrived: Vec<Arrived>,
+}
+
+/// Runs a worker until it is told to end. Calls `ready` when nothing but its [`Beginning`] is missing.
 ///
 /// # Errors
 /// When the system gives it no runtime, no epoll instance, or none of its sockets.
-pub fn run(start: Start) -> io::Result<()> {
+pub fn run(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     metrics::become_worker(start.id.0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, work(start))
+    LocalSet::new().block_on(&runtime, work(start, ready))
 }
 
 struct Worker {
     shared: Rc<Shared>,
     connections: Rc<Cell<usize>>,
-    accepting: RefCell<HashMap<ListenAddress, AbortHandle>>,
+    accepting: RefCell<Vec<(ListenAddress, AbortHandle)>>,
+    pace: watch::Sender<Pace>,
+    pulse: Arc<AtomicU64>,
 }
 
-async fn work(start: Start) -> io::Result<()> {
+async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     let idle = Rc::<RefCell<Idle>>::default();
     let (parking, poll) = Parking::new(Rc::clone(&idle))?;
-    let (drain, draining) = watch::channel(false);
+    let (pace, paces) = watch::channel(Pace::Serving);
     let shared = Rc::new(Shared {
         worker: start.id,
         site: RefCell::new(start.site),
         parking: Rc::clone(&parking),
         idle,
-        draining,
+        pace: paces,
+        busy: Cell::new(0),
     });
     let resuming = Rc::clone(&shared);
     let resume = move |resumed: Resumed| {
         tokio::task::spawn_local(connection::resume(Rc::clone(&resuming), resumed));
     };
     tokio::task::spawn_local(parking::run(parking, watch_epoll(poll)?, resume));
-    let worker = Rc::new(Worker { shared, connections: Rc::default(), accepting: RefCell::default() });
-    worker.listen(start.sockets)?;
-    worker.read_mail(start.mail, &drain).await;
+    let (connections, accepting) = (Rc::default(), RefCell::default());
+    let worker = Worker { shared, connections, accepting, pace, pulse: start.pulse };
+    ready();
+    let Ok(Beginning { sockets, arrived }) = start.begin.await else { return Ok(()) };
+    // Before any mail: it may be about those who arrived.
+    worker.welcome(arrived);
+    worker.listen(sockets)?;
+    worker.read_mail(start.mail).await;
     Ok(())
 }
 
@@ -113,37 +146,115 @@ fn watch_epoll(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
 
 impl Worker {
     /// Handles what it is told until it is told to end.
-    async fn read_mail(&self, mut mail: mpsc::UnboundedReceiver<Mail>, drain: &watch::Sender<bool>) {
+    async fn read_mail(&self, mut mail: mpsc::UnboundedReceiver<Mail>) {
         let mut batch = Vec::with_capacity(EVENTS_AT_ONCE);
         while mail.recv_many(&mut batch, EVENTS_AT_ONCE).await > 0 {
-            for letter in batch.drain(..) {
+            let mut letters = batch.drain(..);
+            while let Some(letter) = letters.next() {
                 match letter {
                     Mail::Event(event, since) => self.shared.parking.borrow_mut().deliver(&event, since),
                     Mail::Reload(site, sockets) => self.reload(site, sockets),
+                    Mail::Rest(done) => self.rest(done),
+                    Mail::HandOver(still) => {
+                        if self.hand_over(&still, letters.by_ref(), &mut mail) {
+                            drop(letters);
+                            return self.drain(&mut mail, Pace::Gone).await;
+                        }
+                    }
+                    Mail::Serve(sockets) => self.listen_again(sockets),
+                    Mail::Pulse(number) => self.pulse.store(number, Ordering::Relaxed),
                     Mail::Stop => return,
                     Mail::Quit => {
-                        self.stop_accepting(|_| true);
-                        let _ = drain.send(true);
-                        self.shared.parking.borrow_mut().close_all();
-                        return self.drain(&mut mail).await;
+                        drop(letters);
+                        return self.drain(&mut mail, Pace::Draining).await;
                     }
                 }
             }
+            drop(letters);
             tokio::task::yield_now().await;
         }
     }
 
     /// Waits until the last connection is gone, or the worker is told to stop.
-    async fn drain(&self, mail: &mut mpsc::UnboundedReceiver<Mail>) {
+    async fn drain(&self, mail: &mut mpsc::UnboundedReceiver<Mail>, pace: Pace) {
         const LOOK: Duration = Duration::from_millis(10);
+        self.stop_accepting(|_| true);
+        let _ = self.pace.send(pace);
+        self.shared.parking.borrow_mut().close_all();
         while self.connections.get() > 0 {
             tokio::select! {
                 letter = mail.recv() => match letter {
                     Some(Mail::Stop) | None => return,
-                    Some(Mail::Event(event, since)) => self.shared.parking.borrow_mut().deliver(&event, since),
+                    // What happens in a store that is gone concerns nobody.
+                    Some(Mail::Event(event, since)) if pace != Pace::Gone => {
+                        self.shared.parking.borrow_mut().deliver(&event, since);
+                    }
+                    Some(Mail::Pulse(number)) => self.pulse.store(number, Ordering::Relaxed),
                     Some(_) => {}
                 },
                 () = tokio::time::sleep(LOOK) => self.shared.parking.borrow_mut().close_all(),
+            }
+        }
+    }
+
+    /// Accepts nothing more, and sees to it that requests end and connections go to the parking.
+    fn rest(&self, done: mpsc::UnboundedSender<()>) {
+        const LOOK: Duration = Duration::from_millis(2);
+        self.stop_accepting(|_| true);
+        let _ = self.pace.send(Pace::Resting);
+        let shared = Rc::clone(&self.shared);
+        tokio::task::spawn_local(async move {
+            let deadline = Instant::now() + REST_LIMIT;
+            loop {
+                tokio::time::sleep(LOOK).await;
+                if shared.busy.get() == 0 || Instant::now() >= deadline {
+                    break;
+                }
+            }
+            // Nobody listens any more if the upgrade was given up.
+            let _ = done.send(());
+        });
+    }
+
+    /// Stands still, and hands parked connections over. Whether that was all.
+    fn hand_over(
+        &self,
+        still: &Standstill,
+        letters: impl Iterator<Item = Mail>,
+        mail: &mut mpsc::UnboundedReceiver<Mail>,
+    ) -> bool {
+        still.meet();
+        // From here on nobody publishes. Events that came before are heeded; nothing else can have come.
+        let rest = std::iter::from_fn(|| mail.try_recv().ok());
+        for letter in letters.chain(rest) {
+            if let Mail::Event(event, since) = letter {
+                self.shared.parking.borrow_mut().deliver(&event, since);
+            }
+        }
+        still.meet();
+        let handed = still.send_connections(&self.shared.parking.borrow());
+        still.meet();
+        let is_over = still.verdict();
+        if is_over {
+            self.shared.parking.borrow_mut().forget(handed);
+        }
+        is_over
+    }
+
+    fn listen_again(&self, sockets: Vec<(ListenAddress, Socket)>) {
+        let _ = self.pace.send(Pace::Serving);
+        if let Err(error) = self.listen(sockets) {
+            log::event(Severity::Emerg, &format!("listen() failed ({})", log::os_error(&error)));
+        }
+    }
+
+    /// Parks connections that came from another process. The limit is not asked: they were within it.
+    fn welcome(&self, arrived: Vec<Arrived>) {
+        let site = Arc::clone(&self.shared.site.borrow());
+        for arrived in arrived {
+            SERIAL.fetch_max(arrived.serial(), Ordering::Relaxed);
+            if let Some(place) = Place::take(&self.connections, usize::MAX) {
+                arrived.park(&mut self.shared.parking.borrow_mut(), &site, place);
             }
         }
     }
@@ -157,7 +268,7 @@ impl Worker {
     }
 
     fn stop_accepting(&self, which: impl Fn(&ListenAddress) -> bool) {
-        self.accepting.borrow_mut().retain(|address, task| {
+        self.accepting.borrow_mut().retain(|(address, task)| {
             let stops = which(address);
             if stops {
                 task.abort();
@@ -175,7 +286,7 @@ impl Worker {
             };
             let (shared, connections) = (Rc::clone(&self.shared), Rc::clone(&self.connections));
             let task = tokio::task::spawn_local(accept_all(listener, address.clone(), shared, connections));
-            self.accepting.borrow_mut().insert(address, task.abort_handle());
+            self.accepting.borrow_mut().push((address, task.abort_handle()));
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! One channel: its history, and the count of those who wait.
 
+mod image;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -7,6 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::budget::{Budget, Claim, allocation};
 use super::message::ARC_HEADER;
 use super::{ChannelId, ChannelInfo, ChannelKey, Message, Position, Ticket, WorkerId};
+
+pub use image::ChannelImage;
 
 /// Stands for "never" among monotonic milliseconds, and for "not listed" in [`Listed`].
 pub(super) const NEVER: u64 = u64::MAX;

@@ -40,7 +40,9 @@ impl Clock for SystemClock {
     }
 
     fn monotonic_millis(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        /// There is time before the start: what came from another process happened in it.
+        const START: u64 = 1 << 40;
+        START.saturating_add(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }
 

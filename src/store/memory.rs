@@ -1,5 +1,7 @@
 //! The store: all channels in the memory of this process.
 
+mod handover;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use super::{
     ChannelId, ChannelInfo, ChannelKey, Clock, Concurrency, Event, Mailbox, Message, OutOfMemory, Publish,
     Subscribe, Subscribed, Subscription, Ticket,
 };
+
+pub use handover::{MessageImage, Piece};
 
 /// A power of two, several times the threads of a large machine, so that two rarely want the same lock.
 const SHARDS: usize = 64;

@@ -33,10 +33,11 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
+pub use channel::ChannelImage;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use event::{ChannelId, Event, Mailbox, Ticket, WorkerId};
 pub use key::ChannelKey;
-pub use memory::{Store, Usage};
+pub use memory::{MessageImage, Piece, Store, Usage};
 pub use message::{Message, MessageBody};
 pub use request::{ChannelInfo, Concurrency, OutOfMemory, Position, Publish, Subscribe, Subscribed};
 pub use shard::Subscription;

@@ -291,6 +291,11 @@ impl Subscription {
         self.channel
     }
 
+    /// The name of its channel, while there is the channel.
+    pub fn key(&self) -> Option<ChannelKey> {
+        self.shard.lock().channels.get(&self.channel).map(|channel| channel.key.clone())
+    }
+
     /// Whether an event has ended the wait: it is in the worker's mailbox, or was.
     pub fn is_released(&self) -> bool {
         let state = self.shard.lock();

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use encke::config::model::Config;
 use encke::config::{LoadOptions, load};
-use encke::http::connection::{self, Shared};
+use encke::http::connection::{self, Pace, Shared};
 use encke::http::origin::{Origin, Place};
 use encke::http::parking::{self, Parking};
 use encke::http::reuse::Idle;
@@ -54,7 +54,8 @@ impl Worker {
             site: RefCell::new(Arc::new(site)),
             parking: Rc::clone(&parking),
             idle,
-            draining: watch::channel(false).1,
+            pace: watch::channel(Pace::Serving).1,
+            busy: Cell::new(0),
         });
         spawn_local(deliver(Rc::clone(&parking), mail));
         let resuming = Rc::clone(&shared);

@@ -11,9 +11,9 @@ use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::Block;
-use super::super::model::{ErrorLog, LogTarget, Severity, User};
+use super::super::model::{EnvironmentVariable, ErrorLog, LogTarget, Severity, User};
 use super::super::value;
-use super::{HSL, Module, NONE, ONE, accept, accepted, done};
+use super::{HSL, Module, NONE, ONE, accept, done};
 
 const MAIN: Contexts = Contexts::MAIN;
 const EVENTS: Contexts = Contexts::EVENTS;
@@ -83,7 +83,53 @@ const DIRECTIVES: &[Directive] = &[
         error_log,
     ),
     done("load_module", MAIN, ONE, "", "Modules whose directives are built in need no loading.", load_module),
-    accepted("master_process", MAIN, ONE, "there is one process with several threads", accept::flag),
+    done(
+        "env",
+        MAIN,
+        ONE,
+        "TZ",
+        "Which environment variables the program of an upgrade is started with: `NAME` as it is, `NAME=value` as given. \
+         Of all others only `TZ` and those of systemd are kept. The running process leaves its own environment as it is.",
+        env,
+    ),
+    done(
+        "worker_priority",
+        MAIN,
+        ONE,
+        "0",
+        "Scheduling priority of the process, as `nice` counts: -20 to 20.",
+        worker_priority,
+    ),
+    done("worker_rlimit_core", MAIN, ONE, "", "How large a core file may be.", |b, call| {
+        call.fill(&mut b.main.core_size, Call::offset)
+    }),
+    done("worker_rlimit_nofile", MAIN, ONE, "", "The limit of open files.", |b, call| {
+        call.fill(&mut b.main.open_files, Call::number)
+    }),
+    done(
+        "worker_shutdown_timeout",
+        MAIN,
+        ONE,
+        "",
+        "How long a graceful end waits for what is under way; then everything is closed.",
+        |b, call| call.fill(&mut b.main.shutdown_timeout, Call::millis),
+    ),
+    done(
+        "working_directory",
+        MAIN,
+        ONE,
+        "",
+        "Where the process goes once it has started: core files are put there.",
+        working_directory,
+    ),
+    done(
+        "master_process",
+        MAIN,
+        ONE,
+        "on",
+        "There is one process with several threads, whichever is asked for: nothing is served otherwise.",
+        accept::flag,
+    ),
 ];
 
 fn include(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
@@ -135,6 +181,32 @@ fn user(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 fn pid(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let path = Some(call.arg(0)).filter(|path| !path.is_empty()).map(|path| b.path(path));
     call.fill(&mut b.main.pid, |_| Ok(path))
+}
+
+fn env(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    let text = call.text(0);
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (&*text, None),
+    };
+    b.main.environment.push(EnvironmentVariable { name: name.to_owned(), value });
+    Ok(())
+}
+
+fn worker_priority(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    b.once(call)?;
+    let (digits, sign) = match call.arg(0).strip_prefix(b"-") {
+        Some(digits) => (digits, -1),
+        None => (call.arg(0).strip_prefix(b"+").unwrap_or(call.arg(0)), 1),
+    };
+    let number = value::number(digits).ok_or_else(|| call.invalid_number())?;
+    // The system cuts what is beyond its range.
+    b.main.priority = sign * i32::try_from(number).unwrap_or(i32::MAX);
+    Ok(())
+}
+
+fn working_directory(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    call.fill(&mut b.main.working_directory, |call| Ok(call.text(0).into_owned().into()))
 }
 
 fn error_log(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {

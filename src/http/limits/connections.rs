@@ -14,7 +14,7 @@ use crate::config::model::{LimitConnConf, Severity};
 use crate::log;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
-use crate::request::limits::{LimitStatus, Slot};
+use crate::request::limits::{Held, LimitStatus, Slot, SlotName};
 
 use super::ctx_of;
 use super::slab::{Extent, Slab};
@@ -31,7 +31,10 @@ const LONGEST_KEY: usize = 255;
 
 /// What is in a zone of `limit_conn_zone`.
 #[derive(Debug)]
-pub struct Connections(Mutex<State>);
+pub struct Connections {
+    name: Box<str>,
+    state: Mutex<State>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -50,11 +53,12 @@ enum Refused {
 
 impl Connections {
     /// An empty zone.
-    pub fn new(size: u64) -> Self {
-        Self(Mutex::new(State { slab: Slab::new(size, &RESERVED), counts: HashMap::new() }))
+    pub fn new(name: &str, size: u64) -> Self {
+        let state = State { slab: Slab::new(size, &RESERVED), counts: HashMap::new() };
+        Self { name: name.into(), state: Mutex::new(state) }
     }
 
-    fn take(self: &Arc<Self>, key: &[u8], most: usize) -> Result<Held, Refused> {
+    fn take(self: &Arc<Self>, key: &[u8], most: usize) -> Result<Counted, Refused> {
         let state = &mut *self.lock();
         match state.counts.get_mut(key) {
             Some((count, _)) if *count >= most => return Err(Refused::Limit),
@@ -64,22 +68,33 @@ impl Connections {
                 state.counts.insert(key.into(), (1, extent));
             }
         }
-        Ok(Held { zone: Arc::clone(self), key: key.into() })
+        Ok(Counted { zone: Arc::clone(self), key: key.into() })
+    }
+
+    /// A slot that was taken in another process: it counts, whatever the limit is here. `None` if the zone is full.
+    pub fn take_over(self: &Arc<Self>, key: &[u8]) -> Option<Slot> {
+        self.take(key, usize::MAX).ok().map(|held| Box::new(held) as Slot)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A connection that counts, until this is dropped.
 #[derive(Debug)]
-struct Held {
+struct Counted {
     zone: Arc<Connections>,
     key: Box<[u8]>,
 }
 
-impl Drop for Held {
+impl Held for Counted {
+    fn name(&self) -> SlotName {
+        SlotName { zone: self.zone.name.to_string(), key: self.key.to_vec() }
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         let state = &mut *self.zone.lock();
         let Some((count, extent)) = state.counts.get_mut(&self.key) else { return };
@@ -221,7 +236,7 @@ mod tests {
 
     #[test]
     fn slots_return_however_they_are_let_go_of() {
-        let zone = Arc::new(Connections::new(32 << 10));
+        let zone = Arc::new(Connections::new("z", 32 << 10));
         let first = zone.take(b"k", 2).unwrap();
         let second = zone.take(b"k", 2).unwrap();
         assert_eq!(zone.take(b"k", 2).unwrap_err(), Refused::Limit);
@@ -234,8 +249,9 @@ mod tests {
 
     #[test]
     fn a_full_zone_takes_no_new_keys() {
-        let zone = Arc::new(Connections::new(32 << 10));
-        let held: Vec<Held> = (0..1000u32).map_while(|key| zone.take(&key.to_be_bytes(), 1).ok()).collect();
+        let zone = Arc::new(Connections::new("z", 32 << 10));
+        let held: Vec<Counted> =
+            (0..1000u32).map_while(|key| zone.take(&key.to_be_bytes(), 1).ok()).collect();
         assert_eq!(held.len(), 383);
         assert_eq!(zone.take(b"new", 1).unwrap_err(), Refused::Full);
         drop(held);

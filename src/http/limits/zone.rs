@@ -60,7 +60,7 @@ impl Memory {
     fn new(conf: &ZoneConf) -> Self {
         match conf.kind {
             ZoneKind::Requests { .. } => Self::Requests(Arc::new(Requests::new(conf.size))),
-            ZoneKind::Connections => Self::Connections(Arc::new(Connections::new(conf.size))),
+            ZoneKind::Connections => Self::Connections(Arc::new(Connections::new(&conf.name, conf.size))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every rule of the store by name, then the whole against a naive model, then against threads.
 
+mod handover;
 mod model;
 mod rules;
 mod threads;

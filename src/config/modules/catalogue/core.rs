@@ -33,8 +33,6 @@ pub(super) const MODULES: &[Module] = &[
 const MAIN: &[Directive] = &rows![
     Accepted(debug_points) "debug_points", M, ONE, "", DEBUGGING,
         "Stops or aborts nginx when it finds an error in itself.";
-    Accepted "env", M, ONE, "TZ", "the environment is left as it is, and no directive reads it",
-        "Keeps, changes or sets an environment variable for the workers.";
     Accepted(once) "lock_file", M, ONE, "logs/nginx.lock", PROCESS,
         "Names the file for accept_mutex on systems that need one.";
     Accepted(flag) "pcre_jit", M, ONE, "off", SAME_MATCHES,
@@ -47,18 +45,6 @@ const MAIN: &[Directive] = &rows![
         "Looks at the clock only this often.";
     Accepted(once) "worker_cpu_affinity", M, SOME, "", SCHEDULING,
         "Binds workers to processors.";
-    Accepted(priority) "worker_priority", M, ONE, "0", SCHEDULING,
-        "Sets the workers' scheduling priority, as nice does.";
-    Accepted(offset) "worker_rlimit_core", M, ONE, "", PROCESS,
-        "Limits the size of a worker's core file.";
-    Refused "worker_rlimit_nofile", M, ONE, "",
-        "Encke does not do this yet: the limit of open files stays the one it was started with (ulimit -n)",
-        "Sets the limit of open files of the workers.";
-    Refused "worker_shutdown_timeout", M, ONE, "",
-        "Encke does not do this yet: connections that nginx would have closed by then would delay a shutdown",
-        "Closes the connections that are still open this long after a graceful shutdown has begun.";
-    Accepted(once) "working_directory", M, ONE, "", PROCESS,
-        "Sets the workers' directory, where core files are put.";
 ];
 
 const EVENTS: &[Directive] = &rows![

@@ -4,6 +4,9 @@ use super::{Directive, H, HS, HSL, Module, ONE, ONE_OR_TWO, SOME, TWO, rows};
 
 const NO_TLS: &str =
     "Encke does not speak TLS yet: what nginx would have encrypted would be readable on the way";
+/// Debian's own file sets some of these for every server, encrypted or not.
+const NO_TLS_SERVER: &str = "it is about connections to servers that listen with `ssl`, and there are none: \
+     Encke does not start with one";
 const NO_CLIENT_CERTIFICATES: &str = "Encke does not speak TLS yet: a client that nginx would have turned \
      away without a certificate would get in";
 const NO_HTTP2: &str =
@@ -23,13 +26,13 @@ pub(super) const MODULES: &[Module] = &[
 const SSL: &[Directive] = &rows![
     Refused "ssl", HS, ONE, "off", NO_TLS,
         "Old way to write `listen ... ssl`.";
-    Refused "ssl_buffer_size", HS, ONE, "16k", NO_TLS,
+    Accepted(size) "ssl_buffer_size", HS, ONE, "16k", NO_TLS_SERVER,
         "Size of the pieces that are encrypted.";
     Refused "ssl_certificate", HS, ONE, "", NO_TLS,
         "File with the server's certificate.";
     Refused "ssl_certificate_key", HS, ONE, "", NO_TLS,
         "File with the certificate's key.";
-    Refused "ssl_ciphers", HS, ONE, "HIGH:!aNULL:!MD5", NO_TLS,
+    Accepted(once) "ssl_ciphers", HS, ONE, "HIGH:!aNULL:!MD5", NO_TLS_SERVER,
         "Ciphers that may be used.";
     Refused "ssl_client_certificate", HS, ONE, "", NO_CLIENT_CERTIFICATES,
         "Authorities that sign certificates of clients.";
@@ -37,11 +40,11 @@ const SSL: &[Directive] = &rows![
         "Sets an OpenSSL command.";
     Refused "ssl_crl", HS, ONE, "", NO_CLIENT_CERTIFICATES,
         "File with certificates of clients that were taken back.";
-    Refused "ssl_dhparam", HS, ONE, "", NO_TLS,
+    Accepted(once) "ssl_dhparam", HS, ONE, "", NO_TLS_SERVER,
         "File with parameters for DHE ciphers.";
     Refused "ssl_early_data", HS, ONE, "off", NO_TLS,
         "Takes requests before the handshake is complete.";
-    Refused "ssl_ecdh_curve", HS, ONE, "auto", NO_TLS,
+    Accepted(once) "ssl_ecdh_curve", HS, ONE, "auto", NO_TLS_SERVER,
         "Curves for ECDHE ciphers.";
     Refused "ssl_ocsp", HS, ONE, "off", NO_CLIENT_CERTIFICATES,
         "Asks whether certificates of clients are still good.";
@@ -51,20 +54,20 @@ const SSL: &[Directive] = &rows![
         "Whom to ask about certificates of clients.";
     Refused "ssl_password_file", HS, ONE, "", NO_TLS,
         "File with pass phrases of keys.";
-    Refused "ssl_prefer_server_ciphers", HS, ONE, "off", NO_TLS,
+    Accepted(flag) "ssl_prefer_server_ciphers", HS, ONE, "off", NO_TLS_SERVER,
         "Whether the server's order of ciphers counts.";
-    Refused "ssl_protocols", HS, SOME, "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3", NO_TLS,
+    Accepted(once) "ssl_protocols", HS, SOME, "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3", NO_TLS_SERVER,
         "Versions of TLS that may be used.";
     Refused "ssl_reject_handshake", HS, ONE, "off",
         "Encke does not speak TLS yet: a handshake that nginx would have refused would not be",
         "Refuses every handshake in this server.";
-    Refused "ssl_session_cache", HS, ONE_OR_TWO, "none", NO_TLS,
+    Accepted(once) "ssl_session_cache", HS, ONE_OR_TWO, "none", NO_TLS_SERVER,
         "Where sessions are kept.";
     Refused "ssl_session_ticket_key", HS, ONE, "", NO_TLS,
         "File with the key of session tickets.";
-    Refused "ssl_session_tickets", HS, ONE, "on", NO_TLS,
+    Accepted(flag) "ssl_session_tickets", HS, ONE, "on", NO_TLS_SERVER,
         "Whether sessions are resumed by tickets.";
-    Refused "ssl_session_timeout", HS, ONE, "5m", NO_TLS,
+    Accepted(seconds) "ssl_session_timeout", HS, ONE, "5m", NO_TLS_SERVER,
         "How long a session may be resumed.";
     Refused "ssl_stapling", HS, ONE, "off", NO_TLS,
         "Sends proof that the certificate is still good.";

@@ -70,13 +70,6 @@ pub(super) fn event_method(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcom
     }
 }
 
-/// A number that may be negative.
-pub(super) fn priority(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    let digits = call.arg(0).strip_prefix(b"-").unwrap_or(call.arg(0));
-    value::number(digits).map(drop).ok_or_else(|| call.invalid_number())
-}
-
 fn valid(call: &Call<'_>, is_valid: bool) -> Outcome {
     if is_valid { Ok(()) } else { Err(call.invalid_value()) }
 }
