@@ -130,6 +130,7 @@ topics! {
     real_addresses: compare_answers("realip.case"),
     proxying: compare_answers("proxy.case"),
     proxied_answers: compare_answers("proxy_answers.case"),
+    proxied_beside_files: compare_answers("proxy_files.case"),
     upstreams: compare_answers("upstream.case"),
     redirects: compare_answers("redirects.case"),
     referers: compare_answers("referer.case"),

@@ -445,7 +445,9 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
 /// Sends a client that left out the slash behind the name of a location there.
 fn slash_redirect(ctx: &mut RequestCtx, location: &Location) -> Answer {
     ctx.conf = Arc::clone(&location.conf);
-    let mut target = [&ctx.uri, &b"/"[..]].concat();
+    let mut target = Vec::with_capacity(ctx.uri.len() + 1);
+    uri::escape_path(&ctx.uri, &mut target);
+    target.push(b'/');
     if !ctx.args.is_empty() {
         target.push(b'?');
         target.extend_from_slice(&ctx.args);
@@ -649,21 +651,24 @@ fn expects_continue(ctx: &RequestCtx) -> bool {
     !ctx.is_http10() && ctx.header("expect").is_some_and(expected)
 }
 
-/// Adds the headers of a server behind that sent the request elsewhere inside.
+/// Adds the headers of a server behind that sent the request elsewhere inside. nginx's own pages have their own type.
 fn carry_headers(ctx: &mut RequestCtx, answer: &mut Answer) {
-    if !ctx.carried.is_empty() && !answer.special {
-        let behind = answer.passed.is_some();
-        let mut carried = std::mem::take(&mut ctx.carried);
-        let passed = answer.passed.get_or_insert_default();
-        let is_type = |name: &str| name.eq_ignore_ascii_case("content-type");
-        let kind = carried.iter().find(|(name, _)| is_type(name)).map(|(_, value)| value.as_slice().into());
-        carried.retain(|(name, _)| !is_type(name));
-        if let Some(kind) = kind.filter(|_| !behind || answer.content_type.is_none()) {
-            answer.content_type = Some(kind);
-        }
-        carried.append(&mut passed.headers);
-        passed.headers = carried;
+    if ctx.carried.is_empty() {
+        return;
     }
+    let behind = answer.passed.is_some();
+    let mut carried = std::mem::take(&mut ctx.carried);
+    let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
+    let kind = carried.iter().find(|(name, _)| is(name, "content-type"));
+    let kind = kind.map(|(_, value)| value.as_slice().into());
+    let dropped = |name: &str| is(name, "content-type") || (answer.special && is(name, "accept-ranges"));
+    carried.retain(|(name, _)| !dropped(name));
+    if let Some(kind) = kind.filter(|_| !answer.special && (!behind || answer.content_type.is_none())) {
+        answer.content_type = Some(kind);
+    }
+    let passed = answer.passed.get_or_insert_default();
+    carried.append(&mut passed.headers);
+    passed.headers = carried;
 }
 
 /// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where
