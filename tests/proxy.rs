@@ -384,3 +384,71 @@ fn a_reload_keeps_requests_that_are_on_their_way() {
     assert_eq!(connection.receive(PATIENCE).into_response().text(), "helloworld");
     eventually("the new configuration", || server.request(get("/")).status() == 204);
 }
+
+#[test]
+fn a_place_is_kept_until_a_stream_or_a_tunnel_ends() {
+    let stream = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello{{wait 600}}world";
+    let silent = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello{{wait 60000}}";
+    let upgraded =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n{{tunnel}}";
+    let (_backends, server) = start(
+        &[("/stream", stream), ("/silent", silent), ("/ws", upgraded)],
+        "limit_conn_zone $arg_k zone=places:1m;",
+        "limit_conn places 1;
+         proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
+         location / { proxy_pass http://127.0.0.1:{{backend}}; }
+         location /taken { proxy_pass http://127.0.0.1:{{backend}}; }",
+    );
+    let is_taken = |key: &str| server.request(get(&format!("/taken?k={key}"))).status() == 503;
+
+    let mut client = server.connect();
+    client.send(get("/stream?k=stream"));
+    client.receive_head(PATIENCE);
+    assert!(is_taken("stream"));
+    client.receive(PATIENCE);
+    eventually("the stream's place", || !is_taken("stream"));
+
+    let mut client = server.connect();
+    client.send(get("/silent?k=gone"));
+    client.receive_head(PATIENCE);
+    assert!(is_taken("gone"));
+    drop(client);
+    eventually("the place of who has gone", || !is_taken("gone"));
+
+    let mut client = server.connect();
+    client
+        .send("GET /ws?k=tunnel HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n");
+    assert_eq!(client.receive_head(PATIENCE).into_response().status(), 101);
+    thread::sleep(SILENCE);
+    assert!(is_taken("tunnel"));
+    drop(client);
+    eventually("the tunnel's place", || !is_taken("tunnel"));
+}
+
+#[test]
+fn who_is_answered_before_its_body_has_come_gets_the_answer() {
+    let server = "client_max_body_size 0; proxy_request_buffering off;
+         location /early { proxy_http_version 1.1; proxy_pass http://127.0.0.1:{{early}}; }";
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    thread::spawn(move || {
+        // Answers heads, reads nothing else.
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly");
+                thread::sleep(PATIENCE);
+            });
+        }
+    });
+    let (_backends, server) = start(&[], "", &server.replace("{{early}}", &port.to_string()));
+    let mut client = server.connect();
+    client.send("POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nbegun");
+    let answer = client.receive(PATIENCE).into_response();
+    assert_eq!((answer.status(), &*answer.text()), (200, "early"));
+    // What still comes is read for a while: no reset.
+    for _ in 0..10 {
+        client.send("x".repeat(1000));
+        thread::sleep(Duration::from_millis(10));
+    }
+}
