@@ -32,6 +32,8 @@ mod limits;
 mod parked;
 // The command line, signals, reload.
 mod process;
+// Requests that are passed on to servers behind.
+mod proxy;
 // What a process takes of the memory.
 #[path = "bench/pss.rs"]
 mod pss;

@@ -12,6 +12,7 @@ use super::model::{
     Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, StatusPage, TryFiles, User,
 };
 use super::modules::access::AccessDraft;
+use super::modules::auth_request::AuthRequestDraft;
 use super::modules::browser::BrowserDraft;
 use super::modules::charset::{CharsetDraft, CharsetMap};
 use super::modules::connections::ConnectionDraft;
@@ -23,15 +24,19 @@ use super::modules::limit_conn::LimitConnDraft;
 use super::modules::limit_req::LimitReqDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
+use super::modules::mirror::MirrorDraft;
 use super::modules::nchan::{DeflateDraft, NchanDraft};
 use super::modules::output::OutputDraft;
+use super::modules::proxy::ProxyDraft;
 use super::modules::push::PushDraft;
 use super::modules::realip::RealIpDraft;
 use super::modules::referer::RefererDraft;
 use super::modules::secure_link::SecureLinkDraft;
 use super::modules::server_name::ServerName;
+use super::modules::upstream::{GroupDraft, ResolverDraft, UpstreamDraft};
 use super::modules::userid::UseridDraft;
 use super::modules::zones::ZoneDraft;
+use super::proxy::ProxyPass;
 use super::roles::Roles;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
@@ -95,6 +100,10 @@ pub struct HttpDraft {
     pub deflate: DeflateDraft,
     /// An `nchan_*` role was given somewhere.
     pub speaks_nchan: bool,
+    /// Groups of servers behind.
+    pub upstreams: Vec<UpstreamDraft>,
+    /// The `upstream` whose block is being read.
+    pub open_upstream: Option<GroupDraft>,
     /// Zones of `limit_req` and `limit_conn`, in the order in which they were first named.
     pub zones: Vec<ZoneDraft>,
     /// Every `listen` so far, by address, to notice repetitions.
@@ -151,11 +160,17 @@ pub struct ConfDraft {
     pub push: PushDraft,
     pub nchan: NchanDraft,
     pub roles: Roles,
+    pub proxy: ProxyDraft,
+    pub resolver: ResolverDraft,
+    pub auth_request: AuthRequestDraft,
+    pub mirror: MirrorDraft,
 }
 
 /// Settings of one block only.
 #[derive(Debug, Default)]
 pub struct OwnDraft {
+    /// `proxy_pass`.
+    pub pass: Option<ProxyPass>,
     /// `stub_status`, `encke_metrics`.
     pub status: Option<StatusPage>,
     /// `limit_except`: methods and the block.
@@ -198,12 +213,12 @@ pub struct Block {
     pub context: Contexts,
     /// Where it is.
     pub span: Option<Span>,
-    /// Settings, inherited when unset.
-    pub conf: ConfDraft,
+    /// Settings, inherited when unset. Boxed, since blocks are moved about where they nest deeply.
+    pub conf: Box<ConfDraft>,
     /// Settings that are not inherited.
-    pub own: OwnDraft,
+    pub own: Box<OwnDraft>,
     /// Settings of a server.
-    pub server: ServerDraft,
+    pub server: Box<ServerDraft>,
     /// `server_name`s.
     pub names: Vec<ServerName>,
     /// `listen`s.
@@ -242,6 +257,10 @@ impl ConfDraft {
         self.push.inherit(&parent.push);
         self.nchan.inherit(&parent.nchan);
         self.roles.inherit(&parent.roles);
+        self.proxy.inherit(&parent.proxy);
+        self.resolver.inherit(&parent.resolver);
+        self.auth_request.inherit(&parent.auth_request);
+        self.mirror.inherit(&parent.mirror);
     }
 }
 
@@ -253,9 +272,9 @@ impl Block {
         Self {
             context,
             span: None,
-            conf: ConfDraft::default(),
-            own: OwnDraft::default(),
-            server: ServerDraft::default(),
+            conf: Box::default(),
+            own: Box::default(),
+            server: Box::default(),
             names: Vec::new(),
             listens: Vec::new(),
             location: None,

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod events;
 pub mod feed;
 pub mod group;
+pub mod hooks;
 pub mod info;
 pub mod longpoll;
 pub mod options;

@@ -87,6 +87,12 @@ impl RequestCtx {
         }
     }
 
+    /// `$proxy_host` or `$proxy_port`: empty until the request is passed on.
+    fn proxy_target(&self, host: bool) -> Option<String> {
+        let record = self.upstream.lock();
+        if host { &record.host } else { &record.port }.as_ref().map(ToString::to_string)
+    }
+
     /// The value of a built-in variable.
     pub(super) fn builtin(&self, builtin: Builtin, answer: &AnswerSoFar<'_>) -> Option<Cow<'_, [u8]>> {
         use Builtin as B;
@@ -130,7 +136,9 @@ impl RequestCtx {
             B::RequestLength => {
                 text((self.head_length + self.body_length.load(Ordering::Relaxed)).to_string())
             }
-            B::RequestMethod => Some(Cow::Borrowed(self.method.as_str().as_bytes())),
+            B::RequestMethod => {
+                Some(Cow::Borrowed(self.client_method.as_ref().unwrap_or(&self.method).as_str().as_bytes()))
+            }
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
             B::ServerAddr => text(connection.local.address_text()),
@@ -180,6 +188,16 @@ impl RequestCtx {
             | B::NchanStubStatusRedisConnectedServers
             | B::NchanStubStatusRedisUnhealthyUpstreams
             | B::NchanStubStatusTotalRedisCommandsSent => Some(Cow::Borrowed(b"0")),
+            B::ProxyHost => self.proxy_target(true).map(|text| Cow::Owned(text.into_bytes())),
+            B::ProxyPort => self.proxy_target(false).map(|text| Cow::Owned(text.into_bytes())),
+            B::UpstreamAddr
+            | B::UpstreamBytesReceived
+            | B::UpstreamBytesSent
+            | B::UpstreamConnectTime
+            | B::UpstreamHeaderTime
+            | B::UpstreamResponseLength
+            | B::UpstreamResponseTime
+            | B::UpstreamStatus => self.upstream.value(builtin).map(Cow::Owned),
             B::FastcgiScriptName => Some(Cow::Borrowed(&self.uri)),
             B::RealipRemoteAddr => text(connection.remote.address_text()),
             B::RealipRemotePort => text(port_text(&connection.remote)),

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod access;
 pub mod auth_basic;
+pub mod auth_request;
 pub mod browser;
 pub mod catalogue;
 pub mod charset;
@@ -20,8 +21,10 @@ pub mod listen;
 pub mod location;
 pub mod log;
 pub mod map;
+pub mod mirror;
 pub mod nchan;
 pub mod output;
+pub mod proxy;
 pub mod push;
 pub mod push_names;
 pub mod realip;
@@ -31,6 +34,7 @@ pub mod secure_link;
 pub mod server_name;
 pub mod split_clients;
 pub mod status;
+pub mod upstream;
 pub mod userid;
 pub mod zones;
 
@@ -96,6 +100,12 @@ const MODULES: &[Module] = &[
     nchan::GROUPS,
     nchan::REDIS,
     encke::MODULE,
+    proxy::MODULE,
+    upstream::MODULE,
+    upstream::RESOLVER,
+    auth_request::MODULE,
+    mirror::MODULE,
+    auth_request::LOG_SUBREQUEST,
 ];
 
 /// No arguments.

@@ -6,7 +6,6 @@ use super::super::super::call::Call;
 use super::super::super::context::Contexts;
 use super::super::super::diag::Diagnostic;
 use super::super::super::directive::Setter;
-use super::super::super::draft::Block;
 use super::super::super::value;
 use super::super::{HS, HSL, ONE, accept, accepted, done, refused};
 use super::{Arity, Directive, H, SL};
@@ -21,7 +20,6 @@ const UNUSED: &str = "channels in Redis come in a later release, and nothing use
 /// The rows.
 #[rustfmt::skip]
 pub(super) const DIRECTIVES: &[Directive] = &[
-    done("upstream", H, ONE.block(), "", "Names a group of servers. One of Redis servers alone may be there as long as nothing uses it.", upstream),
     unused("nchan_redis_server", Arity::between(1, 2), server),
     later("nchan_redis_pass", HSL),
     later("nchan_redis_pass_inheritable", HSL),
@@ -105,16 +103,6 @@ const fn later(name: &'static str, contexts: Contexts) -> Directive {
 
 const fn unused(name: &'static str, arity: Arity, set: Setter) -> Directive {
     accepted(name, U, arity, UNUSED, set)
-}
-
-/// An `upstream` of Redis servers; others are refused by what stands in them.
-fn upstream(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    let block = b.descend(call, Block::new(U).at(call.span()))?;
-    if block.seen.contains("nchan_redis_server") {
-        return Ok(());
-    }
-    let end = call.node.block().map_or(call.span(), |body| body.span);
-    Err(Diagnostic::emerg("no servers are inside upstream").at(end))
 }
 
 /// `redis://...`, or a bare host and port; other schemes are none. That there is one is noted for the `upstream`.
