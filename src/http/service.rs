@@ -202,7 +202,7 @@ impl Pages {
         if let Ranges::Content(range) = answer.ranges {
             // nginx has written these for the file already when it finds that there is no such range.
             self.headers.extend(answer.etag.map(|etag| ("ETag".into(), etag)));
-            self.headers.push(("Content-Range".into(), range.into_bytes()));
+            self.headers.push(("Content-Range".into(), String::from(range).into_bytes()));
         }
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());

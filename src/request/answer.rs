@@ -68,7 +68,7 @@ pub enum Ranges {
     /// `Accept-Ranges: bytes`.
     Accepted,
     /// `Content-Range` with this value.
-    Content(String),
+    Content(Box<str>),
 }
 
 impl Answer {
@@ -408,7 +408,7 @@ impl Responder {
             Ranges::Accepted if !compressed && !self.changes_length(&answer) => {
                 head.line("Accept-Ranges", "bytes");
             }
-            Ranges::Content(range) if answer.status != 416 => head.line("Content-Range", range),
+            Ranges::Content(range) if answer.status != 416 => head.line("Content-Range", &**range),
             _ => {}
         }
         let status = answer.status;
@@ -535,7 +535,7 @@ impl Responder {
             for (name, value) in self.added(200, &head.0) {
                 head.line(name, value);
             }
-            head.line("Content-Range", range);
+            head.line("Content-Range", &**range);
         }
         for (name, value) in self.added(answer.status, &head.0) {
             head.line(name, weakened(name, &value, compressed));
