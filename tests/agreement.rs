@@ -122,17 +122,9 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ),
     (
         "`If-Modified-Since` without `If-None-Match`, in `nchan_*` locations",
-        &[
-            "date without a tag",
-            "two channels, a date without a tag",
-        ],
+        &["date without a tag", "two channels, a date without a tag"],
     ),
-    (
-        "the position `0:0` of several channels",
-        &[
-            "two channels, id 0:0",
-        ],
-    ),
+    ("the position `0:0` of several channels", &["two channels, id 0:0"]),
     (
         "channel ids that are empty",
         &[
@@ -149,16 +141,9 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ),
     (
         "a delimiter behind the last id, and short last pieces",
-        &[
-            "channels between delimiters with one at the end",
-        ],
+        &["channels between delimiters with one at the end"],
     ),
-    (
-        "the same channel twice in one request",
-        &[
-            "the same channel twice",
-        ],
-    ),
+    ("the same channel twice in one request", &["the same channel twice"]),
     (
         "information on several channels (GET)",
         &[
@@ -170,12 +155,7 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ),
     (
         "HEAD, PATCH and unknown methods, in `nchan_*` locations",
-        &[
-            "HEAD on a publisher",
-            "PATCH on a publisher",
-            "HEAD on a subscriber",
-            "PATCH on a subscriber",
-        ],
+        &["HEAD on a publisher", "PATCH on a publisher", "HEAD on a subscriber", "PATCH on a subscriber"],
     ),
     (
         "bodies of requests that are refused",
@@ -193,18 +173,9 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ),
     (
         "bytes behind a request that is held",
-        &[
-            "long-poll after another request came behind it",
-            "EventSource and a request behind it",
-        ],
+        &["long-poll after another request came behind it", "EventSource and a request behind it"],
     ),
-    (
-        "a subprotocol nobody knows",
-        &[
-            "handshake with meta second",
-            "handshake with another protocol",
-        ],
-    ),
+    ("a subprotocol nobody knows", &["handshake with meta second", "handshake with another protocol"]),
     (
         "compression that cannot be agreed on",
         &[
@@ -227,17 +198,9 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ),
     (
         "reasons of close frames",
-        &[
-            "publishing where it is not allowed",
-            "pings of the server that are not answered",
-        ],
+        &["publishing where it is not allowed", "pings of the server that are not answered"],
     ),
-    (
-        "compressed bytes",
-        &[
-            "compressed binary messages",
-        ],
-    ),
+    ("compressed bytes", &["compressed binary messages"]),
 ];
 
 const NGINX: Backend = Backend::Nginx { nchan: false };

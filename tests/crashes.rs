@@ -36,7 +36,7 @@ impl Bench {
     }
 
     /// The server still serves, and nobody was lost.
-    fn is_well(mut self) {
+    fn expect_well(mut self) {
         assert_eq!(self.server.post("/pub?id=bystander", "well").status(), 201);
         let response = self.bystander.receive(PATIENCE).into_response();
         assert_eq!((response.status(), response.text().as_str()), (200, "well"));
@@ -77,7 +77,7 @@ fn subscribers_return_with_the_id_of_an_expired_message() {
         assert_eq!(bench.server.post(&format!("{publish}?id=e{info}"), "two").status(), 201);
         assert_eq!(waiting.receive(PATIENCE).into_response().text(), "two");
     }
-    bench.is_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn streams_resume_behind_an_expired_message() {
         assert!(!bytes.is_empty(), "{got}");
         got.push_str(&String::from_utf8_lossy(&bytes));
     }
-    bench.is_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -107,11 +107,17 @@ fn conditions_that_mean_nothing_here_are_ignored() {
     let bench = Bench::start();
     bench.server.post("/pub?id=c", "one");
     let date = "Mon, 23 Nov 2020 05:44:00 GMT";
-    let conditions = ["If-Match: \"a\"", "If-Match: *", &format!("If-Unmodified-Since: {date}"), "If-Range: \"a\""];
+    let conditions =
+        ["If-Match: \"a\"", "If-Match: *", &format!("If-Unmodified-Since: {date}"), "If-Range: \"a\""];
     for condition in conditions {
         for target in ["/sub?id=c", "/poll?id=c"] {
-            let (_, response) = bench.ask(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n{condition}\r\n\r\n"));
-            assert_eq!((response.status(), response.text().as_str()), (200, "one"), "{condition} on {target}");
+            let (_, response) =
+                bench.ask(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n{condition}\r\n\r\n"));
+            assert_eq!(
+                (response.status(), response.text().as_str()),
+                (200, "one"),
+                "{condition} on {target}"
+            );
         }
         let stream = "Accept: text/event-stream";
         let mut connection = bench.server.connect();
@@ -121,7 +127,7 @@ fn conditions_that_mean_nothing_here_are_ignored() {
         let (_, response) = bench.ask(&format!("GET /pub?id=c HTTP/1.1\r\nHost: a\r\n{condition}\r\n\r\n"));
         assert_eq!(response.status(), 200, "{condition} on /pub");
     }
-    bench.is_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -138,7 +144,7 @@ fn methods_that_nobody_knows_are_answered() {
             assert_eq!(reply.into_response().status(), 405, "{method} {target}");
         }
     }
-    bench.is_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -154,8 +160,9 @@ fn bodies_of_refused_requests_are_not_taken_for_requests() {
         ("POST", "/pub", 404),
     ];
     for (method, target, status) in refused {
-        let (mut connection, response) = bench
-            .ask(&format!("{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{hidden}"));
+        let (mut connection, response) = bench.ask(&format!(
+            "{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{hidden}"
+        ));
         assert_eq!(response.status(), status, "{method} {target}");
         // Kept or closed; but no second answer unless to a second request.
         connection.send("GET /pub?id=hidden HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -165,7 +172,7 @@ fn bodies_of_refused_requests_are_not_taken_for_requests() {
             other => panic!("{method} {target}: {other:?}"),
         }
     }
-    bench.is_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -175,7 +182,7 @@ fn a_length_that_is_a_variable_outside_and_a_value_inside_is_the_value() {
         assert_eq!(bench.server.post("/outer/inner?id=v", &number.to_string()).status(), 202);
     }
     assert_eq!(bench.server.get("/outer/inner?id=v").text(), "2");
-    bench.is_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -184,15 +191,15 @@ fn ids_of_many_channels_are_long_and_nothing_breaks() {
     let ids = (0..255).map(|number| format!("{number}-{}", "x".repeat(2))).collect::<Vec<_>>().join(",");
     // The location takes ids of 1,024 bytes.
     let ids = &ids[..1024];
-    let (_, told) = bench
-        .ask(&format!("POST /many?id={ids} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"));
+    let (_, told) =
+        bench.ask(&format!("POST /many?id={ids} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"));
     assert_eq!(told.status(), 202);
     let (mut connection, response) = bench.ask(&format!("GET /many?id={ids} HTTP/1.1\r\nHost: a\r\n\r\n"));
     assert_eq!(response.status(), 200);
     let position = position(&response);
     connection.send(format!("GET /many?id={ids} HTTP/1.1\r\nHost: a\r\n{position}\r\n"));
     assert_eq!(connection.receive(PATIENCE).into_response().text(), "x", "the next channel's");
-    bench.is_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -206,7 +213,7 @@ fn requests_behind_one_that_waits_are_answered_after_it() {
     assert_eq!(bench.server.post("/pub?id=p", "x").status(), 201);
     assert_eq!(connection.receive(PATIENCE).into_response().text(), "x");
     assert_eq!(connection.receive(PATIENCE).into_response().status(), 200);
-    bench.is_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -217,5 +224,5 @@ fn messages_of_no_bytes_reach_everybody() {
     assert_eq!(waiting.receive(Duration::from_millis(100)), Reply::Pending);
     assert_eq!(bench.server.post("/pub?id=n", "").status(), 201);
     assert_eq!(waiting.receive(PATIENCE).into_response().header("Content-Length"), Some("0"));
-    bench.is_well();
+    bench.expect_well();
 }

@@ -9,7 +9,7 @@
 //! ```
 
 #[path = "bench/pss.rs"]
-mod pss;
+pub(crate) mod pss;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;

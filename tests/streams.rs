@@ -5,9 +5,6 @@
 //! ENCKE_SOAK_SECONDS=600 cargo test --release --test encke streams -- --nocapture
 //! ```
 
-#[path = "bench/pss.rs"]
-mod pss;
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -17,6 +14,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 
+use crate::flood::pss;
 use crate::harness::{Conf, Connection, Server};
 
 /// How long anything may take on a machine that is busy.
@@ -325,7 +323,10 @@ impl Crowd<'_> {
             if !kind.shows_empty() && body(channel, expected).is_empty() {
                 expected += 1;
             }
-            assert!(got == body(channel, expected), "{kind:?} in {names:?}: expected {expected}, got {got:.20}");
+            assert!(
+                got == body(channel, expected),
+                "{kind:?} in {names:?}: expected {expected}, got {got:.20}"
+            );
             received[channel].store(expected + 1, Relaxed);
             if !kind.shows_empty() && body(channel, expected + 1).is_empty() {
                 received[channel].store(expected + 2, Relaxed);
@@ -492,7 +493,9 @@ fn slow_readers_are_let_go_and_can_resume() {
         let mut next = 0;
         let reason = loop {
             match listener.next() {
-                Got::Message(got) => assert!(got == message(next), "{kind:?}: expected {next}, got {got:.20}"),
+                Got::Message(got) => {
+                    assert!(got == message(next), "{kind:?}: expected {next}, got {got:.20}");
+                }
                 Got::End(reason) => break reason,
             }
             next += 1;
@@ -525,8 +528,10 @@ fn a_message_above_the_queue_s_limit_reaches_those_who_keep_up() {
         location = /sub { nchan_subscriber; nchan_channel_id $arg_id; }
         location = /raw { nchan_subscriber http-raw-stream; nchan_channel_id $arg_id; }";
     let server = Server::start(Conf::server(inside));
-    let mut listeners: Vec<Listener> =
-        KINDS.iter().map(|kind| Listener::resume(server.port(), *kind, "/sub?id=main", "", Some(4096))).collect();
+    let mut listeners: Vec<Listener> = KINDS
+        .iter()
+        .map(|kind| Listener::resume(server.port(), *kind, "/sub?id=main", "", Some(4096)))
+        .collect();
     let mut connection = server.connect();
     for round in 0..3 {
         let message = format!("{round}:{}", "x".repeat(1 << 20));

@@ -95,8 +95,14 @@ fn lengths(table: &mut Table) {
 
 fn reserved(table: &mut Table) {
     for bit in [0x40, 0x20, 0x10, 0x70] {
-        for (name, first) in [("text", TEXT), ("binary", BINARY), ("ping", PING), ("pong", PONG), ("close", CLOSE)] {
-            table.case(format!("reserved bits {bit:02x} on {name}"), &[(first | bit, b"a")], vec![Close(1002)]);
+        for (name, first) in
+            [("text", TEXT), ("binary", BINARY), ("ping", PING), ("pong", PONG), ("close", CLOSE)]
+        {
+            table.case(
+                format!("reserved bits {bit:02x} on {name}"),
+                &[(first | bit, b"a")],
+                vec![Close(1002)],
+            );
         }
         let frames: [(u8, &[u8]); 2] = [(0x01, b"a"), (0x80 | bit, b"b")];
         table.case(format!("reserved bits {bit:02x} on a continuation"), &frames, vec![Close(1002)]);
@@ -127,23 +133,31 @@ fn control(table: &mut Table) {
     let pings: Vec<Vec<u8>> = (0..10).map(|number| format!("ping {number}").into_bytes()).collect();
     let frames: Vec<(u8, &[u8])> = pings.iter().map(|ping| (PING, &ping[..])).collect();
     table.case("ten pings", &frames, pings.iter().cloned().map(Pong).collect());
-    table.case("ping between messages", &[(TEXT, b"a"), (PING, b"p"), (TEXT, b"b")], vec![
-        text("a"),
-        Pong(b"p".into()),
-        text("b"),
-    ]);
+    table.case(
+        "ping between messages",
+        &[(TEXT, b"a"), (PING, b"p"), (TEXT, b"b")],
+        vec![text("a"), Pong(b"p".into()), text("b")],
+    );
 }
 
 fn fragments(table: &mut Table) {
     let hello = || vec![text("hello")];
     table.case("two fragments", &[(0x01, b"hel"), (0x80, b"lo")], hello());
     table.case("three fragments", &[(0x01, b"h"), (0x00, b"ell"), (0x80, b"o")], hello());
-    table.case("a fragment for each byte", &[(0x01, b"h"), (0, b"e"), (0, b"l"), (0, b"l"), (0x80, b"o")], hello());
+    table.case(
+        "a fragment for each byte",
+        &[(0x01, b"h"), (0, b"e"), (0, b"l"), (0, b"l"), (0x80, b"o")],
+        hello(),
+    );
     table.case("empty fragments", &[(0x01, b""), (0, b"hello"), (0, b""), (0x80, b"")], hello());
     table.case("nothing but empty fragments", &[(0x01, b""), (0, b""), (0x80, b"")], vec![text("")]);
     table.case("binary fragments", &[(0x02, &[0xff]), (0x80, &[0])], vec![Binary(vec![0xff, 0])]);
     let pong = || Pong(b"p".into());
-    table.case("ping between fragments", &[(0x01, b"hel"), (PING, b"p"), (0x80, b"lo")], vec![pong(), text("hello")]);
+    table.case(
+        "ping between fragments",
+        &[(0x01, b"hel"), (PING, b"p"), (0x80, b"lo")],
+        vec![pong(), text("hello")],
+    );
     table.case("pong between fragments", &[(0x01, b"hel"), (PONG, b"p"), (0x80, b"lo")], hello());
     let frames: [(u8, &[u8]); 5] = [(0x01, b"h"), (PING, b"p"), (0, b"ell"), (PING, b"p"), (0x80, b"o")];
     table.case("two pings between fragments", &frames, vec![pong(), pong(), text("hello")]);
@@ -151,10 +165,11 @@ fn fragments(table: &mut Table) {
     table.case("last continuation of nothing", &[(0x80, b"a")], vec![Close(1002)]);
     table.case("continuation of nothing", &[(0x00, b"a")], vec![Close(1002)]);
     table.case("continuation behind a message", &[(TEXT, b"a"), (0x80, b"b")], vec![text("a"), Close(1002)]);
-    table.case("continuation behind fragments", &[(0x01, b"a"), (0x80, b"b"), (0x80, b"c")], vec![
-        text("ab"),
-        Close(1002),
-    ]);
+    table.case(
+        "continuation behind fragments",
+        &[(0x01, b"a"), (0x80, b"b"), (0x80, b"c")],
+        vec![text("ab"), Close(1002)],
+    );
     table.case("text among fragments", &[(0x01, b"a"), (TEXT, b"b")], vec![Close(1002)]);
     table.case("binary among fragments", &[(0x01, b"a"), (BINARY, b"b")], vec![Close(1002)]);
     table.case("fragment among fragments", &[(0x01, b"a"), (0x01, b"b")], vec![Close(1002)]);
@@ -171,8 +186,24 @@ fn fragments(table: &mut Table) {
 
 fn utf8(table: &mut Table) {
     let valid = [
-        "\u{0}", "\u{7f}", "\u{80}", "\u{7ff}", "\u{800}", "\u{d7ff}", "\u{e000}", "\u{fffd}", "\u{fffe}", "\u{ffff}",
-        "\u{10000}", "\u{3ffff}", "\u{10ffff}", "\u{feff}a", "Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "日本語", "😀👩‍🚀",
+        "\u{0}",
+        "\u{7f}",
+        "\u{80}",
+        "\u{7ff}",
+        "\u{800}",
+        "\u{d7ff}",
+        "\u{e000}",
+        "\u{fffd}",
+        "\u{fffe}",
+        "\u{ffff}",
+        "\u{10000}",
+        "\u{3ffff}",
+        "\u{10ffff}",
+        "\u{feff}a",
+        "Hello-µ@ßöäüàá-UTF-8!!",
+        "κόσμε",
+        "日本語",
+        "😀👩‍🚀",
     ];
     for valid in valid {
         table.case(format!("UTF-8 {valid:?}"), &[(TEXT, valid.as_bytes())], vec![text(valid)]);
@@ -183,10 +214,28 @@ fn utf8(table: &mut Table) {
         table.case(format!("UTF-8 cut at {at}"), &[(0x01, first), (0x80, rest)], vec![Text(smile.into())]);
     }
     let invalid: [&[u8]; 22] = [
-        b"\x80", b"\xbf", b"\xc0\x80", b"\xc1\xbf", b"\xc3", b"\xc3(", b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xe2\x82",
-        b"\xe2(\xa1", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf0\x80\x80\x80", b"\xf0\x8f\xbf\xbf", b"\xf0\x9f\x98",
-        b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xfc\x84\x80\x80\x80\x80", b"\xfe",
-        b"\xff", b"good\xffbad",
+        b"\x80",
+        b"\xbf",
+        b"\xc0\x80",
+        b"\xc1\xbf",
+        b"\xc3",
+        b"\xc3(",
+        b"\xe0\x80\x80",
+        b"\xe0\x9f\xbf",
+        b"\xe2\x82",
+        b"\xe2(\xa1",
+        b"\xed\xa0\x80",
+        b"\xed\xbf\xbf",
+        b"\xf0\x80\x80\x80",
+        b"\xf0\x8f\xbf\xbf",
+        b"\xf0\x9f\x98",
+        b"\xf4\x90\x80\x80",
+        b"\xf5\x80\x80\x80",
+        b"\xf8\x88\x80\x80\x80",
+        b"\xfc\x84\x80\x80\x80\x80",
+        b"\xfe",
+        b"\xff",
+        b"good\xffbad",
     ];
     for invalid in invalid {
         table.case(format!("no UTF-8: {invalid:02x?}"), &[(TEXT, invalid)], vec![Close(1007)]);
@@ -200,7 +249,9 @@ fn utf8(table: &mut Table) {
 
 fn closing(table: &mut Table) {
     let with = |code: u16, reason: &[u8]| [&code.to_be_bytes(), reason].concat();
-    for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999] {
+    for code in
+        [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
+    {
         table.case(format!("close {code}"), &[(CLOSE, &with(code, b""))], vec![Close(code)]);
     }
     for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
@@ -210,12 +261,20 @@ fn closing(table: &mut Table) {
     table.case("close with half a code", &[(CLOSE, b"\x03")], vec![Close(1002)]);
     table.case("close with a reason", &[(CLOSE, &with(1000, b"bye"))], vec![Close(1000)]);
     table.case("close with the longest reason", &[(CLOSE, &with(1000, &[b'a'; 123]))], vec![Close(1000)]);
-    table.case("close with a reason in UTF-8", &[(CLOSE, &with(1000, "tschüß".as_bytes()))], vec![Close(1000)]);
+    table.case(
+        "close with a reason in UTF-8",
+        &[(CLOSE, &with(1000, "tschüß".as_bytes()))],
+        vec![Close(1000)],
+    );
     table.case("close with a reason that is no UTF-8", &[(CLOSE, &with(1000, b"\xff"))], vec![Close(1007)]);
     table.case("text behind close", &[(CLOSE, &with(1000, b"")), (TEXT, b"a")], vec![Close(1000)]);
     table.case("ping behind close", &[(CLOSE, &with(1000, b"")), (PING, b"a")], vec![Close(1000)]);
     table.case("two closes", &[(CLOSE, &with(1000, b"")), (CLOSE, &with(1001, b""))], vec![Close(1000)]);
-    table.case("close behind a message", &[(TEXT, b"a"), (CLOSE, &with(1000, b""))], vec![text("a"), Close(1000)]);
+    table.case(
+        "close behind a message",
+        &[(TEXT, b"a"), (CLOSE, &with(1000, b""))],
+        vec![text("a"), Close(1000)],
+    );
 }
 
 /// Examples of RFC 7692, 7.2.3, and what goes wrong with them.
@@ -235,29 +294,43 @@ fn compression(table: &mut Table) {
     table.deflate("compressed, stored block", PLAIN, &[(C_TEXT, stored)], said());
     table.deflate("compressed, last block", PLAIN, &[(C_TEXT, last_block)], said());
     table.deflate("compressed, two blocks", PLAIN, &[(C_TEXT, two_blocks)], said());
-    table.deflate("compressed with what was before", PLAIN, &[(C_TEXT, hello), (C_TEXT, again)], vec![text("Hello"); 2]);
-    table.deflate("compressed behind a last block", PLAIN, &[(C_TEXT, last_block), (C_TEXT, hello)], vec![
-        text("Hello");
-        2
-    ]);
-    table.deflate("compressed with what was forgotten", FORGETS, &[(C_TEXT, hello), (C_TEXT, again)], vec![
-        text("Hello"),
-        Close(1007),
-    ]);
-    table.deflate("compressed twice without a window", FORGETS, &[(C_TEXT, hello), (C_TEXT, hello)], vec![
-        text("Hello");
-        2
-    ]);
-    table.deflate("plain among compressed", PLAIN, &[(C_TEXT, hello), (TEXT, b"plain"), (C_TEXT, again)], vec![
-        text("Hello"),
-        text("plain"),
-        text("Hello"),
-    ]);
+    table.deflate(
+        "compressed with what was before",
+        PLAIN,
+        &[(C_TEXT, hello), (C_TEXT, again)],
+        vec![text("Hello"); 2],
+    );
+    table.deflate(
+        "compressed behind a last block",
+        PLAIN,
+        &[(C_TEXT, last_block), (C_TEXT, hello)],
+        vec![text("Hello"); 2],
+    );
+    table.deflate(
+        "compressed with what was forgotten",
+        FORGETS,
+        &[(C_TEXT, hello), (C_TEXT, again)],
+        vec![text("Hello"), Close(1007)],
+    );
+    table.deflate(
+        "compressed twice without a window",
+        FORGETS,
+        &[(C_TEXT, hello), (C_TEXT, hello)],
+        vec![text("Hello"); 2],
+    );
+    table.deflate(
+        "plain among compressed",
+        PLAIN,
+        &[(C_TEXT, hello), (TEXT, b"plain"), (C_TEXT, again)],
+        vec![text("Hello"), text("plain"), text("Hello")],
+    );
     table.deflate("compressed nothing", PLAIN, &[(C_TEXT, &[0])], vec![text("")]);
-    table.deflate("ping among compressed fragments", PLAIN, &[(0x41, first), (PING, b"p"), (0x80, rest)], vec![
-        Pong(b"p".into()),
-        text("Hello"),
-    ]);
+    table.deflate(
+        "ping among compressed fragments",
+        PLAIN,
+        &[(0x41, first), (PING, b"p"), (0x80, rest)],
+        vec![Pong(b"p".into()), text("Hello")],
+    );
     table.deflate("compressed binary", PLAIN, &[(BINARY | RSV1, hello)], vec![Binary(b"Hello".into())]);
     table.deflate("compressed ping", PLAIN, &[(PING | RSV1, hello)], vec![Close(1002)]);
     table.deflate("compressed close", PLAIN, &[(CLOSE | RSV1, &[3, 0xe8])], vec![Close(1002)]);
@@ -265,7 +338,12 @@ fn compression(table: &mut Table) {
     table.deflate("other reserved bits", PLAIN, &[(TEXT | 0x20, hello)], vec![Close(1002)]);
     table.deflate("compressed junk", PLAIN, &[(C_TEXT, &[0xff, 0xff, 0xff])], vec![Close(1007)]);
     let mut compress = Compress::new(Compression::default(), false);
-    table.deflate("compressed no UTF-8", PLAIN, &[(C_TEXT, &squeeze(&mut compress, b"\xff\xfe"))], vec![Close(1007)]);
+    table.deflate(
+        "compressed no UTF-8",
+        PLAIN,
+        &[(C_TEXT, &squeeze(&mut compress, b"\xff\xfe"))],
+        vec![Close(1007)],
+    );
     let bomb = squeeze(&mut Compress::new(Compression::best(), false), &vec![0; 50_000_000]);
     table.deflate("compressed fifty megabytes", PLAIN, &[(BINARY | RSV1, &bomb)], vec![Close(1009)]);
     let most = vec![b'a'; LIMIT];
@@ -274,7 +352,8 @@ fn compression(table: &mut Table) {
     for bits in 9..=15 {
         let mut compress = Compress::new_with_window_bits(Compression::default(), false, bits);
         let bodies: Vec<String> = (0..5).map(|number| format!("{number} hello ").repeat(2000)).collect();
-        let squeezed: Vec<Vec<u8>> = bodies.iter().map(|body| squeeze(&mut compress, body.as_bytes())).collect();
+        let squeezed: Vec<Vec<u8>> =
+            bodies.iter().map(|body| squeeze(&mut compress, body.as_bytes())).collect();
         let frames: Vec<(u8, &[u8])> = squeezed.iter().map(|body| (C_TEXT, &body[..])).collect();
         let expected = bodies.iter().map(|body| text(body)).collect();
         table.deflate(&format!("five messages in a window of {bits} bits"), PLAIN, &frames, expected);
@@ -411,7 +490,11 @@ fn play(server: &Server, number: usize, case: &Case, bytewise: bool) {
 
 /// Long payloads by their length and beginning.
 fn short(frames: &[Frame]) -> Vec<String> {
-    frames.iter().map(|frame| format!("{frame:?}")).map(|text| format!("{} {:.120}", text.len(), text)).collect()
+    frames
+        .iter()
+        .map(|frame| format!("{frame:?}"))
+        .map(|text| format!("{} {:.120}", text.len(), text))
+        .collect()
 }
 
 #[test]
@@ -450,7 +533,10 @@ fn compression_is_agreed_on_by_the_rfc() {
         ("permessage-deflate; client_no_context_takeover", "permessage-deflate; client_no_context_takeover"),
         ("permessage-deflate; client_max_window_bits", "permessage-deflate"),
         ("permessage-deflate; client_max_window_bits=11", "permessage-deflate; client_max_window_bits=11"),
-        ("permessage-deflate; client_max_window_bits=\"11\"", "permessage-deflate; client_max_window_bits=11"),
+        (
+            "permessage-deflate; client_max_window_bits=\"11\"",
+            "permessage-deflate; client_max_window_bits=11",
+        ),
         ("permessage-deflate; server_max_window_bits=15", "permessage-deflate; server_max_window_bits=10"),
         ("permessage-deflate; server_max_window_bits=10", "permessage-deflate; server_max_window_bits=10"),
         ("permessage-deflate; server_max_window_bits=9", ""),
@@ -477,7 +563,8 @@ fn messages_are_compressed_for_those_who_agreed() {
     for round in 0..3 {
         let body = format!("{round} {body}");
         with.send(frame(TEXT, body.as_bytes()));
-        for (socket, expected) in [(&mut with, Compressed(body.clone().into())), (&mut without, text(&body))] {
+        for (socket, expected) in [(&mut with, Compressed(body.clone().into())), (&mut without, text(&body))]
+        {
             let mut unread = Vec::new();
             let got = loop {
                 unread.extend(socket.receive_bytes(PATIENCE));

@@ -31,7 +31,9 @@ impl Origin {
     /// Lets the page that asked read why it is refused, if it may read anything here.
     pub fn allow_refusal(ctx: &RequestCtx, answer: Answer) -> Answer {
         match Self::of(ctx) {
-            Ok(Some(origin)) if ctx.conf.push.dialect == Dialect::Nchan => origin.allow(&ctx.conf.push, answer),
+            Ok(Some(origin)) if ctx.conf.push.dialect == Dialect::Nchan => {
+                origin.allow(&ctx.conf.push, answer)
+            }
             _ => answer,
         }
     }

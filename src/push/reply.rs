@@ -112,9 +112,7 @@ impl Reply {
     pub fn timed_out(&self) -> Answer {
         match self.responder.conf.push.dialect {
             Dialect::Push => Answer::empty(304),
-            Dialect::Nchan => {
-                self.ended(Answer { phrase: Some("Request Timeout"), ..Answer::empty(408) })
-            }
+            Dialect::Nchan => self.ended(Answer { nchan_phrase: true, ..Answer::empty(408) }),
         }
     }
 
@@ -133,7 +131,10 @@ impl Reply {
         let conf = &self.responder.conf.push;
         let Some(origin) = &self.origin else { return answer.with_header("Vary", VARY) };
         let expose = format!("Last-Modified, {}, Content-Type", etag_name(conf));
-        origin.allow(conf, answer.with_header("Access-Control-Expose-Headers", expose).with_header("Vary", VARY))
+        origin.allow(
+            conf,
+            answer.with_header("Access-Control-Expose-Headers", expose).with_header("Vary", VARY),
+        )
     }
 }
 

@@ -21,8 +21,8 @@ pub const SERVER: &str = concat!("encke/", env!("CARGO_PKG_VERSION"));
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// Its reason phrase, where that is not nginx's.
-    pub phrase: Option<&'static str>,
+    /// Its reason phrase is Nchan's, where that is not nginx's.
+    pub nchan_phrase: bool,
     /// `Content-Type`.
     pub content_type: Option<Box<[u8]>>,
     /// `Last-Modified`, seconds since 1970.
@@ -247,7 +247,7 @@ impl Responder {
         let length = length.filter(|_| !compressed);
         let chunked = length.is_none() && !self.http10 && !self.head_only;
         let keep_alive = keep_alive && (chunked || length.is_some() || self.head_only);
-        let mut head = Head::new(answer.status, answer.phrase);
+        let mut head = Head::new(answer.status, answer.nchan_phrase);
         let core = &self.conf.core;
         head.line("Server", if core.server_tokens { SERVER } else { "encke" });
         head.line("Date", date::format(date::now()));
@@ -286,7 +286,7 @@ impl Responder {
 
     /// The head of an answer whose body comes bit by bit, over a connection that serves nothing else afterwards.
     pub fn stream_head(&self, answer: &Answer, stream: StreamHead) -> Bytes {
-        let mut head = Head::new(answer.status, answer.phrase);
+        let mut head = Head::new(answer.status, answer.nchan_phrase);
         head.line("Server", if self.conf.core.server_tokens { SERVER } else { "encke" });
         head.line("Date", date::format(date::now()));
         if let Some(content_type) = &answer.content_type {
@@ -456,9 +456,9 @@ fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
 struct Head(Vec<u8>);
 
 impl Head {
-    fn new(status: u16, phrase: Option<&'static str>) -> Self {
+    fn new(status: u16, nchan_phrase: bool) -> Self {
         let mut bytes = Vec::with_capacity(256);
-        let phrase = phrase.unwrap_or_else(|| reason(status));
+        let phrase = if nchan_phrase { nchan_reason(status) } else { reason(status) };
         bytes.extend_from_slice(format!("HTTP/1.1 {status:03} {phrase}\r\n").as_bytes());
         Self(bytes)
     }
@@ -477,6 +477,11 @@ impl Head {
         self.0.extend_from_slice(b"\r\n");
         self.0.into()
     }
+}
+
+/// Nchan's reason phrase.
+pub fn nchan_reason(status: u16) -> &'static str {
+    if status == 408 { "Request Timeout" } else { reason(status) }
 }
 
 /// nginx's reason phrase; empty for codes it has none for.

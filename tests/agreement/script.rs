@@ -77,7 +77,7 @@ impl Stage {
             quiet: QUIET * take,
             actors: Vec::new(),
         };
-        case.lines.split(|line| line.is_empty()).filter(|step| !step.is_empty()).for_each(|step| play.step(step));
+        case.lines.split(String::is_empty).filter(|step| !step.is_empty()).for_each(|step| play.step(step));
         play.listen(play.quiet * 3);
         play.lines()
     }
@@ -230,7 +230,9 @@ fn mask_boundaries(mut text: String) -> String {
     const LENGTH: usize = 32;
     while let Some(at) = text.find(START) {
         let Some(boundary) = text[at + START.len()..].get(..LENGTH).map(str::to_owned) else { break };
-        text = text.replace(&format!("{START}{boundary}"), "; boundary: BOUNDARY").replace(&boundary, "BOUNDARY");
+        text = text
+            .replace(&format!("{START}{boundary}"), "; boundary: BOUNDARY")
+            .replace(&boundary, "BOUNDARY");
     }
     text
 }
@@ -243,16 +245,20 @@ fn wait_for_second() -> u64 {
         if (Duration::from_millis(5)..BEGINNING).contains(&into) {
             return now.as_secs();
         }
-        std::thread::sleep(Duration::from_millis(5) + (Duration::from_secs(1) - into).min(Duration::from_millis(50)));
+        std::thread::sleep(
+            Duration::from_millis(5) + (Duration::from_secs(1) - into).min(Duration::from_millis(50)),
+        );
     }
 }
 
 /// `text hello`: a client's frame.
 fn write_frame(text: &str) -> Vec<u8> {
     let (kind, payload) = text.split_once(' ').unwrap_or((text, ""));
-    let kinds = HashMap::from([("text", 0x81), ("binary", 0x82), ("close", 0x88), ("ping", 0x89), ("pong", 0x8a)]);
+    let kinds =
+        HashMap::from([("text", 0x81), ("binary", 0x82), ("close", 0x88), ("ping", 0x89), ("pong", 0x8a)]);
     let first = kinds.get(kind).copied();
-    let first = first.unwrap_or_else(|| u8::from_str_radix(kind, 16).expect("a kind of frame, or its first byte"));
+    let first =
+        first.unwrap_or_else(|| u8::from_str_radix(kind, 16).expect("a kind of frame, or its first byte"));
     frame(first, &unescape(payload))
 }
 

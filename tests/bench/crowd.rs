@@ -186,9 +186,9 @@ fn receive(mut stream: &TcpStream, transport: Transport, body: &str) -> io::Resu
     };
     // Behind this, multipart repeats its boundary.
     let is_whole = |received: &[u8]| match transport {
-        Transport::Multipart => {
-            String::from_utf8_lossy(received).split_once(&end).is_some_and(|(_, boundary)| boundary.len() == 32)
-        }
+        Transport::Multipart => String::from_utf8_lossy(received)
+            .split_once(&end)
+            .is_some_and(|(_, boundary)| boundary.len() == 32),
         _ => received.ends_with(end.as_bytes()),
     };
     let mut received = Vec::new();

@@ -116,7 +116,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn measure(backend: Backend, transport: Transport, layout: Layout, subscribers: usize) -> io::Result<Measurement> {
+fn measure(
+    backend: Backend,
+    transport: Transport,
+    layout: Layout,
+    subscribers: usize,
+) -> io::Result<Measurement> {
     let server = Server::builder(conf(backend, subscribers)).backend(backend).start();
     let mut crowd = Crowd::new(&server, layout, transport);
     let sizes = [0, subscribers / FIRST_PART, subscribers];

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::model::LocationConf;
-use crate::request::answer::{self, reason};
+use crate::request::answer::{self, nchan_reason};
 use crate::store::Message;
 
 use super::cursor::Cursor;
@@ -132,7 +132,7 @@ impl Format {
             Ending::TimedOut => (408, 1000),
             Ending::TooSlow => (503, 1013),
         };
-        let phrase = if status == 408 { "Request Timeout" } else { reason(status) };
+        let phrase = nchan_reason(status);
         match self.wire {
             Wire::EventSource => eventsource::end(status, phrase),
             Wire::Chunked => Bytes::from_static(answer::LAST_CHUNK),
