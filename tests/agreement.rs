@@ -195,7 +195,6 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
         "reasons of close frames",
         &["publishing where it is not allowed", "pings of the server that are not answered"],
     ),
-    ("compressed bytes", &["compressed binary messages"]),
     (
         "the connection after a 412",
         &[
@@ -212,6 +211,7 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
             "range and conditions",
         ],
     ),
+    ("compressed bytes", &["compressed binary messages"]),
 ];
 
 const NGINX: Backend = Backend::Nginx { nchan: false };

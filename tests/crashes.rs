@@ -36,7 +36,7 @@ impl Bench {
     }
 
     /// The server still serves, and nobody was lost.
-    fn end_well(mut self) {
+    fn expect_well(mut self) {
         assert_eq!(self.server.post("/pub?id=bystander", "well").status(), 201);
         let response = self.bystander.receive(PATIENCE).into_response();
         assert_eq!((response.status(), response.text().as_str()), (200, "well"));
@@ -77,7 +77,7 @@ fn subscribers_return_with_the_id_of_an_expired_message() {
         assert_eq!(bench.server.post(&format!("{publish}?id=e{info}"), "two").status(), 201);
         assert_eq!(waiting.receive(PATIENCE).into_response().text(), "two");
     }
-    bench.end_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn streams_resume_behind_an_expired_message() {
         assert!(!bytes.is_empty(), "{got}");
         got.push_str(&String::from_utf8_lossy(&bytes));
     }
-    bench.end_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn conditions_that_mean_nothing_here_are_ignored() {
         let (_, response) = bench.ask(&format!("GET /pub?id=c HTTP/1.1\r\nHost: a\r\n{condition}\r\n\r\n"));
         assert_eq!(response.status(), 200, "{condition} on /pub");
     }
-    bench.end_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn methods_that_nobody_knows_are_answered() {
             assert_eq!(reply.into_response().status(), 405, "{method} {target}");
         }
     }
-    bench.end_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn bodies_of_refused_requests_are_not_taken_for_requests() {
             other => panic!("{method} {target}: {other:?}"),
         }
     }
-    bench.end_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_length_that_is_a_variable_outside_and_a_value_inside_is_the_value() {
         assert_eq!(bench.server.post("/outer/inner?id=v", &number.to_string()).status(), 202);
     }
     assert_eq!(bench.server.get("/outer/inner?id=v").text(), "2");
-    bench.end_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn ids_of_many_channels_are_long_and_nothing_breaks() {
     let position = position(&response);
     connection.send(format!("GET /many?id={ids} HTTP/1.1\r\nHost: a\r\n{position}\r\n"));
     assert_eq!(connection.receive(PATIENCE).into_response().text(), "x", "the next channel's");
-    bench.end_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn requests_behind_one_that_waits_are_answered_after_it() {
     assert_eq!(bench.server.post("/pub?id=p", "x").status(), 201);
     assert_eq!(connection.receive(PATIENCE).into_response().text(), "x");
     assert_eq!(connection.receive(PATIENCE).into_response().status(), 200);
-    bench.end_well();
+    bench.expect_well();
 }
 
 #[test]
@@ -224,5 +224,5 @@ fn messages_of_no_bytes_reach_everybody() {
     assert_eq!(waiting.receive(Duration::from_millis(100)), Reply::Pending);
     assert_eq!(bench.server.post("/pub?id=n", "").status(), 201);
     assert_eq!(waiting.receive(PATIENCE).into_response().header("Content-Length"), Some("0"));
-    bench.end_well();
+    bench.expect_well();
 }

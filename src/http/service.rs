@@ -193,7 +193,7 @@ struct Pages {
     /// The status of the answer in the end, if it is not to have its own.
     status: Option<u16>,
     headers: Vec<(Cow<'static, str>, Vec<u8>)>,
-    location: Option<Vec<u8>>,
+    location: Option<Box<[u8]>>,
 }
 
 impl Pages {
@@ -684,7 +684,7 @@ fn complete_location(ctx: &RequestCtx, answer: &mut Answer) {
     let core = &ctx.conf.core;
     let Some(location) = &mut answer.location else { return };
     if !core.absolute_redirect || !location.starts_with(b"/") {
-        answer.headers.insert(0, ("Location".into(), std::mem::take(location)));
+        answer.headers.insert(0, ("Location".into(), std::mem::take(location).into()));
         answer.location = None;
         return;
     }
@@ -694,6 +694,6 @@ fn complete_location(ctx: &RequestCtx, answer: &mut Answer) {
     let port = ctx.connection.local.port().filter(|port| core.port_in_redirect && *port != 80);
     let port = port.map_or_else(String::new, |port| format!(":{port}"));
     let mut url = format!("http://{host}{port}").into_bytes();
-    url.append(location);
-    *location = url;
+    url.extend_from_slice(location);
+    *location = url.into();
 }

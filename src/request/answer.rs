@@ -38,7 +38,7 @@ pub struct Answer {
     /// `ETag` is among the further headers already.
     pub etag_written: bool,
     /// `Location`; a path is completed to a URL.
-    pub location: Option<Vec<u8>>,
+    pub location: Option<Box<[u8]>>,
     /// Further headers, in order.
     pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// What is said of ranges, behind all other headers.
@@ -84,7 +84,7 @@ impl Answer {
 
     /// A redirect, with nginx's page.
     pub fn redirect(status: u16, location: Vec<u8>) -> Self {
-        Self { location: Some(location), ..Self::error(status) }
+        Self { location: Some(location.into()), ..Self::error(status) }
     }
 
     /// A text of some type.
