@@ -77,6 +77,7 @@ builtins! {
     Hostname "hostname" Fixed "name of this machine";
     Https "https" Fixed "on over TLS, else empty";
     IsArgs "is_args" Fixed "a question mark if there are arguments";
+    IsRequestPort "is_request_port" Fixed ": if there is $request_port";
     LimitRate "limit_rate" Open "0 unless set";
     Msec "msec" Late "current time in seconds with milliseconds";
     NginxVersion "nginx_version" Fixed "version of nginx whose behaviour is followed";
@@ -92,12 +93,13 @@ builtins! {
     RemotePort "remote_port" Fixed "the client's port";
     RemoteUser "remote_user" Fixed "user name of Basic authentication";
     Request "request" Fixed "the request line as it came";
-    RequestBody "request_body" Fixed "the request's body, where a location reads it and it is not longer than 16k";
+    RequestBody "request_body" Fixed "the request's body, where a location reads it and it fits into client_body_buffer_size";
     RequestCompletion "request_completion" Late "OK if the request was answered, else empty";
     RequestFilename "request_filename" Fixed "path of the file for the request";
     RequestId "request_id" Fixed "16 random bytes, hexadecimal";
     RequestLength "request_length" Fixed "bytes of the request";
     RequestMethod "request_method" Fixed "method of the request";
+    RequestPort "request_port" Fixed "port of the request line, else of the Host header";
     RequestTime "request_time" Late "seconds with milliseconds since the first bytes of the request";
     RequestUri "request_uri" Fixed "the request's URI as it came";
     Scheme "scheme" Fixed "http";
@@ -283,7 +285,8 @@ pub const FAMILIES: &[FamilyRow] = &[
     family(Family::Cookie, "cookie_", "the cookie of that name"),
     family(Family::Http, "http_", "the request header of that name, lower case with `_` for `-`"),
     family(Family::SentHttp, "sent_http_", "the header of that name in the answer"),
-    empty_family("sent_trailer_", "core", "answers have no trailers"),
+    empty_family("proxy_protocol_tlv_", "core", "further fields of the PROXY protocol are not kept yet"),
+    empty_family("sent_trailer_", "core", "what `add_trailer` added is not kept for logs yet"),
     empty_family("upstream_cookie_", "upstream", NO_UPSTREAM),
     empty_family("upstream_http_", "upstream", NO_UPSTREAM),
     empty_family("upstream_trailer_", "upstream", NO_UPSTREAM),

@@ -9,8 +9,8 @@ use encke_parser::Span;
 
 use super::context::Contexts;
 use super::model::{
-    Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, Mechanism, StatusPage,
-    TryFiles, User,
+    Affinity, Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, Mechanism,
+    StatusPage, TryFiles, User,
 };
 use super::modules::access::AccessDraft;
 use super::modules::browser::BrowserDraft;
@@ -63,6 +63,8 @@ pub struct MainDraft {
     pub open_files: Option<u64>,
     pub core_size: Option<u64>,
     pub priority: i32,
+    pub affinity: Option<Affinity>,
+    pub multi_accept: Option<bool>,
     pub shutdown_timeout: Option<Duration>,
     pub working_directory: Option<PathBuf>,
     pub environment: Vec<EnvironmentVariable>,
@@ -79,7 +81,7 @@ pub struct HttpDraft {
     /// It was read to its end.
     pub closed: bool,
     /// Its settings.
-    pub conf: ConfDraft,
+    pub conf: Box<ConfDraft>,
     /// Its settings for servers.
     pub server: ServerDraft,
     /// Its servers.
@@ -196,7 +198,7 @@ pub struct Block {
     /// Where it is.
     pub span: Option<Span>,
     /// Settings, inherited when unset.
-    pub conf: ConfDraft,
+    pub conf: Box<ConfDraft>,
     /// Settings that are not inherited.
     pub own: OwnDraft,
     /// Settings of a server.
@@ -248,7 +250,7 @@ impl Block {
         Self {
             context,
             span: None,
-            conf: ConfDraft::default(),
+            conf: Box::default(),
             own: OwnDraft::default(),
             server: ServerDraft::default(),
             names: Vec::new(),
