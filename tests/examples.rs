@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::harness::backend::Backends;
 use crate::harness::{Conf, Connection, PATIENCE, Reply, Server};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conf-examples");
@@ -36,6 +37,26 @@ fn every_example_has_a_test_of_its_own() {
 fn nginx_push_conf_delivers() {
     let server = start("nginx-push.conf");
     let mut subscriber = ask(&server, "/activity?id=a");
+    assert_eq!(subscriber.receive(SILENCE), Reply::Pending);
+    assert_eq!(server.post("/publish?id=a", "hello").status(), 201);
+    assert_message(&mut subscriber, "hello");
+}
+
+#[test]
+fn in_front_of_app_conf_asks_the_application() {
+    // Nobody is at home.
+    let server = start("in-front-of-app.conf");
+    assert_eq!(server.get("/anything").status(), 502);
+    assert_eq!(server.get("/events?id=a").status(), 500);
+    let scripts = [("/may-subscribe".to_owned(), b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())];
+    let app = Backends::start(scripts.into());
+    let server = start_changed("in-front-of-app.conf", |text| {
+        app.fill_in(&text.replace(":3000", ":{{backend}}").replace(":3001", ":{{backend2}}"))
+    });
+    let seen = server.get("/anything").text();
+    assert!(seen.starts_with("GET /anything HTTP/1.1\r\nHost: localhost\r\n"), "{seen}");
+    assert!(seen.contains("X-Forwarded-For: 127.0.0.1\r\n"), "{seen}");
+    let mut subscriber = ask(&server, "/events?id=a");
     assert_eq!(subscriber.receive(SILENCE), Reply::Pending);
     assert_eq!(server.post("/publish?id=a", "hello").status(), 201);
     assert_message(&mut subscriber, "hello");
@@ -145,11 +166,17 @@ fn pages_and_push_serves_files_beside_channels() {
 }
 
 fn start(name: &str) -> Server {
+    start_changed(name, str::to_owned)
+}
+
+/// The same with a text that was changed.
+fn start_changed(name: &str, change: impl Fn(&str) -> String) -> Server {
     let text = fs::read_to_string(Path::new(DIRECTORY).join(name)).expect("the example is in the repository");
     let has_address = text.contains("listen 127.0.0.1:8080;");
     let text = text
         .replace("listen 127.0.0.1:8080;", "listen 127.0.0.1:{{port}};")
         .replace("include ", &format!("include {DIRECTORY}/"));
+    let text = change(&text);
     let builder = Server::builder(Conf::whole(text)).arg("-p").arg("{{dir}}");
     if has_address { builder.start() } else { builder.arg("--listen").arg("127.0.0.1:{{port}}").start() }
 }

@@ -28,6 +28,8 @@ mod limits;
 mod parked;
 // The command line, signals, reload.
 mod process;
+// Requests that are passed on to servers behind.
+mod proxy;
 // A reload under load.
 mod reload;
 // Requests as odd clients send them.

@@ -51,7 +51,8 @@ fn only_the_router_builds_routers_and_only_the_runtime_binds() {
         if !path.ends_with("http/router.rs") {
             assert!(!text.contains("Router::new"), "{}", path.display());
         }
-        if ORDER[position] != "runtime" {
+        // A connection to a server behind may have a local address of its own.
+        if ORDER[position] != "runtime" && !path.ends_with("http/upstream/connect.rs") {
             for call in ["::bind(", ".listen(1", ".bind("] {
                 assert!(!text.contains(call), "{} calls {call}", path.display());
             }

@@ -122,6 +122,8 @@ builtins! {
 
     "proxy":
     ProxyAddXForwardedFor "proxy_add_x_forwarded_for" Fixed "X-Forwarded-For of the request, and the client's address";
+    ProxyHost "proxy_host" Open "host and port that `proxy_pass` names";
+    ProxyPort "proxy_port" Open "port that `proxy_pass` names";
 
     "limit_conn":
     LimitConnStatus "limit_conn_status" Fixed "PASSED, REJECTED or REJECTED_DRY_RUN";
@@ -150,6 +152,16 @@ builtins! {
     ConnectionsWaiting "connections_waiting" Fixed "connections that wait for a request";
     ConnectionsWriting "connections_writing" Fixed "connections with a request under way";
 
+    "upstream":
+    UpstreamAddr "upstream_addr" Late "addresses of the servers that were asked";
+    UpstreamBytesReceived "upstream_bytes_received" Late "bytes that came from each of them";
+    UpstreamBytesSent "upstream_bytes_sent" Late "bytes that were sent to each of them";
+    UpstreamConnectTime "upstream_connect_time" Late "how long connecting took, seconds with milliseconds";
+    UpstreamHeaderTime "upstream_header_time" Late "time until the answer's head had come";
+    UpstreamResponseLength "upstream_response_length" Late "bytes of the answer's body";
+    UpstreamResponseTime "upstream_response_time" Late "time until all of the answer had come";
+    UpstreamStatus "upstream_status" Late "statuses of their answers";
+
     "userid":
     UidGot "uid_got" Fixed "name and value of the cookie that came";
     UidReset "uid_reset" Open "if not empty, the cookie is given anew";
@@ -165,11 +177,15 @@ const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
         "there is no way without `unsafe` to ask the system for them",
         &["tcpinfo_rcv_space", "tcpinfo_rtt", "tcpinfo_rttvar", "tcpinfo_snd_cwnd"],
     ),
-    ("fastcgi", Kind::Fixed, NO_UPSTREAM, &["fastcgi_path_info"]),
+    ("fastcgi", Kind::Fixed, "servers behind are spoken to in HTTP only", &["fastcgi_path_info"]),
     ("gzip", Kind::Fixed, "the ratio is not kept", &["gzip_ratio"]),
-    ("proxy", Kind::Open, NO_UPSTREAM, &["proxy_host", "proxy_port"]),
-    ("proxy", Kind::Fixed, NO_UPSTREAM, &["proxy_internal_body_length", "proxy_internal_chunked"]),
-    ("slice", Kind::Fixed, NO_UPSTREAM, &["slice_range"]),
+    (
+        "proxy",
+        Kind::Fixed,
+        "they are nginx's own, for the head it sends to a server behind",
+        &["proxy_internal_body_length", "proxy_internal_chunked"],
+    ),
+    ("slice", Kind::Fixed, "answers are not fetched in slices", &["slice_range"]),
     (
         "ssl",
         Kind::Open,
@@ -203,26 +219,30 @@ const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
     (
         "upstream",
         Kind::Fixed,
-        NO_UPSTREAM,
-        &[
-            "upstream_addr",
-            "upstream_bytes_received",
-            "upstream_bytes_sent",
-            "upstream_cache_etag",
-            "upstream_cache_last_modified",
-            "upstream_cache_status",
-            "upstream_connect_time",
-            "upstream_header_time",
-            "upstream_response_length",
-            "upstream_response_time",
-            "upstream_status",
-        ],
+        "answers of servers behind are not cached",
+        &["upstream_cache_etag", "upstream_cache_last_modified", "upstream_cache_status"],
     ),
     ("v2", Kind::Fixed, "there is no HTTP/2", &["http2"]),
 ];
 
-const NO_UPSTREAM: &str = "there are no servers behind";
 const NO_TLS: &str = "there is no TLS";
+
+impl Builtin {
+    /// Whether it tells of the servers behind that a request went to.
+    pub const fn is_upstream(self) -> bool {
+        matches!(
+            self,
+            Self::UpstreamAddr
+                | Self::UpstreamBytesReceived
+                | Self::UpstreamBytesSent
+                | Self::UpstreamConnectTime
+                | Self::UpstreamHeaderTime
+                | Self::UpstreamResponseLength
+                | Self::UpstreamResponseTime
+                | Self::UpstreamStatus
+        )
+    }
+}
 
 /// Every built-in variable, those that are empty included.
 pub fn all() -> impl Iterator<Item = BuiltinRow> {
@@ -260,8 +280,21 @@ pub enum Family {
     Http,
     /// `$sent_http_NAME`.
     SentHttp,
-    /// `$sent_trailer_NAME`, and what servers behind would have sent.
+    /// `$upstream_cookie_NAME`.
+    UpstreamCookie,
+    /// `$upstream_http_NAME`.
+    UpstreamHttp,
+    /// `$upstream_trailer_NAME`.
+    UpstreamTrailer,
+    /// `$sent_trailer_NAME`.
     Empty,
+}
+
+impl Family {
+    /// Whether values are settled only with the answer.
+    pub const fn is_late(self) -> bool {
+        matches!(self, Self::SentHttp | Self::UpstreamCookie | Self::UpstreamHttp | Self::UpstreamTrailer)
+    }
 }
 
 /// A row of the table of families.
@@ -281,23 +314,46 @@ pub struct FamilyRow {
 
 /// Every family.
 pub const FAMILIES: &[FamilyRow] = &[
-    family(Family::Arg, "arg_", "the argument of that name, raw"),
-    family(Family::Cookie, "cookie_", "the cookie of that name"),
-    family(Family::Http, "http_", "the request header of that name, lower case with `_` for `-`"),
-    family(Family::SentHttp, "sent_http_", "the header of that name in the answer"),
-    empty_family("proxy_protocol_tlv_", "core", "further fields of the PROXY protocol are not kept yet"),
-    empty_family("sent_trailer_", "core", "what `add_trailer` added is not kept for logs yet"),
-    empty_family("upstream_cookie_", "upstream", NO_UPSTREAM),
-    empty_family("upstream_http_", "upstream", NO_UPSTREAM),
-    empty_family("upstream_trailer_", "upstream", NO_UPSTREAM),
+    family(Family::Arg, "arg_", "core", "the argument of that name, raw"),
+    family(Family::Cookie, "cookie_", "core", "the cookie of that name"),
+    family(Family::Http, "http_", "core", "the request header of that name, lower case with `_` for `-`"),
+    family(Family::SentHttp, "sent_http_", "core", "the header of that name in the answer"),
+    FamilyRow {
+        family: Family::Empty,
+        prefix: "proxy_protocol_tlv_",
+        module: "core",
+        support: Support::Empty("further fields of the PROXY protocol are not kept yet"),
+        doc: "",
+    },
+    FamilyRow {
+        family: Family::Empty,
+        prefix: "sent_trailer_",
+        module: "core",
+        support: Support::Empty("what `add_trailer` added is not kept for logs yet"),
+        doc: "",
+    },
+    family(
+        Family::UpstreamCookie,
+        "upstream_cookie_",
+        "upstream",
+        "the cookie of that name that the server behind set",
+    ),
+    family(
+        Family::UpstreamHttp,
+        "upstream_http_",
+        "upstream",
+        "the header of that name in the answer of the server behind",
+    ),
+    family(
+        Family::UpstreamTrailer,
+        "upstream_trailer_",
+        "upstream",
+        "the trailer of that name in the answer of the server behind",
+    ),
 ];
 
-const fn family(family: Family, prefix: &'static str, doc: &'static str) -> FamilyRow {
-    FamilyRow { family, prefix, module: "core", support: Support::Done, doc }
-}
-
-const fn empty_family(prefix: &'static str, module: &'static str, reason: &'static str) -> FamilyRow {
-    FamilyRow { family: Family::Empty, prefix, module, support: Support::Empty(reason), doc: "" }
+const fn family(family: Family, prefix: &'static str, module: &'static str, doc: &'static str) -> FamilyRow {
+    FamilyRow { family, prefix, module, support: Support::Done, doc }
 }
 
 /// Members of families that nginx has rows of their own for, and that nothing else may define.

@@ -13,6 +13,7 @@ use super::model::{
     StatusPage, TryFiles, User,
 };
 use super::modules::access::AccessDraft;
+use super::modules::auth_request::AuthRequestDraft;
 use super::modules::browser::BrowserDraft;
 use super::modules::charset::{CharsetDraft, CharsetMap};
 use super::modules::connections::ConnectionDraft;
@@ -24,14 +25,18 @@ use super::modules::limit_conn::LimitConnDraft;
 use super::modules::limit_req::LimitReqDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
+use super::modules::mirror::MirrorDraft;
 use super::modules::output::OutputDraft;
+use super::modules::proxy::ProxyDraft;
 use super::modules::push::PushDraft;
 use super::modules::realip::RealIpDraft;
 use super::modules::referer::RefererDraft;
 use super::modules::secure_link::SecureLinkDraft;
 use super::modules::server_name::ServerName;
+use super::modules::upstream::{GroupDraft, ResolverDraft, UpstreamDraft};
 use super::modules::userid::UseridDraft;
 use super::modules::zones::ZoneDraft;
+use super::proxy::ProxyPass;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
 macro_rules! draft {
@@ -81,7 +86,7 @@ pub struct HttpDraft {
     /// It was read to its end.
     pub closed: bool,
     /// Its settings.
-    pub conf: Box<ConfDraft>,
+    pub conf: ConfDraft,
     /// Its settings for servers.
     pub server: ServerDraft,
     /// Its servers.
@@ -92,6 +97,10 @@ pub struct HttpDraft {
     pub charset_maps: Vec<CharsetMap>,
     /// `push_max_reserved_memory`.
     pub max_reserved_memory: Option<u64>,
+    /// Groups of servers behind.
+    pub upstreams: Vec<UpstreamDraft>,
+    /// The `upstream` whose block is being read.
+    pub open_upstream: Option<GroupDraft>,
     /// Zones of `limit_req` and `limit_conn`, in the order in which they were first named.
     pub zones: Vec<ZoneDraft>,
     /// Every `listen` so far, by address, to notice repetitions.
@@ -146,6 +155,10 @@ pub struct ConfDraft {
     pub files: FilesDraft,
     pub output: OutputDraft,
     pub push: PushDraft,
+    pub proxy: ProxyDraft,
+    pub resolver: ResolverDraft,
+    pub auth_request: AuthRequestDraft,
+    pub mirror: MirrorDraft,
 }
 
 /// Settings of one block only.
@@ -155,6 +168,8 @@ pub struct OwnDraft {
     pub publisher: bool,
     /// `push_subscriber`.
     pub subscriber: Option<Mechanism>,
+    /// `proxy_pass`.
+    pub pass: Option<ProxyPass>,
     /// `stub_status`, `encke_metrics`.
     pub status: Option<StatusPage>,
     /// `limit_except`: methods and the block.
@@ -197,12 +212,12 @@ pub struct Block {
     pub context: Contexts,
     /// Where it is.
     pub span: Option<Span>,
-    /// Settings, inherited when unset.
+    /// Settings, inherited when unset. Boxed, since blocks are moved about where they nest deeply.
     pub conf: Box<ConfDraft>,
     /// Settings that are not inherited.
-    pub own: OwnDraft,
+    pub own: Box<OwnDraft>,
     /// Settings of a server.
-    pub server: ServerDraft,
+    pub server: Box<ServerDraft>,
     /// `server_name`s.
     pub names: Vec<ServerName>,
     /// `listen`s.
@@ -239,6 +254,10 @@ impl ConfDraft {
         self.files.inherit(&parent.files);
         self.output.inherit(&parent.output);
         self.push.inherit(&parent.push);
+        self.proxy.inherit(&parent.proxy);
+        self.resolver.inherit(&parent.resolver);
+        self.auth_request.inherit(&parent.auth_request);
+        self.mirror.inherit(&parent.mirror);
     }
 }
 
@@ -251,8 +270,8 @@ impl Block {
             context,
             span: None,
             conf: Box::default(),
-            own: OwnDraft::default(),
-            server: ServerDraft::default(),
+            own: Box::default(),
+            server: Box::default(),
             names: Vec::new(),
             listens: Vec::new(),
             location: None,

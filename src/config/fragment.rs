@@ -79,7 +79,7 @@ pub(super) fn read(b: &mut Builder<'_>, shape: Shape, directives: &[Node]) -> Ou
     b.http.closed = true;
     if shape == Shape::Http {
         let block = b.within(Block::new(Contexts::HTTP), |b| b.walk(directives))?;
-        (b.http.conf, b.http.server) = (block.conf, block.server);
+        (b.http.conf, b.http.server) = (*block.conf, *block.server);
         return Ok(());
     }
     let server = Block::new(Contexts::SERVER).at(place);

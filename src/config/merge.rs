@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::builder::{Builder, Outcome};
 use super::builtin;
+use super::builtin::Builtin;
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
@@ -14,6 +15,8 @@ use super::model::{
 use super::modules::files;
 use super::modules::location::shown;
 use super::modules::server_name::{NameKind, ServerName};
+use super::modules::upstream;
+use super::proxy::{ProxyConf, Upstream};
 use super::template::Template;
 use super::variable::Variable;
 use super::vhosts;
@@ -22,11 +25,12 @@ use super::vhosts;
 ///
 /// # Errors
 /// What nginx notices only at the end of `http`, in its order.
-pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
+pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>, Vec<Upstream>)> {
     let blocks = std::mem::take(&mut b.http.servers);
     let (conf, server) = (std::mem::take(&mut b.http.conf), std::mem::take(&mut b.http.server));
     let listens: Vec<_> = blocks.iter().map(|block| block.listens.clone()).collect();
     let names: Vec<_> = blocks.iter().map(names).collect();
+    let upstreams = upstream::finish(b)?;
     let merger = &mut Merger {
         channel_id: channel_id(b, &blocks),
         default_root: files::default_root(b),
@@ -38,7 +42,7 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>)> {
         blocks.into_iter().map(|block| merger.server(block, &conf, &server)).collect::<Outcome<_>>()?;
     check_variables(b)?;
     let sockets = vhosts::sockets(b, &listens, &names)?;
-    Ok((servers, sockets))
+    Ok((servers, sockets, upstreams))
 }
 
 /// The names of a server; without `server_name` it is the one for requests without a host.
@@ -198,13 +202,21 @@ impl Merger<'_, '_> {
 
     fn location(&mut self, mut block: Block, parent: &ConfDraft) -> Outcome<Location> {
         self.inherit(&mut block, parent)?;
-        let (name, matcher) = match block.location.take() {
-            Some(head) => (head.name, head.matcher),
+        let (name, matcher) = match &block.location {
+            Some(head) => (head.name.clone(), head.matcher.clone()),
             None => (String::new(), Matcher::Exact(Box::default())),
         };
         let nested = self.locations(std::mem::take(&mut block.locations), &block.conf)?;
         let ops = std::mem::take(&mut block.ops);
-        let conf = Arc::new(self.conf(name, &block.conf, &block.own)?);
+        self.check_proxy_buffers(&block)?;
+        let mut conf = self.conf(name, &block.conf, &block.own)?;
+        let path = match &matcher {
+            Matcher::Exact(path) | Matcher::Prefix { path, .. } => &**path,
+            Matcher::Regex(_) | Matcher::Named(_) => b"",
+        };
+        conf.proxy = proxy(&block.conf, &block.own, path);
+        conf.limit_except = self.limit_except(&block, path);
+        let conf = Arc::new(conf);
         let rewrite = self.program(ops, Some((&block, &conf)))?;
         Ok(Location { matcher, conf, rewrite, nested })
     }
@@ -241,7 +253,25 @@ impl Merger<'_, '_> {
         block.own.empty_gif |= location.own.empty_gif;
         let mut conf = self.conf(around.name.clone(), &block.conf, &block.own)?;
         conf.limit_except.clone_from(&around.limit_except);
+        // A `proxy_pass` of its own, or that of the location.
+        let path = match location.location.as_ref().map(|head| &head.matcher) {
+            Some(Matcher::Exact(path) | Matcher::Prefix { path, .. }) => &**path,
+            _ => b"",
+        };
+        conf.proxy = match &block.own.pass {
+            Some(_) => proxy(&block.conf, &block.own, b""),
+            None => proxy(&block.conf, &location.own, path),
+        };
         Ok(conf)
+    }
+
+    fn check_proxy_buffers(&mut self, block: &Block) -> Outcome {
+        match block.conf.proxy.check_buffers() {
+            Some(problem) => {
+                self.b.settle(Err(Diagnostic { span: self.b.http.span, ..Diagnostic::emerg(problem) }))
+            }
+            None => Ok(()),
+        }
     }
 
     fn inherit(&mut self, block: &mut Block, parent: &ConfDraft) -> Outcome {
@@ -259,14 +289,6 @@ impl Merger<'_, '_> {
     }
 
     fn conf(&mut self, name: String, conf: &ConfDraft, own: &OwnDraft) -> Outcome<LocationConf> {
-        let limit_except = own.limit_except.as_ref().map(|(methods, block)| {
-            let mut access = block.conf.access.clone();
-            access.inherit(&conf.access);
-            let mut log = block.conf.log.clone();
-            log.inherit(&conf.log);
-            let access_log = log.finish(&self.error_log).access;
-            LimitExcept { methods: methods.clone(), access: access.finish(), access_log }
-        });
         let mut charset = conf.charset.finish();
         match conf.charset.recoding(&self.b.http.charset_maps) {
             Ok(recoding) => charset.recoding = recoding,
@@ -279,11 +301,11 @@ impl Merger<'_, '_> {
             core: conf.core.finish(),
             connection: conf.connection.finish(),
             access: conf.access.finish(),
+            limit_except: None,
             limit_req: conf.limit_req.finish(),
             limit_conn: conf.limit_conn.finish(),
             real_ip: conf.real_ip.finish(),
             status: own.status,
-            limit_except,
             headers: conf.headers.finish(),
             log: conf.log.finish(&self.error_log),
             charset,
@@ -297,7 +319,21 @@ impl Merger<'_, '_> {
             empty_gif: own.empty_gif,
             output: conf.output.finish(),
             push: conf.push.finish(own, &self.channel_id),
+            proxy: None,
+            auth_request: conf.auth_request.finish(),
+            mirror: conf.mirror.finish(),
         })
+    }
+
+    /// `limit_except` of a location.
+    fn limit_except(&self, location: &Block, path: &[u8]) -> Option<LimitExcept> {
+        let (methods, block) = location.own.limit_except.as_ref()?;
+        let mut conf = block.conf.clone();
+        conf.inherit(&location.conf);
+        let own = if block.own.pass.is_some() { &block.own } else { &location.own };
+        let proxy = proxy(&conf, own, if block.own.pass.is_some() { b"" } else { path });
+        let access_log = conf.log.finish(&self.error_log).access;
+        Some(LimitExcept { methods: methods.clone(), access: conf.access.finish(), access_log, proxy })
     }
 
     /// Settles an error that nginx notices where `http` ends.
@@ -310,6 +346,13 @@ impl Merger<'_, '_> {
             }
         }
     }
+}
+
+/// The settings of a block that passes requests on.
+fn proxy(conf: &ConfDraft, own: &OwnDraft, path: &[u8]) -> Option<Arc<ProxyConf>> {
+    let host = Template::variable(Variable::Builtin(Builtin::ProxyHost));
+    let conf = conf.proxy.finish(own.pass.as_ref()?, path, &host, conf.resolver.finish());
+    Some(Arc::new(conf))
 }
 
 /// `$server_name`: the first name, without the dot in front of a `.example.com`.

@@ -20,6 +20,7 @@ pub mod hostnames;
 mod merge;
 pub mod model;
 pub mod modules;
+pub mod proxy;
 pub mod regex;
 mod syslog;
 pub mod template;
@@ -129,7 +130,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> 
     listens(b, shape)?;
     default_error_log(b)?;
     let max_reserved_memory = push::reserved_memory(b);
-    let (servers, listens) = merge::http(b)?;
+    let (servers, listens, upstreams) = merge::http(b)?;
     if !b.diagnostics.iter().any(Diagnostic::is_error) {
         *syntax_ok = Some(b.diagnostics.len());
     }
@@ -155,6 +156,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> 
         main: main(b),
         max_reserved_memory,
         listens,
+        upstreams,
         servers,
         variables: std::mem::take(&mut b.variables),
         log_files: std::mem::take(&mut b.log_files),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::hostnames::HostTable;
+use super::proxy::{AuthRequestConf, MirrorConf, ProxyConf, Upstream};
 use super::regex::Regex;
 use super::template::Template;
 use super::variable::Variables;
@@ -21,6 +22,8 @@ pub struct Config {
     pub max_reserved_memory: u64,
     /// Sockets to listen on, each with its servers.
     pub listens: Vec<Listen>,
+    /// Groups of servers behind that a `proxy_pass` can name.
+    pub upstreams: Vec<Upstream>,
     /// All servers, in file order.
     pub servers: Vec<Server>,
     /// Every user variable of the configuration.
@@ -314,6 +317,19 @@ pub struct Location {
     pub nested: Locations,
 }
 
+impl Location {
+    /// Whether this is the location for `path/`, found for a path without the slash: clients are sent there where
+    /// requests are passed on.
+    pub fn lacks_slash(&self, path: &[u8]) -> bool {
+        match &self.matcher {
+            Matcher::Prefix { path: own, .. } => {
+                own.strip_suffix(b"/").is_some_and(|own| own == path) && self.conf.proxy.is_some()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// How a location is chosen.
 #[derive(Clone, Debug)]
 pub enum Matcher {
@@ -379,6 +395,12 @@ pub struct LocationConf {
     pub output: OutputConf,
     /// `push_*`.
     pub push: PushConf,
+    /// `proxy_pass`, and what shapes it.
+    pub proxy: Option<Arc<ProxyConf>>,
+    /// `auth_request`.
+    pub auth_request: AuthRequestConf,
+    /// `mirror`.
+    pub mirror: MirrorConf,
 }
 
 /// What nginx's core module knows of a location.
@@ -637,6 +659,8 @@ pub struct LimitExcept {
     pub methods: Vec<String>,
     /// The rules for all others.
     pub access: AccessConf,
+    /// `proxy_pass` for all others, if it is another one.
+    pub proxy: Option<Arc<ProxyConf>>,
     /// Where all others are logged.
     pub access_log: Vec<Arc<AccessLog>>,
 }

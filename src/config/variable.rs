@@ -135,7 +135,7 @@ impl Variables {
     /// Finds out which values wait for the answer, since what they are computed from does.
     pub fn settle(&mut self) {
         let from_the_start = |meaning: &Meaning| match meaning {
-            Meaning::Family(family, _) => *family == Family::SentHttp,
+            Meaning::Family(family, _) => family.is_late(),
             Meaning::Builtin(builtin) => builtin::is_late(*builtin),
             _ => false,
         };

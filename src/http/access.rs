@@ -1,4 +1,4 @@
-//! Who may: `allow`, `deny`, `auth_basic`, `limit_except`, joined by `satisfy`. A tower layer around a location.
+//! Who may: `allow`, `deny`, `auth_basic`, `auth_request`, `limit_except`, joined by `satisfy`. A tower layer around a location.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -13,11 +13,12 @@ use tower::{Layer, Service};
 
 use crate::config::model::{AccessConf, AccessWho, LocationConf, Severity};
 use crate::log;
+use crate::push::hooks::Subrequest;
 use crate::push::waiting::ParkSlot;
 use crate::request::answer::Answer;
 use crate::request::{Endpoint, RequestCtx};
 
-use super::{htpasswd, limits};
+use super::{auth_request, htpasswd, limits};
 
 /// Puts a location's access rules around its handler.
 #[derive(Clone, Debug)]
@@ -26,7 +27,8 @@ pub struct AccessLayer;
 impl AccessLayer {
     /// `None` for a location that anybody may use.
     pub fn of(conf: &LocationConf) -> Option<Self> {
-        let open = |access: &AccessConf| access.rules.is_empty() && access.auth_basic.is_none();
+        let asks = conf.auth_request.uri.is_some();
+        let open = |access: &AccessConf| !asks && access.rules.is_empty() && access.auth_basic.is_none();
         let limited = conf.limit_except.as_ref().is_some_and(|limit| !open(&limit.access));
         (limited || !open(&conf.access)).then_some(Self)
     }
@@ -60,30 +62,105 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let Some(ctx) = request.extensions().get::<Arc<RequestCtx>>().map(Arc::clone) else {
             return Box::pin(async { Ok(Answer::error(500).into_response()) });
         };
-        match by_address(&ctx) {
-            Decision::In => Box::pin(self.inner.call(request)),
-            Decision::Out(answer) => Box::pin(async { Ok(answer.into_response()) }),
-            Decision::AskPassword => {
-                // The service that was asked whether it is ready is the one to be called.
-                let ready = self.inner.clone();
-                let mut inner = std::mem::replace(&mut self.inner, ready);
-                let slot = limits::slot_of(&request);
-                Box::pin(async move {
-                    if let Err(answer) = password(&ctx).await {
-                        if answer.status == 401 {
-                            delay(&ctx, slot).await;
-                        }
-                        return Ok(answer.into_response());
-                    }
-                    drop(ctx);
-                    inner.call(request).await
-                })
-            }
+        if ctx.depth > 0 {
+            // Who asks inside was let in already.
+            return Box::pin(self.inner.call(request));
         }
+        let inside = request.extensions().get::<Arc<dyn Subrequest>>().map(Arc::clone);
+        let slot = limits::slot_of(&request);
+        // The service that was asked whether it is ready is the one to be called.
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        Box::pin(async move {
+            let same = Arc::clone(&ctx);
+            let ctx = match check(ctx, inside, slot).await {
+                Ok(ctx) => ctx,
+                Err(answer) => return Ok(answer.into_response()),
+            };
+            let changed = !Arc::ptr_eq(&ctx, &same);
+            drop(same);
+            request.extensions_mut().insert(Arc::clone(&ctx));
+            if !changed {
+                drop(ctx);
+                return inner.call(request).await;
+            }
+            let mut response = inner.call(request).await?;
+            response.extensions_mut().get_or_insert(ctx);
+            Ok(response)
+        })
+    }
+}
+
+/// Whether the request may go on, and the request as it then is: `auth_request_set` changes it.
+async fn check(
+    ctx: Arc<RequestCtx>,
+    inside: Option<Arc<dyn Subrequest>>,
+    slot: Option<Arc<ParkSlot>>,
+) -> Result<Arc<RequestCtx>, Answer> {
+    let (ctx, answer) = judge(ctx, inside).await;
+    let Some(answer) = answer else { return Ok(ctx) };
+    if answer.status == 401 {
+        delay(&ctx, slot).await;
+    }
+    Err(answer)
+}
+
+/// What the rules come to: an answer for who may not go on.
+async fn judge(
+    ctx: Arc<RequestCtx>,
+    inside: Option<Arc<dyn Subrequest>>,
+) -> (Arc<RequestCtx>, Option<Answer>) {
+    let access = rules(&ctx).clone();
+    let mut refusals = Refusals { any: access.satisfy_any, worst: None };
+    match verdict(&access, &ctx.remote) {
+        Some(true) if refusals.any => return (ctx, None),
+        Some(false) if !refusals.note(Answer::error(403)) => {
+            ctx.log(Severity::Error, "access forbidden by rule");
+            return (ctx, Some(Answer::error(403)));
+        }
+        _ => {}
+    }
+    match password(&ctx, &access).await {
+        Some(Ok(())) if refusals.any => return (ctx, None),
+        Some(Err(answer)) if !refusals.note(answer.clone()) => return (ctx, Some(answer)),
+        _ => {}
+    }
+    let mut ctx = ctx;
+    if let Some(uri) = ctx.conf.auth_request.uri.clone() {
+        let Some(inside) = inside else { return (ctx, Some(Answer::error(500))) };
+        let (told, verdict) = auth_request::ask(&ctx, &*inside, &uri).await;
+        ctx = told;
+        match verdict {
+            Ok(()) => return (ctx, None),
+            Err(answer) if !refusals.note(answer.clone()) => return (ctx, Some(answer)),
+            Err(_) => {}
+        }
+    }
+    if refusals.worst.as_ref().is_some_and(|answer| answer.status == 403) {
+        ctx.log(Severity::Error, "access forbidden by rule");
+    }
+    (ctx, refusals.worst)
+}
+
+/// What rules that turned a request away say, as long as another one may let it in (`satisfy any`).
+struct Refusals {
+    any: bool,
+    worst: Option<Answer>,
+}
+
+impl Refusals {
+    /// Notes a refusal; false if it is the last word.
+    fn note(&mut self, answer: Answer) -> bool {
+        let noted = self.any && matches!(answer.status, 401 | 403);
+        // 401 asks for what 403 would refuse for good.
+        if noted && self.worst.as_ref().is_none_or(|worst| worst.status != 401) {
+            self.worst = Some(answer);
+        }
+        noted
     }
 }
 
@@ -92,29 +169,6 @@ fn rules(ctx: &RequestCtx) -> &AccessConf {
     match &ctx.conf.limit_except {
         Some(limit) if limit.limits(ctx.method.as_str()) => &limit.access,
         _ => &ctx.conf.access,
-    }
-}
-
-/// What the rules about addresses come to.
-enum Decision {
-    In,
-    Out(Answer),
-    /// It depends on the password.
-    AskPassword,
-}
-
-fn by_address(ctx: &RequestCtx) -> Decision {
-    let access = rules(ctx);
-    let rule = verdict(access, &ctx.remote);
-    let asks = access.auth_basic.is_some() && access.auth_basic_user_file.is_some();
-    match rule {
-        Some(true) if access.satisfy_any => Decision::In,
-        Some(false) if !(access.satisfy_any && asks) => {
-            ctx.log(Severity::Error, "access forbidden by rule");
-            Decision::Out(Answer::error(403))
-        }
-        _ if asks => Decision::AskPassword,
-        _ => Decision::In,
     }
 }
 
@@ -154,13 +208,14 @@ fn in_network(ip: IpAddr, network: IpAddr, length: u8) -> bool {
 /// Passwords that are checked at a time, by all workers together: hashes must not take all processors.
 static HASHING: Semaphore = Semaphore::const_new(4);
 
-/// Asks for user and password.
-async fn password(ctx: &RequestCtx) -> Result<(), Answer> {
-    let access = rules(ctx);
-    match (&access.auth_basic, &access.auth_basic_user_file) {
-        (Some(realm), Some(file)) => check_password(ctx, access, ctx.render(realm), ctx.render(file)).await,
-        _ => Ok(()),
+/// Asks for user and password; `None` where nobody wants them.
+async fn password(ctx: &RequestCtx, access: &AccessConf) -> Option<Result<(), Answer>> {
+    let realm = ctx.render(access.auth_basic.as_ref()?);
+    let file = access.auth_basic_user_file.as_ref()?;
+    if realm == b"off" {
+        return None;
     }
+    Some(check_password(ctx, &realm, ctx.render(file)).await)
 }
 
 /// A refusal takes `auth_delay`, whatever it is for.
@@ -172,24 +227,9 @@ async fn delay(ctx: &RequestCtx, slot: Option<Arc<ParkSlot>>) {
     }
 }
 
-async fn check_password(
-    ctx: &RequestCtx,
-    access: &AccessConf,
-    realm: Vec<u8>,
-    path: Vec<u8>,
-) -> Result<(), Answer> {
-    if realm == b"off" {
-        // No password is asked for, so none can let in somebody whom a rule keeps out.
-        return match verdict(access, &ctx.remote) {
-            Some(false) => {
-                ctx.log(Severity::Error, "access forbidden by rule");
-                Err(Answer::error(403))
-            }
-            _ => Ok(()),
-        };
-    }
+async fn check_password(ctx: &RequestCtx, realm: &[u8], path: Vec<u8>) -> Result<(), Answer> {
     let unauthorized = || {
-        let value = [b"Basic realm=\"", &realm[..], b"\""].concat();
+        let value = [b"Basic realm=\"", realm, b"\""].concat();
         Answer::error(401).with_header("WWW-Authenticate", value)
     };
     let Some(credentials) = ctx.credentials().cloned() else {

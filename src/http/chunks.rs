@@ -49,6 +49,11 @@ impl Chunks {
         at
     }
 
+    /// Whether all of the body has come.
+    pub fn is_over(&self) -> bool {
+        self.0 == Place::End
+    }
+
     /// Goes on by one byte outside of a chunk's data.
     fn step(&mut self, byte: u8) {
         self.0 = match (self.0.clone(), byte) {

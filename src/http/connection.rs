@@ -22,10 +22,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::config::model::{ConnectionConf, Lingering, Server};
 use crate::metrics;
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::Sent;
+use crate::request::answer::{Framed, Sent};
 use crate::store::WorkerId;
 
-use super::gate::{Gate, GateState, Phase};
+use super::gate::{ClientWatch, Gate, GateState, Phase};
 use super::head_room::{HeadRoom, TooLarge};
 use super::origin::Origin;
 use super::parking::{Parking, Resumed};
@@ -37,6 +37,7 @@ use super::site::Site;
 use super::stream::Stream;
 use super::target;
 use super::transfer;
+use super::tunnel::{self, Opened};
 
 /// What the connections of a worker share.
 #[derive(Debug)]
@@ -94,6 +95,7 @@ enum End {
     /// The head of a request does not fit.
     TooLarge(TooLarge),
     Parked(usize),
+    Tunnel(Opened),
     /// It is between two requests, and the parking is where it is wanted.
     Resting,
 }
@@ -184,6 +186,10 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
     let stream = connection.into_parts().io.into_inner().into_inner();
     match end {
         End::MadeRoom => {}
+        End::Tunnel(opened) => {
+            let readahead = state.borrow_mut().take_readahead();
+            tunnel::run(stream, readahead, opened).await;
+        }
         End::TimedOut => {
             abandon(shared, origin, &state, Abandoned::TimedOut);
             if state.borrow().resets_after_timeout() {
@@ -248,7 +254,8 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Empty<Bytes>>, Silence> {
     let head = state.borrow_mut().begin(request.body().size_hint().exact());
-    let exchange = exchange(shared, &mut origin.borrow_mut(), slot);
+    let client = state.borrow().client.clone();
+    let exchange = exchange(shared, &mut origin.borrow_mut(), slot, client);
     let raw = {
         let mut state = state.borrow_mut();
         Raw { target: state.target.take(), head, pipelined: state.pipelined }
@@ -261,20 +268,34 @@ async fn answer(
         state.borrow_mut().silent = true;
         return Err(Silence);
     };
-    if *shared.pace.borrow() == Pace::Gone {
+    if *shared.pace.borrow() == Pace::Gone && !reply.passed {
         if let Some(log) = reply.log {
             log.write(&Sent { status: rendered.status, ..Sent::default() }, &[]);
         }
         return Err(Silence);
     }
     let keep_alive = rendered.keep_alive;
+    if let Framed::Tunnel(tunnel) = &rendered.body {
+        let far = tunnel.take().ok_or(Silence)?;
+        state.borrow_mut().open_tunnel(Opened { far, head: rendered.head, log: reply.log });
+        // The driver takes the connection away.
+        std::future::pending::<()>().await;
+        return Err(Silence);
+    }
     if reply.continues {
         state.borrow_mut().push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
     }
-    transfer::send(state, rendered, reply.log).await.map_err(|_| Silence)?;
-    if let Some(body) = reply.unread {
+    // What was sent of an answer that broke off reaches the client before the end does.
+    let whole = transfer::send(state, rendered, reply.log).await.is_ok();
+    if let Some(body) = reply.unread.filter(|_| whole) {
         drop_body(body, &reply.conf.connection).await.ok_or(Silence)?;
     }
+    let is_coming = reply.body.is_coming();
+    if is_coming {
+        // The server behind did not wait for all of it.
+        state.borrow_mut().answer_under(&reply.conf, true);
+    }
+    let keep_alive = keep_alive && whole && !is_coming;
     state.borrow_mut().end();
     state.borrow_mut().hold(reply.limits);
     let ends = matches!(*shared.pace.borrow(), Pace::Draining | Pace::Gone);
@@ -355,6 +376,10 @@ where
                 return Poll::Ready(End::Parked(id));
             }
         }
+        let opened = drive.state.borrow_mut().take_tunnel();
+        if let Some(opened) = opened {
+            return Poll::Ready(End::Tunnel(opened));
+        }
         if let Poll::Ready(result) = polled {
             return Poll::Ready(drive.closed(result));
         }
@@ -407,14 +432,20 @@ where
 
     /// How the connection ends here, if that is what the worker wants.
     fn stopped(&self) -> Option<End> {
-        let (flushed, rests) = {
+        let (flushed, rests, passes) = {
             let state = self.state.borrow();
             // Before its first request, what a proxy says of the client would be asked for again.
             let fresh = proxy_protocol::is_awaited(&self.origin.borrow());
-            (state.is_flushed(), state.is_at_rest() && self.expected.is_none() && !fresh)
+            (
+                state.is_flushed(),
+                state.is_at_rest() && self.expected.is_none() && !fresh,
+                state.waits_for_others(),
+            )
         };
         match self.pace {
             Pace::Resting if rests => Some(End::Resting),
+            // What a server behind will say is true even where the store is gone.
+            Pace::Gone if passes => None,
             Pace::Draining | Pace::Gone if flushed => Some(self.closed(Ok(()))),
             _ => None,
         }
@@ -468,12 +499,13 @@ fn abandon(shared: &Shared, origin: &RefCell<Origin>, state: &RefCell<GateState>
     let bytes = state.take_refused();
     if !bytes.is_empty() {
         let slot = Arc::new(ParkSlot::new(shared.worker));
-        service::abandon(&exchange(shared, &mut origin.borrow_mut(), &slot), &bytes, state.pipelined, how);
+        let exchange = exchange(shared, &mut origin.borrow_mut(), &slot, ClientWatch::default());
+        service::abandon(&exchange, &bytes, state.pipelined, how);
     }
 }
 
 /// What the next request of a connection needs of it.
-fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Exchange {
+fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>, client: ClientWatch) -> Exchange {
     origin.requests += 1;
     metrics::count(|worker| worker.requests.add(1));
     origin.renew(&shared.site.borrow());
@@ -483,6 +515,7 @@ fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>) -> Excha
         connection: Arc::clone(&origin.connection),
         number: origin.requests,
         slot: Arc::clone(slot),
+        client,
     }
 }
 
@@ -495,7 +528,7 @@ async fn send_refusal(
     refusal: Refusal,
 ) {
     let slot = Arc::new(ParkSlot::new(shared.worker));
-    let exchange = exchange(shared, &mut origin.borrow_mut(), &slot);
+    let exchange = exchange(shared, &mut origin.borrow_mut(), &slot, ClientWatch::default());
     // An error page may be anywhere, even where subscribers wait.
     let patience = origin.borrow().default_server().client_header_timeout;
     let Ok(reply) = tokio::time::timeout(patience, service::refuse(&exchange, bytes, refusal)).await else {

@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,8 +16,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 
 use crate::config::model::{ConnectionConf, Lingering, LocationConf, Server};
 use crate::metrics::{Stage, StageGauge};
@@ -26,6 +29,7 @@ use super::chunks::Chunks;
 use super::head_room::{HeadRoom, TooLarge};
 use super::stream::Stream;
 use super::target;
+use super::tunnel::Opened;
 
 /// What a connection is doing, and since when: what its timeouts go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,57 @@ pub enum Phase {
     Handling,
     /// Between requests: `keepalive_timeout`.
     Idle(Instant),
+}
+
+/// Tells handlers that their client has gone. The gate looks for the end of the connection only while somebody asks.
+#[derive(Clone, Debug)]
+pub struct ClientWatch(Arc<watch::Sender<bool>>);
+
+impl Default for ClientWatch {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl ClientWatch {
+    /// Waits until the client has gone.
+    pub async fn gone(&self) {
+        let mut gone = self.0.subscribe();
+        // The sender lives as long as `self`.
+        let _ = gone.wait_for(|gone| *gone).await;
+    }
+
+    /// A body that breaks off when the client has gone.
+    pub fn guard(&self, body: Body) -> Body {
+        let watch = self.clone();
+        Body::new(Guarded { body, gone: Box::pin(async move { watch.gone().await }) })
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+}
+
+/// See [`ClientWatch::guard`].
+struct Guarded {
+    body: Body,
+    gone: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl http_body::Body for Guarded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let guarded = self.get_mut();
+        if guarded.gone.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)))));
+        }
+        Pin::new(&mut guarded.body).poll_frame(cx)
+    }
 }
 
 /// State of a gate that the connection's driver and its service share with it.
@@ -64,6 +119,10 @@ pub struct GateState {
     pub pipelined: bool,
     /// The request is being answered, perhaps piece by piece: what hyper would write is not wanted any more.
     answering: bool,
+    /// Whether the client is still there, for handlers that wait for others.
+    pub client: ClientWatch,
+    /// The connection is to go on as this.
+    tunnel: Option<Opened>,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
     /// To be woken when there is room for more output.
@@ -87,7 +146,7 @@ pub struct GateState {
     held: Vec<Arc<Limits>>,
 }
 
-/// Most bytes read ahead while a request rests.
+/// Most bytes read ahead while the end of the connection is looked for.
 const MOST_READAHEAD: usize = 64 * 1024;
 
 /// Output beyond which no more of an answer's pieces are taken.
@@ -123,6 +182,8 @@ impl GateState {
             pipelined: !readahead.is_empty(),
             readahead: readahead.into(),
             answering: false,
+            client: ClientWatch::default(),
+            tunnel: None,
             waiting: None,
             crowded: None,
             room,
@@ -252,6 +313,39 @@ impl GateState {
         }
     }
 
+    /// Sends the head of an answer behind which the connection is a tunnel.
+    pub fn open_tunnel(&mut self, opened: Opened) {
+        self.push(opened.head.clone());
+        self.tunnel = Some(opened);
+    }
+
+    /// The tunnel, once everything before it was handed to the system.
+    pub fn take_tunnel(&mut self) -> Option<Opened> {
+        if self.output.is_empty() { self.tunnel.take() } else { None }
+    }
+
+    /// Whether a handler waits for somebody else than the client.
+    pub fn waits_for_others(&self) -> bool {
+        self.phase == Phase::Handling && self.client.is_asked()
+    }
+
+    /// Whether the end of the connection is looked for while a request rests or a handler waits for others, and there is
+    /// room for what comes before the end.
+    fn looks_for_end(&self) -> bool {
+        let rests = self.watches && !self.gone;
+        (rests || self.is_asked()) && self.readahead.len() < MOST_READAHEAD
+    }
+
+    /// Whether a handler wants to know of the end, and nothing of its request is missing.
+    fn is_asked(&self) -> bool {
+        let complete = match &self.reading {
+            Reading::Head(..) => false,
+            Reading::Length(missing) => *missing == 0,
+            Reading::Chunks(chunks) => chunks.is_over(),
+        };
+        complete && self.waits_for_others()
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waiting.take() {
             waker.wake();
@@ -331,10 +425,10 @@ impl Gate {
         self.stream
     }
 
-    /// Reads ahead while a request rests. hyper comes by here whenever the connection is polled.
+    /// Reads ahead while somebody wants to know of the end. hyper comes by here whenever the connection is polled.
     fn watch(&mut self, cx: &mut Context<'_>) {
         let mut state = self.state.borrow_mut();
-        while state.watches && !state.gone && state.readahead.len() < MOST_READAHEAD {
+        while state.looks_for_end() {
             let mut chunk = [0; 1024];
             let mut chunk = ReadBuf::new(&mut chunk);
             match Pin::new(&mut self.stream).poll_read(cx, &mut chunk) {
@@ -342,7 +436,11 @@ impl Gate {
                 Poll::Ready(Ok(())) if !chunk.filled().is_empty() => {
                     state.readahead.extend_from_slice(chunk.filled());
                 }
-                Poll::Ready(_) => state.gone = true,
+                Poll::Ready(_) => {
+                    state.gone = true;
+                    state.client.0.send_replace(true);
+                    return;
+                }
             }
         }
     }

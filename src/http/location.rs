@@ -42,6 +42,10 @@ fn search(level: &Locations, ctx: &mut RequestCtx, path: &[u8]) -> Found {
             inner @ Found::Prefix(_) => inner,
         };
     }
+    // nginx looks no further than that.
+    if let Some(location) = level.prefix.iter().find(|location| location.lacks_slash(path)) {
+        return Found::Settled(Arc::clone(location));
+    }
     for location in regexes {
         if let Matcher::Regex(regex) = &location.matcher
             && ctx.match_regex(regex, path)

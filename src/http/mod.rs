@@ -1,6 +1,7 @@
 //! The web server around the push locations.
 
 pub mod access;
+pub mod auth_request;
 pub mod chunks;
 pub mod connection;
 pub mod files;
@@ -9,8 +10,10 @@ pub mod head_room;
 pub mod htpasswd;
 pub mod limits;
 pub mod location;
+pub mod mirror;
 pub mod origin;
 pub mod parking;
+pub mod proxy;
 pub mod proxy_protocol;
 pub mod real_ip;
 pub mod reuse;
@@ -20,6 +23,9 @@ pub mod service;
 pub mod site;
 pub mod status;
 pub mod stream;
+pub mod subrequest;
 pub mod target;
 pub mod transfer;
+pub mod tunnel;
+pub mod upstream;
 pub mod vhost;

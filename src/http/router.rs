@@ -17,11 +17,18 @@ use super::files::{self, try_files};
 use super::limits::connections::LimitConnLayer;
 use super::limits::requests::LimitReqLayer;
 use super::limits::zone::Zone;
-use super::status;
+use super::mirror::MirrorLayer;
+use super::upstream::Upstreams;
+use super::{proxy, status};
 
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
 /// before, and methods are the handler's business), behind the location's limits and access rules.
-pub fn build(conf: &LocationConf, state: &PushState, zones: &[Arc<Zone>]) -> Router {
+pub fn build(
+    conf: &LocationConf,
+    state: &PushState,
+    upstreams: &Arc<Upstreams>,
+    zones: &[Arc<Zone>],
+) -> Router {
     let handler = match (conf.push.publisher, conf.push.subscriber.is_some()) {
         (true, true) => any(push::publish_or_subscribe),
         (true, false) => any(push::publish),
@@ -30,7 +37,13 @@ pub fn build(conf: &LocationConf, state: &PushState, zones: &[Arc<Zone>]) -> Rou
         (false, false) if conf.empty_gif => any(files::empty_gif),
         (false, false) => any(files::serve),
     };
-    let mut router = Router::new().fallback_service(handler.with_state(state.clone()));
+    let pushes = conf.push.publisher || conf.push.subscriber.is_some();
+    let router = if passes(conf) && !pushes {
+        Router::new().fallback_service(any(proxy::pass).with_state(Arc::clone(upstreams)))
+    } else {
+        Router::new().fallback_service(handler.with_state(state.clone()))
+    };
+    let mut router = layered(router, MirrorLayer::of(conf));
     if conf.try_files.is_some() {
         router = router.layer(middleware::from_fn(try_files::layer));
     }
@@ -50,6 +63,11 @@ where
         Some(layer) => router.layer(layer),
         None => router,
     }
+}
+
+/// Whether requests, or those that `limit_except` limits, are passed on.
+fn passes(conf: &LocationConf) -> bool {
+    conf.proxy.is_some() || conf.limit_except.as_ref().is_some_and(|limit| limit.proxy.is_some())
 }
 
 /// Visits the settings of every server, location and `if`.

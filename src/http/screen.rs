@@ -182,6 +182,27 @@ pub fn first_line(head: &[u8]) -> &[u8] {
     lines(head).next().unwrap_or_default()
 }
 
+/// Names and values of a head as they were spelled, in order.
+pub fn headers_of(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    head_lines(head).filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        Some((line[..colon].trim_ascii_end(), line[colon + 1..].trim_ascii()))
+    })
+}
+
+/// The first header line of an answer's head that has no name, up to the byte that no name has.
+pub fn invalid_name(head: &[u8]) -> Option<(&[u8], u8)> {
+    head_lines(head).find_map(|line| {
+        let broken = |byte: &u8| *byte <= b' ' || matches!(*byte, 0x7f | b':');
+        let at = line.iter().position(broken);
+        match at.map(|at| (at, line[at])) {
+            Some((1.., b':')) => None,
+            Some((at, byte)) => Some((&line[..at], byte)),
+            None => Some((line, b'\r')),
+        }
+    })
+}
+
 /// Whether the end of the request line is there.
 pub fn has_first_line(head: &[u8]) -> bool {
     lines(head).nth(1).is_some()

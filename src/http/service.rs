@@ -11,6 +11,7 @@ use http::{Method, Request, Version};
 use tower::ServiceExt as _;
 
 use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
+use crate::push::hooks::Subrequest;
 use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Ranges, Rendered, Responder, Sent};
 use crate::request::body::{self, RequestBody};
@@ -18,18 +19,21 @@ use crate::request::content::{Content, InternalRedirect};
 use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
+use crate::request::upstream::UpstreamRecord;
 use crate::request::userid::UidState;
 use crate::request::values::Values;
 use crate::request::{Connection, RequestCtx, pages, uri};
 
+use super::gate::ClientWatch;
 use super::screen::{self, Refusal};
 use super::site::Site;
 use super::{files, location, real_ip, vhost};
 
 /// How often a request may be sent to another location, as in nginx; the next time is an error.
-const MOST_REDIRECTS: u8 = 10;
+pub const MOST_REDIRECTS: u8 = 10;
 
 /// What a request needs of its connection.
+#[derive(Clone)]
 pub struct Exchange {
     /// The generation of the configuration.
     pub site: Arc<Site>,
@@ -41,6 +45,14 @@ pub struct Exchange {
     pub number: u64,
     /// Where a subscriber that has to wait is left.
     pub slot: Arc<ParkSlot>,
+    /// Tells when the client has gone.
+    pub client: ClientWatch,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 /// What hyper does not tell of a request.
@@ -69,6 +81,10 @@ pub struct Reply {
     pub continues: bool,
     /// What nobody read of the request's body: to be dropped after the answer.
     pub unread: Option<Body>,
+    /// Servers behind were asked for it.
+    pub passed: bool,
+    /// The body, which may be on its way to a server behind.
+    pub body: RequestBody,
 }
 
 /// Where the phases before content have led.
@@ -95,14 +111,28 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
             route(&mut ctx)
         }
     };
-    settle(exchange, ctx, routed, refusal.is_some()).await
+    answer(exchange, ctx, routed, refusal.is_some()).await
 }
 
-/// Goes through handlers and error pages until there is an answer. With `lingering`, the request was refused before its
-/// end.
-async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed, mut lingering: bool) -> Reply {
-    let mut pages = Pages::default();
+/// Answers a request from outside. With `lingering`, it was refused before its end.
+async fn answer(exchange: &Exchange, mut ctx: RequestCtx, routed: Routed, lingering: bool) -> Reply {
     ctx.keep_alive &= !lingering;
+    let (ctx, answer, unfinished) = settle(exchange, ctx, routed).await;
+    finish(ctx, answer, lingering || unfinished).await
+}
+
+/// Answers a request that is made inside.
+pub async fn answer_inside(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Answer) {
+    let routed = route(&mut ctx);
+    let (ctx, answer, _) = settle(exchange, ctx, routed).await;
+    (ctx, answer)
+}
+
+/// Goes through handlers and error pages until there is an answer. Also tells whether the client may still be sending
+/// what nobody will read.
+async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed) -> (RequestCtx, Answer, bool) {
+    let mut pages = Pages::default();
+    let mut lingering = false;
     let answer = loop {
         let answer = match routed {
             Routed::Content => {
@@ -131,7 +161,12 @@ async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed, mu
             routed = turn_page(&mut ctx, &mut pages, answer, &page);
             continue;
         }
-        let answer = pages.complete(answer);
+        let mut answer = pages.complete(answer);
+        carry_headers(&mut ctx, &mut answer);
+        if ctx.depth > 0 {
+            // Conditions and ranges are those of the request from outside.
+            break answer;
+        }
         let filtered = files::ranges::apply(&ctx, files::conditions::apply(&ctx, answer));
         if filtered.special
             && matches!(filtered.status, 412 | 416)
@@ -142,7 +177,7 @@ async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed, mu
         }
         break filtered;
     };
-    finish(ctx, answer, lingering).await
+    (ctx, answer, lingering)
 }
 
 /// What is left of answers that `error_page` replaced.
@@ -256,7 +291,7 @@ pub async fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Repl
     ctx.line = Bytes::copy_from_slice(line);
     ctx.head_length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     ctx.log(Severity::Info, &refusal.message);
-    settle(exchange, ctx, Routed::Answer(Answer::error(refusal.status)), true).await
+    answer(exchange, ctx, Routed::Answer(Answer::error(refusal.status)), true).await
 }
 
 /// What a request line says, and its target.
@@ -296,6 +331,12 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         host: Box::default(),
         uri: Box::default(),
         args: Box::default(),
+        changed: false,
+        depth: 0,
+        client_method: None,
+        upstream: UpstreamRecord::default(),
+        carried: Vec::new(),
+        head: raw.head.into(),
         values: Values::new(config.variables.names().len()),
         limit_rate: None,
         uid: UidState::default(),
@@ -324,8 +365,8 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     ctx.target = target.unparsed.into();
     ctx.uri = target.path;
     ctx.args = target.args;
-    let raw_head = screen::raw_head(&raw.head, default);
-    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &raw.head)) {
+    let raw_head = screen::raw_head(&ctx.head, default);
+    if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &ctx.head)) {
         return (ctx, Some(refusal));
     }
     let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
@@ -337,7 +378,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
     ctx.conf = Arc::clone(&ctx.server().conf);
     ctx.host = host.into();
     if ctx.logs(Severity::Info) {
-        for line in screen::invalid_lines(&raw.head, &config.servers[ctx.server]) {
+        for line in screen::invalid_lines(&ctx.head, &config.servers[ctx.server]) {
             ctx.log_bytes(Severity::Info, &screen::invalid_header_line(line));
         }
     }
@@ -388,6 +429,9 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
         let Some(found) = location::find(&config.servers[ctx.server].locations, ctx) else {
             return Routed::Content;
         };
+        if found.lacks_slash(&ctx.uri) {
+            return Routed::Answer(slash_redirect(ctx, &found));
+        }
         if let Some(routed) = enter(ctx, &found) {
             return routed;
         }
@@ -396,6 +440,19 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
             return cycle;
         }
     }
+}
+
+/// Sends a client that left out the slash behind the name of a location there.
+fn slash_redirect(ctx: &mut RequestCtx, location: &Location) -> Answer {
+    ctx.conf = Arc::clone(&location.conf);
+    let mut target = Vec::with_capacity(ctx.uri.len() + 1);
+    uri::escape_path(&ctx.uri, &mut target);
+    target.push(b'/');
+    if !ctx.args.is_empty() {
+        target.push(b'?');
+        target.extend_from_slice(&ctx.args);
+    }
+    Answer::redirect(301, target)
 }
 
 /// Counts that the request is sent elsewhere; where that happens too often it is answered 500.
@@ -442,6 +499,13 @@ fn settled(outcome: Outcome) -> Option<Routed> {
 
 /// Hands the request to its location's router, and takes it back.
 async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Content) {
+    if ctx.depth > 0
+        && ctx.conf.push.subscriber.is_some()
+        && (!ctx.conf.push.publisher || ctx.method == Method::GET)
+    {
+        ctx.log(Severity::Error, "a subscriber cannot wait in a request made inside");
+        return (ctx, Content::Answer(Answer::error(500)));
+    }
     real_ip::apply(&mut ctx);
     let Some(router) = exchange.site.router(&ctx.conf).cloned() else {
         return (ctx, Content::Answer(Answer::error(500)));
@@ -451,6 +515,8 @@ async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Conte
     let shared = Arc::new(ctx);
     request.extensions_mut().insert(Arc::clone(&shared));
     request.extensions_mut().insert(Arc::clone(&exchange.slot));
+    request.extensions_mut().insert(exchange.client.clone());
+    request.extensions_mut().insert::<Arc<dyn Subrequest>>(Arc::new(exchange.clone()));
     let mut response = match router.oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
@@ -512,12 +578,13 @@ fn turn(ctx: &mut RequestCtx, page: &ErrorPage, status: u16) -> (Routed, Option<
 /// Sends a request elsewhere inside the server.
 fn follow(ctx: &mut RequestCtx, redirect: InternalRedirect) -> Routed {
     ctx.internal = true;
+    ctx.upstream.redirect();
     match redirect {
         InternalRedirect::Uri { path, args } => {
             if let Some(cycle) = change_uri(ctx, "internally redirecting to", &path) {
                 return cycle;
             }
-            (ctx.uri, ctx.args) = (path, args);
+            (ctx.uri, ctx.args, ctx.changed) = (path, args, true);
             route(ctx)
         }
         InternalRedirect::Named(name) => {
@@ -567,18 +634,41 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
             limits: ctx.limits,
             continues: false,
             unread: None,
+            passed: false,
+            body: ctx.body,
         };
     }
     let rendered = Responder::new(&ctx).render(answer);
     let unread = ctx.body.take_unread().filter(|_| rendered.keep_alive);
-    let limits = ctx.limits;
-    Reply { rendered: Some(rendered), conf, linger, log, limits, continues, unread }
+    let passed = !ctx.upstream.lock().tries.is_empty();
+    let (limits, body) = (ctx.limits, ctx.body);
+    Reply { rendered: Some(rendered), conf, linger, log, limits, continues, unread, passed, body }
 }
 
 /// `Expect: 100-continue`
 fn expects_continue(ctx: &RequestCtx) -> bool {
     let expected = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
     !ctx.is_http10() && ctx.header("expect").is_some_and(expected)
+}
+
+/// Adds the headers of a server behind that sent the request elsewhere inside. nginx's own pages have their own type.
+fn carry_headers(ctx: &mut RequestCtx, answer: &mut Answer) {
+    if ctx.carried.is_empty() {
+        return;
+    }
+    let behind = answer.passed.is_some();
+    let mut carried = std::mem::take(&mut ctx.carried);
+    let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
+    let kind = carried.iter().find(|(name, _)| is(name, "content-type"));
+    let kind = kind.map(|(_, value)| value.as_slice().into());
+    let dropped = |name: &str| is(name, "content-type") || (answer.special && is(name, "accept-ranges"));
+    carried.retain(|(name, _)| !dropped(name));
+    if let Some(kind) = kind.filter(|_| !answer.special && (!behind || answer.content_type.is_none())) {
+        answer.content_type = Some(kind);
+    }
+    let passed = answer.passed.get_or_insert_default();
+    carried.append(&mut passed.headers);
+    passed.headers = carried;
 }
 
 /// Completes a redirect's path to a URL: `absolute_redirect`, `server_name_in_redirect`, `port_in_redirect`. Where

@@ -12,6 +12,7 @@ use crate::request::limits::{Limits, SlotName};
 
 use super::limits::zone::{self, Memory, Zone};
 use super::router;
+use super::upstream::Upstreams;
 
 /// A generation of the configuration, ready to serve.
 #[derive(Debug)]
@@ -28,9 +29,10 @@ impl Site {
     /// Builds every location's router.
     pub fn build(config: Arc<Config>, state: &PushState) -> Self {
         let mut routers = HashMap::new();
+        let upstreams = Arc::new(Upstreams::new(&config));
         let zones = zone::open(&config);
         router::each_conf(&config, &mut |conf| {
-            routers.insert(key(conf), router::build(conf, state, &zones));
+            routers.insert(key(conf), router::build(conf, state, &upstreams, &zones));
         });
         Self { config, routers, zones }
     }

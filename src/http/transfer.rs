@@ -37,6 +37,8 @@ pub async fn send(
     transfer.push(rendered.head, Which::Head).await;
     match rendered.body {
         Framed::Whole(bytes) => transfer.push(bytes, Which::Body).await,
+        // The connection's driver sees to it.
+        Framed::Tunnel(_) => {}
         Framed::Pieces { pieces, recoder, gzip, last_chunk } => {
             let length = pieces.length;
             let framing = Framing { recoder, compressor: gzip.map(Compressor::new), last_chunk };

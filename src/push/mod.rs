@@ -1,5 +1,6 @@
 //! What publishing and subscribing mean: axum handlers over the store, no sockets.
 
+pub mod hooks;
 pub mod info;
 pub mod publisher;
 pub mod subscriber;

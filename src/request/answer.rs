@@ -13,6 +13,7 @@ use super::gzip::{Acceptance, ProxiedAnswer};
 use super::late::{Frozen, Pending};
 use super::pace::Pace;
 use super::pages::reason;
+use super::passed::{Passed, Tunnel};
 use super::payload::{Payload, Pieces};
 use super::recode::{self, Recoder};
 use super::userid::UidCookie;
@@ -46,6 +47,8 @@ pub struct Answer {
     pub conditional: bool,
     /// The body depends on `Accept-Encoding`.
     pub vary: bool,
+    /// What of it is as a server behind sent it.
+    pub passed: Option<Box<Passed>>,
     /// nginx's "special response": `error_page` applies, and its own page is the body.
     pub special: bool,
     /// The connection ends with this answer.
@@ -99,9 +102,10 @@ impl Answer {
         self
     }
 
-    /// Whether the handler compressed it already.
+    /// Whether the handler, or a server behind, compressed it already.
     fn is_encoded(&self) -> bool {
         self.headers.iter().any(|(name, _)| *name == "Content-Encoding")
+            || self.passed.as_ref().is_some_and(|passed| passed.has("content-encoding"))
     }
 }
 
@@ -206,6 +210,8 @@ pub enum Framed {
         /// If each becomes a chunk: what comes behind the last.
         last_chunk: Option<Bytes>,
     },
+    /// None: the connection goes on as a tunnel.
+    Tunnel(Tunnel),
 }
 
 impl Rendered {
@@ -224,7 +230,7 @@ impl Rendered {
     pub fn in_memory(&self) -> Bytes {
         match &self.body {
             Framed::Whole(bytes) => bytes.clone(),
-            Framed::Pieces { .. } => Bytes::new(),
+            Framed::Pieces { .. } | Framed::Tunnel(_) => Bytes::new(),
         }
     }
 }
@@ -332,18 +338,30 @@ impl Responder {
             .length()
             .filter(|_| !compressed && recoding.is_none_or(|recoding| recode::keeps_length(recoding)));
         let chunks = !self.http10 && self.conf.output.chunked_transfer_encoding && !bodiless;
-        let chunked = chunks && (length.is_none() || trailers);
+        let passed = answer.passed.as_deref();
+        let tunnel = passed.and_then(|passed| passed.tunnel.clone());
+        let chunked = chunks && (length.is_none() || trailers) && tunnel.is_none();
         let length = length.filter(|_| !chunked);
         let keep_alive = self.keep_alive && !answer.close;
         let keep_alive = keep_alive && (chunked || length.is_some() || bodiless);
-        let mut head = Head::new(answer.status);
+        let mut head = match passed.filter(|passed| !passed.status_line.is_empty()) {
+            Some(passed) => Head::with_line(&passed.status_line),
+            None => Head::new(answer.status),
+        };
         let core = &self.conf.core;
-        head.line("Server", if core.server_tokens { SERVER } else { "encke" });
-        head.line("Date", date::format(date::now()));
+        let has = |name| passed.is_some_and(|passed| passed.has(name));
+        if !has("server") {
+            head.line("Server", if core.server_tokens { SERVER } else { "encke" });
+        }
+        if !has("date") {
+            head.line("Date", date::format(date::now()));
+        }
         if let Some(content_type) = self.content_type(&answer) {
             head.line("Content-Type", content_type);
         }
-        if let Some(length) = length.filter(|_| answer.status != 204) {
+        if let Some(length) =
+            length.filter(|_| (answer.status != 204 || passed.is_some()) && tunnel.is_none())
+        {
             head.line("Content-Length", length.to_string());
         }
         self.last_modified(&mut head, &answer);
@@ -353,7 +371,14 @@ impl Responder {
         if chunked {
             head.line("Transfer-Encoding", "chunked");
         }
-        head.line("Connection", if keep_alive { "keep-alive" } else { "close" });
+        head.line(
+            "Connection",
+            match (&tunnel, keep_alive) {
+                (Some(_), _) => "upgrade",
+                (None, true) => "keep-alive",
+                (None, false) => "close",
+            },
+        );
         if let (true, Some(seconds)) = (keep_alive, core.keepalive_header) {
             head.line("Keep-Alive", format!("timeout={seconds}"));
         }
@@ -372,6 +397,10 @@ impl Responder {
             _ => {}
         }
         let status = answer.status;
+        if let Some(tunnel) = tunnel {
+            let body = Framed::Tunnel(tunnel);
+            return Rendered { status, head: head.finish(), body, keep_alive: false, pace: None };
+        }
         let recoder = recoding.filter(|_| !bodiless).map(|recoding| Recoder::new(Arc::clone(recoding)));
         let body = if bodiless { Payload::default() } else { answer.body };
         let gzip = compressed.then_some(self.conf.gzip.level);
@@ -402,14 +431,24 @@ impl Responder {
             Acceptance::Proxied => {
                 let added = self.added(answer.status, &[]);
                 let added = added.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cache-control"));
-                let own = expires.map(|freshness| Cow::Borrowed(freshness.cache_control.as_bytes()));
+                let passed = answer.passed.as_deref();
+                let behind = |name: &str| passed.and_then(|passed| passed.find(name));
+                let own = match expires {
+                    Some(freshness) => Some(freshness.cache_control.as_bytes()),
+                    None => behind("cache-control"),
+                };
+                let own = own.map(Cow::Borrowed);
                 let control: Vec<_> = own.into_iter().chain(added.map(|(_, value)| value.clone())).collect();
                 let control = (!control.is_empty()).then(|| control.join(&b','));
                 let proxied = ProxiedAnswer {
-                    expires: expires.map(|freshness| freshness.expires.as_bytes()),
+                    expires: match expires {
+                        Some(freshness) => Some(freshness.expires.as_bytes()),
+                        None => behind("expires"),
+                    },
                     cache_control: control.as_deref(),
-                    last_modified: self.sets(answer.status, "last-modified"),
-                    etag: answer.etag.is_some(),
+                    last_modified: self.sets(answer.status, "last-modified")
+                        || behind("last-modified").is_some(),
+                    etag: answer.etag.is_some() || behind("etag").is_some(),
                 };
                 gzip::proxied(&self.conf.gzip.proxied, &proxied)
             }
@@ -429,6 +468,15 @@ impl Responder {
             let starts_so = name.starts_with("Access-Control-") || name == "ETag";
             starts_so && self.sets(answer.status, name)
         };
+        for (name, value) in answer.passed.iter().flat_map(|passed| &passed.headers) {
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            let stands_in = expires.is_some() && (is("expires") || is("cache-control"));
+            let added = (is("etag") || is("last-modified")) && self.sets(answer.status, name);
+            let untrue = is("accept-ranges") && (compressed || self.changes_length(answer));
+            if !(stands_in || added || untrue) {
+                head.line(name, weakened(name, value, compressed));
+            }
+        }
         let etag = answer.etag.iter().filter(|_| !answer.etag_written).map(|etag| ("ETag", etag));
         let headers = answer.headers.iter().map(|(name, value)| (*name, value));
         for (name, value) in etag.chain(headers) {
@@ -515,7 +563,7 @@ impl Responder {
     /// `Content-Type` with its charset.
     fn content_type<'a>(&self, answer: &'a Answer) -> Option<Cow<'a, [u8]>> {
         let kind = answer.content_type.as_deref()?;
-        let sent = !kind.is_empty() && answer.status != 204;
+        let sent = !kind.is_empty() && (answer.status != 204 || answer.passed.is_some());
         // Of redirects, Netscape 4 took the charset for that of the next page.
         let charset = self.charset(kind).filter(|_| !matches!(answer.status, 301 | 302));
         sent.then(|| match charset {
@@ -650,6 +698,10 @@ impl Head {
         let mut bytes = Vec::with_capacity(256);
         bytes.extend_from_slice(format!("HTTP/1.1 {status:03} {}\r\n", reason(status)).as_bytes());
         Self(bytes)
+    }
+
+    fn with_line(line: &[u8]) -> Self {
+        Self([b"HTTP/1.1 ", line, b"\r\n"].concat())
     }
 
     /// Line ends inside a value would start a header of somebody else's making: they become blanks.

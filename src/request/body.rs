@@ -29,6 +29,8 @@ enum State {
     Gone,
     /// Still to come from the connection.
     Unread(Body),
+    /// Passed on while it comes.
+    Coming,
     Read(Bytes),
 }
 
@@ -36,6 +38,11 @@ impl RequestBody {
     /// A body that is still to come.
     pub fn new(body: Body) -> Self {
         Self(Arc::new(Mutex::new(State::Unread(body))))
+    }
+
+    /// A body that is there already.
+    pub fn read(bytes: Bytes) -> Self {
+        Self(Arc::new(Mutex::new(State::Read(bytes))))
     }
 
     /// The bytes, if somebody read them and they are no more than `most`: `$request_body`.
@@ -68,6 +75,11 @@ impl RequestBody {
         matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Unread(body) if !body.is_end_stream())
     }
 
+    /// Whether it is being passed on and not over yet.
+    pub fn is_coming(&self) -> bool {
+        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Coming)
+    }
+
     fn replace(&self, state: State) -> State {
         std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), state)
     }
@@ -81,6 +93,10 @@ impl RequestBody {
 pub async fn read(ctx: &RequestCtx) -> Result<Bytes, Answer> {
     let bytes = match ctx.body.replace(State::Gone) {
         State::Gone => return Ok(Bytes::new()),
+        State::Coming => {
+            ctx.body.replace(State::Coming);
+            return Ok(Bytes::new());
+        }
         State::Read(bytes) => bytes,
         State::Unread(body) => receive(ctx, body).await?,
     };
@@ -111,6 +127,72 @@ async fn receive(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
         return Ok(first);
     }
     Ok([&first[..], &rest[..]].concat().into())
+}
+
+/// A body of which only the beginning was waited for.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its beginning.
+    pub first: Bytes,
+    /// What is still to come; `None` when `first` is all.
+    pub rest: Option<Rest>,
+}
+
+/// The part of a body that is still to come.
+#[derive(Debug)]
+pub struct Rest {
+    body: Body,
+    length: u64,
+}
+
+/// Reads at most `enough` bytes of the body before it is used; a body that was read before is there as a whole.
+///
+/// # Errors
+/// As [`read`].
+pub async fn begin(ctx: &RequestCtx, enough: usize) -> Result<Begun, Answer> {
+    let mut rest = match ctx.body.replace(State::Gone) {
+        State::Gone => return Ok(Begun { first: Bytes::new(), rest: None }),
+        State::Coming => {
+            ctx.body.replace(State::Coming);
+            return Ok(Begun { first: Bytes::new(), rest: None });
+        }
+        State::Read(bytes) => {
+            ctx.body.replace(State::Read(bytes.clone()));
+            return Ok(Begun { first: bytes, rest: None });
+        }
+        State::Unread(body) => Rest { body, length: 0 },
+    };
+    let mut first = BytesMut::new();
+    while first.len() < enough || rest.body.is_end_stream() {
+        let Some(data) = rest.next(ctx).await? else {
+            let bytes = first.freeze();
+            ctx.body.replace(State::Read(bytes.clone()));
+            return Ok(Begun { first: bytes, rest: None });
+        };
+        first.extend_from_slice(&data);
+    }
+    ctx.body.replace(State::Coming);
+    Ok(Begun { first: first.freeze(), rest: Some(rest) })
+}
+
+impl Rest {
+    /// The next piece, within the limits of a body that is read whole.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub async fn next(&mut self, ctx: &RequestCtx) -> Result<Option<Bytes>, Answer> {
+        let limit = ctx.conf.core.client_max_body_size.unwrap_or(u64::MAX);
+        let Some(data) = next(ctx, &mut self.body).await? else {
+            ctx.body.replace(State::Gone);
+            return Ok(None);
+        };
+        self.length += length_of(&data);
+        if self.length > limit {
+            return Err(too_large(ctx, self.length.to_string()));
+        }
+        ctx.body_length.fetch_add(length_of(&data), Ordering::Relaxed);
+        Ok(Some(data))
+    }
 }
 
 /// How often a body is asked again for what has come of it already: it is on its way from the connection.

@@ -130,6 +130,9 @@ impl<'a> Evaluation<'a> {
             Family::Http => self.ctx.http(name),
             Family::SentHttp if self.answer.head.is_empty() => self.ctx.expected_header(name),
             Family::SentHttp => late::sent_header(&self.answer.sent, self.answer.head, name),
+            Family::UpstreamCookie | Family::UpstreamHttp | Family::UpstreamTrailer => {
+                self.ctx.upstream.member(family, name).map(Cow::Owned)
+            }
             Family::Empty => None,
         }
     }

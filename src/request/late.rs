@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::builtin::{self, Builtin};
+use crate::config::builtin::{self, Builtin, Family};
 use crate::config::template::{Part, Template};
 use crate::config::variable::{Meaning, Variable};
 
 use super::RequestCtx;
 use super::answer::Sent;
 use super::evaluation::{AnswerSoFar, Evaluation, waits_for_answer};
+use super::upstream::UpstreamRecord;
 use super::vars::late_value;
 
 /// A text with holes for what the answer will be.
@@ -23,6 +24,8 @@ pub struct Pending {
     accepted: Instant,
     /// The request, where something has to be computed from the answer and from the request.
     ctx: Option<Box<RequestCtx>>,
+    /// The servers behind, where something tells of them: more may become known of them meanwhile.
+    upstream: Option<UpstreamRecord>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ enum Piece {
     Text(Box<[u8]>),
     Builtin(Builtin),
     SentHttp(Box<[u8]>),
+    Upstream(Builtin),
+    UpstreamMember(Family, Box<[u8]>),
     Computed(Variable),
 }
 
@@ -64,6 +69,11 @@ impl Pending {
             Piece::Text(text) => FrozenPiece::Text(text.to_vec()),
             Piece::Builtin(builtin) => FrozenPiece::Builtin(name(*builtin).to_owned()),
             Piece::SentHttp(name) => FrozenPiece::SentHttp(name.to_vec()),
+            Piece::Upstream(_) | Piece::UpstreamMember(..) => {
+                let mut text = Vec::new();
+                write(self.told(piece).as_deref(), &mut text);
+                FrozenPiece::Text(text)
+            }
             Piece::Computed(variable) => {
                 let mut text = Vec::new();
                 let value = evaluation.as_ref().and_then(|evaluation| evaluation.value(variable));
@@ -93,6 +103,17 @@ impl Pending {
             started: now.checked_sub(frozen.started).unwrap_or(now),
             accepted: now.checked_sub(frozen.accepted).unwrap_or(now),
             ctx: None,
+            upstream: None,
+        }
+    }
+
+    /// What is known of the servers behind by now.
+    fn told(&self, piece: &Piece) -> Option<Vec<u8>> {
+        let record = self.upstream.as_ref()?;
+        match piece {
+            Piece::Upstream(builtin) => record.value(*builtin),
+            Piece::UpstreamMember(family, name) => record.member(*family, name),
+            _ => None,
         }
     }
 
@@ -117,10 +138,13 @@ impl Pending {
             pieces.push(Piece::Text(text.into()));
         }
         let computes = pieces.iter().any(|piece| matches!(piece, Piece::Computed(_)));
+        let tells = |piece: &Piece| matches!(piece, Piece::Upstream(_) | Piece::UpstreamMember(..));
+        let upstream = pieces.iter().any(tells).then(|| ctx.upstream.clone());
         Self {
             pieces: pieces.into(),
             started: ctx.started,
             accepted: ctx.connection.accepted,
+            upstream,
             ctx: computes.then(|| Box::new(ctx.clone())),
         }
     }
@@ -146,6 +170,9 @@ impl Pending {
                     write(late_value(*builtin, Some(sent), self.started, self.accepted).as_deref(), &mut out);
                 }
                 Piece::SentHttp(name) => write(sent_header(sent, head, name).as_deref(), &mut out),
+                Piece::Upstream(_) | Piece::UpstreamMember(..) => {
+                    write(self.told(piece).as_deref(), &mut out);
+                }
                 Piece::Computed(variable) => {
                     let value = evaluation.as_ref().and_then(|evaluation| evaluation.value(variable));
                     write(value.as_deref(), &mut out);
@@ -163,12 +190,14 @@ fn name(builtin: Builtin) -> &'static str {
 /// A hole for a variable that waits for the answer.
 fn late_piece(ctx: &RequestCtx, variable: &Variable) -> Piece {
     let meaning = match variable {
+        Variable::Builtin(builtin) if builtin.is_upstream() => return Piece::Upstream(*builtin),
         Variable::Builtin(builtin) => return Piece::Builtin(*builtin),
         Variable::Named(index) => ctx.config.variables.meaning(*index),
         Variable::Capture(_) => &Meaning::Unknown,
     };
     match meaning {
-        Meaning::Family(_, name) => Piece::SentHttp(name.clone()),
+        Meaning::Family(Family::SentHttp, name) => Piece::SentHttp(name.clone()),
+        Meaning::Family(family, name) => Piece::UpstreamMember(*family, name.clone()),
         _ => Piece::Computed(variable.clone()),
     }
 }

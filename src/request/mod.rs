@@ -13,12 +13,14 @@ pub mod limits;
 pub mod log_line;
 pub mod pace;
 pub mod pages;
+pub mod passed;
 pub mod path;
 pub mod payload;
 pub mod recode;
 mod referer;
 pub mod rewrite;
 mod secure_link;
+pub mod upstream;
 pub mod uri;
 mod user_agent;
 pub mod userid;
@@ -42,6 +44,7 @@ use crate::log;
 
 use self::body::RequestBody;
 use self::limits::Limits;
+use self::upstream::UpstreamRecord;
 use self::userid::UidState;
 use self::values::Values;
 
@@ -150,6 +153,16 @@ pub struct RequestCtx {
     pub uri: Box<[u8]>,
     /// Arguments, as rewritten so far: `$args`.
     pub args: Box<[u8]>,
+    /// The path or the arguments are no longer those of the request line.
+    pub changed: bool,
+    /// How deep inside of other requests this one is made; 0 for one from a client.
+    pub depth: u8,
+    /// Of a request made inside: the method of the client's.
+    pub client_method: Option<Method>,
+    /// What is known of the servers behind that it went to.
+    pub upstream: UpstreamRecord,
+    /// Headers of a server behind that sent the request elsewhere inside (`X-Accel-Redirect`).
+    pub carried: Vec<(Box<str>, Vec<u8>)>,
     /// What variables hold so far.
     pub values: Values,
     /// `set $limit_rate`: bytes a second.
@@ -160,7 +173,7 @@ pub struct RequestCtx {
     pub error_status: u16,
     /// Redirected inside the server (`error_page`, `rewrite`): `internal` locations are open to it.
     pub internal: bool,
-    /// `rewrite ... break` changed the URI in its location: an alias no longer fits it.
+    /// `rewrite ... break` changed the URI in its location: an alias, or the URI of `proxy_pass`, no longer fits it.
     pub rewritten_in_place: bool,
     /// `try_files` found a file behind the alias of a regular expression: the URI stands behind that now.
     pub uri_behind_alias: bool,
@@ -168,6 +181,8 @@ pub struct RequestCtx {
     pub uri_changes: u8,
     /// Whether some of it came together with the request before: `$pipe`.
     pub pipelined: bool,
+    /// Its head as it came.
+    pub head: Bytes,
     /// Bytes of the request line and the headers.
     pub head_length: u64,
     /// Its body.
@@ -214,16 +229,25 @@ impl RequestCtx {
 
     /// Writes an error line about this request to the logs of its location.
     pub fn log(&self, severity: Severity, message: &str) {
-        self.log_bytes(severity, message.as_bytes());
+        self.log_line(severity, message.as_bytes(), None);
+    }
+
+    /// The same about a server behind, whose URL is told, too.
+    pub fn log_upstream(&self, severity: Severity, message: &str, upstream: Option<&str>) {
+        self.log_line(severity, message.as_bytes(), upstream);
     }
 
     /// The same for a message that quotes what need not be UTF-8.
     pub fn log_bytes(&self, severity: Severity, message: &[u8]) {
+        self.log_line(severity, message, None);
+    }
+
+    fn log_line(&self, severity: Severity, message: &[u8], upstream: Option<&str>) {
         if self.logs(severity) {
             let serial = format!("*{} ", self.connection.serial);
             // Where the line is at fault, nginx has not read the headers yet.
             let has_headers = !message.ends_with(b"request line");
-            let context = self.error_context(has_headers);
+            let context = self.error_context(has_headers, upstream);
             log::write_error(
                 &self.conf.log.error,
                 severity,
@@ -239,7 +263,7 @@ impl RequestCtx {
     }
 
     /// What nginx appends to an error line about a request, in the bytes that came.
-    fn error_context(&self, has_headers: bool) -> Vec<u8> {
+    fn error_context(&self, has_headers: bool, upstream: Option<&str>) -> Vec<u8> {
         let client = self.remote.address_text();
         let mut text = format!(", client: {client}, server: {}", self.server().name).into_bytes();
         let mut quote = |name: &str, value: &[u8]| {
@@ -247,6 +271,12 @@ impl RequestCtx {
         };
         if !self.line.is_empty() {
             quote("request", &self.line);
+        }
+        if self.depth > 0 {
+            quote("subrequest", &self.uri);
+        }
+        if let Some(upstream) = upstream {
+            quote("upstream", upstream.as_bytes());
         }
         for (name, header) in [("host", "host"), ("referrer", "referer")] {
             if let Some(value) = self.header(header).filter(|_| has_headers) {

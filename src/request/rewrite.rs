@@ -69,10 +69,12 @@ impl RequestCtx {
                 }
                 Instruction::SetArgs(value) => {
                     self.args = self.render(value).into();
+                    self.changed = true;
                     Step::Next
                 }
                 Instruction::SetLimitRate(value) => {
-                    self.set_limit_rate(value);
+                    let value = self.render(value);
+                    self.set_limit_rate(&value);
                     Step::Next
                 }
                 Instruction::If { condition, body, conf } => {
@@ -97,12 +99,11 @@ impl RequestCtx {
     }
 
     /// `set $limit_rate`: a size; anything else changes nothing.
-    fn set_limit_rate(&mut self, value: &Template) {
-        let value = self.render(value);
-        match value::size(&value) {
+    pub fn set_limit_rate(&mut self, value: &[u8]) {
+        match value::size(value) {
             Some(rate) => self.limit_rate = Some(rate),
             None => {
-                let value = String::from_utf8_lossy(&value);
+                let value = String::from_utf8_lossy(value);
                 self.log(Severity::Error, &format!("invalid $limit_rate \"{value}\""));
             }
         }
@@ -179,7 +180,7 @@ impl RequestCtx {
             self.log(Severity::Error, "the rewritten URI has a zero length");
             return Step::Leave(Outcome::Answer(Box::new(Answer::error(500))));
         }
-        self.internal = true;
+        (self.internal, self.changed) = (true, true);
         self.uri = path.into();
         self.args = args.into();
         match rewrite.flag {

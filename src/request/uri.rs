@@ -121,7 +121,7 @@ pub fn escape_args(value: &[u8], out: &mut Vec<u8>) {
     escape_where(value, out, special);
 }
 
-/// Escapes the path of a redirect that the server makes up itself.
+/// Escapes the path of a redirect that the server makes up itself, or of a request that is passed on.
 pub fn escape_path(path: &[u8], out: &mut Vec<u8>) {
     let special = |byte| {
         matches!(

@@ -84,6 +84,12 @@ impl RequestCtx {
         }
     }
 
+    /// `$proxy_host` or `$proxy_port`: empty until the request is passed on.
+    fn proxy_target(&self, host: bool) -> Option<String> {
+        let record = self.upstream.lock();
+        if host { &record.host } else { &record.port }.as_ref().map(ToString::to_string)
+    }
+
     /// The value of a built-in variable.
     pub(super) fn builtin(&self, builtin: Builtin, answer: &AnswerSoFar<'_>) -> Option<Cow<'_, [u8]>> {
         use Builtin as B;
@@ -129,7 +135,9 @@ impl RequestCtx {
             B::RequestLength => {
                 text((self.head_length + self.body_length.load(Ordering::Relaxed)).to_string())
             }
-            B::RequestMethod => Some(Cow::Borrowed(self.method.as_str().as_bytes())),
+            B::RequestMethod => {
+                Some(Cow::Borrowed(self.client_method.as_ref().unwrap_or(&self.method).as_str().as_bytes()))
+            }
             B::RequestPort => self.request_port().map(Cow::Borrowed),
             B::IsRequestPort => Some(Cow::Borrowed(if self.request_port().is_some() { b":" } else { b"" })),
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
@@ -148,6 +156,16 @@ impl RequestCtx {
                 value.extend_from_slice(self.remote.address_text().as_bytes());
                 Some(Cow::Owned(value))
             }
+            B::ProxyHost => self.proxy_target(true).map(|text| Cow::Owned(text.into_bytes())),
+            B::ProxyPort => self.proxy_target(false).map(|text| Cow::Owned(text.into_bytes())),
+            B::UpstreamAddr
+            | B::UpstreamBytesReceived
+            | B::UpstreamBytesSent
+            | B::UpstreamConnectTime
+            | B::UpstreamHeaderTime
+            | B::UpstreamResponseLength
+            | B::UpstreamResponseTime
+            | B::UpstreamStatus => self.upstream.value(builtin).map(Cow::Owned),
             B::FastcgiScriptName => Some(Cow::Borrowed(&self.uri)),
             B::RealipRemoteAddr => text(connection.remote.address_text()),
             B::RealipRemotePort => text(port_text(&connection.remote)),

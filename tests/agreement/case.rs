@@ -23,6 +23,9 @@
 //! Everywhere `\r \n \t \0 \\ \xFF` are bytes, `{{port}}` is the port, `{{a*9000}}` is 9,000 times `a`.
 //! In preambles `{{dir}}` is the server's folder, `{{tests}}` the folder of the cases, `{{files}}` that of the files to serve.
 //!
+//! Where the preamble speaks of `127.0.0.1:{{backend}}` (or `{{backend2}}`, `{{backend3}}`, `{{dead}}`, `unix:{{socket}}`),
+//! servers to pass requests on to are there; lines `#< NAME BYTES` say what they answer (`harness/backend.rs`).
+//!
 //! In files of `config_errors/` the preamble is a whole configuration with a line `{{case}}` for the case's text.
 
 use std::fs;
@@ -130,7 +133,7 @@ fn request(lines: &[&str]) -> String {
 }
 
 /// Resolves escapes and repetitions.
-fn unescape(text: &str) -> Vec<u8> {
+pub(super) fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text;
     while let Some(character) = rest.chars().next() {

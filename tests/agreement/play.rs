@@ -4,8 +4,9 @@ use std::fs;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::case::Case;
+use super::case::{Case, unescape};
 use super::check::NGINX_TEMP_PATHS;
+use crate::harness::backend::{self, Backends};
 use crate::harness::{Backend, Conf, Connection, PATIENCE, Reply, Response, Server, date};
 
 /// How long a server is given to answer, where it is not sure to do so.
@@ -18,18 +19,23 @@ const AFTERWARDS: Duration = Duration::from_millis(300);
 /// A running server.
 pub(super) struct Player {
     server: Server,
+    /// Servers to pass requests on to, if the configuration speaks of them.
+    backends: Option<Backends>,
 }
 
 impl Player {
     /// Starts a server; `http` goes into the `http` block.
     pub(super) fn start(backend: Backend, http: &str) -> Player {
+        let (scripts, http) = backend::scripts(http, unescape);
+        let backends = backend::is_wanted(&http).then(|| Backends::start(scripts));
+        let http = backends.as_ref().map_or_else(|| http.clone(), |backends| backends.fill_in(&http));
         let temp_paths = if backend.is_nginx() { NGINX_TEMP_PATHS } else { "" };
         let text = format!(
             "daemon off; pid {{{{dir}}}}/server.pid; error_log stderr emerg; events {{}}\n\
              http {{ access_log off; {temp_paths}\n{http}}}\n"
         );
         let server = Server::builder(Conf::whole(text)).backend(backend).arg("-p").arg("{{dir}}");
-        Player { server: server.start() }
+        Player { server: server.start(), backends }
     }
 
     /// Plays a case on a connection of its own: the lines of all that was received. Silence is waited for `patience`
@@ -137,6 +143,7 @@ impl Player {
     /// Replaces what cannot be the same in both programs.
     fn mask(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);
+        let text = self.backends.as_ref().map_or(text.to_string(), |backends| backends.mask(&text));
         let text = text.replace(&self.server.port().to_string(), "{{port}}");
         let text = text.replace(&*self.server.dir().to_string_lossy(), "{{dir}}");
         let text = if text.starts_with(STUB_STATUS) { without_numbers(&text) } else { text };

@@ -4,6 +4,7 @@
 //!   One script can so be run on several [`Backend`]s and the answers compared.
 //! * [`Conf`] is that text; [`Conf::server`] writes the `events`, `http` and `server` blocks around it.
 //! * [`Connection`] sends bytes and reads one [`Reply`] at a time: a [`Response`], silence, or the end.
+//! * [`backend`] has servers for it to pass requests on to.
 //! * [`date`] reads and writes the three HTTP date forms.
 //!
 //! ```ignore
@@ -12,6 +13,7 @@
 //! assert_eq!(reply.status(), 404);
 //! ```
 
+pub(crate) mod backend;
 mod client;
 mod conf;
 pub(crate) mod date;

@@ -170,7 +170,7 @@ fn http(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     }
     b.http.span = Some(call.span());
     let block = b.descend(call, Block::new(Contexts::HTTP).at(call.span()))?;
-    (b.http.conf, b.http.server) = (block.conf, block.server);
+    (b.http.conf, b.http.server) = (*block.conf, *block.server);
     if let Some(body) = call.node.block().filter(|body| body.closed) {
         (b.http.span, b.http.closed) = (Some(body.span), true);
     }

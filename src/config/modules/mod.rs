@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod access;
 pub mod auth_basic;
+pub mod auth_request;
 pub mod browser;
 pub mod catalogue;
 pub mod charset;
@@ -19,8 +20,10 @@ pub mod listen;
 pub mod location;
 pub mod log;
 pub mod map;
+pub mod mirror;
 pub mod nchan;
 pub mod output;
+pub mod proxy;
 pub mod push;
 pub mod push_names;
 pub mod realip;
@@ -30,6 +33,7 @@ pub mod secure_link;
 pub mod server_name;
 pub mod split_clients;
 pub mod status;
+pub mod upstream;
 pub mod userid;
 pub mod zones;
 
@@ -89,6 +93,12 @@ const MODULES: &[Module] = &[
     push::MODULE,
     push_names::MODULE,
     nchan::MODULE,
+    proxy::MODULE,
+    upstream::MODULE,
+    upstream::RESOLVER,
+    auth_request::MODULE,
+    mirror::MODULE,
+    auth_request::LOG_SUBREQUEST,
 ];
 
 /// No arguments.

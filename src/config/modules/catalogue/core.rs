@@ -1,6 +1,6 @@
 //! The rest of nginx's core, events and http core modules; what concerns files is in `files`.
 
-use super::{BLOCK, Directive, E, H, HSL, HSLI, M, Module, ONE, ONE_TO_FOUR, SOME, TWO_OR_THREE, U, rows};
+use super::{BLOCK, Directive, E, H, HSL, HSLI, M, Module, ONE, ONE_TO_FOUR, SOME, TWO_OR_THREE, rows};
 
 const EVENT_LOOP: &str =
     "it tunes nginx's event loop; Encke has its own, and connections are accepted all the same";
@@ -16,8 +16,6 @@ const BODY_IN_MEMORY: &str =
 const WRITING: &str = "it tunes when bytes are handed to the kernel; the same bytes are sent without it";
 const PROTOCOL_BLOCK: &str = "Encke serves HTTP only: ports that nginx would have opened in this block, \
      with its limits, would be missing";
-const NO_RESOLVER: &str = "Encke does not look up names while serving yet: requests that nginx would have \
-     sent to a named host would fail";
 const POST_ACTION: &str = "Encke does not do this yet: the request that nginx would have made after each \
      answer would never be made";
 
@@ -64,27 +62,15 @@ const HTTP_CORE: &[Directive] = &rows![
     Accepted(once) "client_body_temp_path", HSL, ONE_TO_FOUR, "client_body_temp", BODY_IN_MEMORY,
         "Where bodies of requests are written.";
     Accepted "early_hints", HSL, SOME, "",
-        "it passes on what servers behind say early; Encke has none behind it",
+        "what servers behind say early is not passed on; the answers are the same without it",
         "When 103 (Early Hints) of a server behind is passed on.";
     Accepted(millis) "keepalive_min_timeout", HSL, ONE, "0",
         "it keeps idle connections open at an end; clients open another where one is closed",
         "How long a connection is not closed to make room or at a graceful end.";
-    Refused "keepalive_time", U, ONE, "1h", super::upstream::NO_UPSTREAM,
-        "How long requests are sent over one connection to the server behind.";
-    Refused "keepalive_requests", U, ONE, "1000", super::upstream::NO_UPSTREAM,
-        "How many requests are sent over one kept connection to the server behind.";
-    Refused "keepalive_timeout", U, ONE, "60s", super::upstream::NO_UPSTREAM,
-        "How long an unused connection to the server behind is kept.";
-    Accepted(flag) "log_subrequest", HSL, ONE, "off", "Encke makes no subrequests that could be logged",
-        "Writes a line to the access log for requests made inside, too.";
     Refused "post_action", HSLI, ONE, "", POST_ACTION,
         "Makes a request inside after each answer.";
     Accepted(size) "postpone_output", HSL, ONE, "1460", WRITING,
         "Holds bytes back until there are this many.";
-    Refused "resolver", HSL, SOME, "", NO_RESOLVER,
-        "Name servers for names that are looked up while serving.";
-    Refused "resolver_timeout", HSL, ONE, "30s", NO_RESOLVER,
-        "How long to wait for a name server.";
     Accepted(size) "send_lowat", HSL, ONE, "0", WRITING,
         "Least number of bytes to send at once, on systems that can.";
     Accepted(number) "server_names_hash_bucket_size", H, ONE, "32|64|128", HASHES,

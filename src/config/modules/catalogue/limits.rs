@@ -1,24 +1,12 @@
 //! Who may come in, how often, and who a client is taken for.
 
-use super::{Directive, H, HSL, HSLX, Module, ONE, ONE_OR_TWO, SOME, TWO, rows};
+use super::{Directive, H, HSL, HSLX, Module, ONE, ONE_OR_TWO, SOME, rows};
 
-const NO_AUTH_REQUEST: &str = "Encke does not ask other locations for leave yet: a request that nginx \
-     would have turned away would get in";
 const NO_AUTH_JWT: &str =
     "Encke does not check tokens yet: a request that nginx would have turned away would get in";
 
 /// Access control and identity beyond `allow`, `deny` and `auth_basic`.
-pub(super) const MODULES: &[Module] = &[
-    Module { name: "ngx_http_auth_request_module", directives: AUTH_REQUEST },
-    Module { name: "ngx_http_auth_jwt_module", directives: AUTH_JWT },
-];
-
-const AUTH_REQUEST: &[Directive] = &rows![
-    Refused "auth_request", HSL, ONE, "off", NO_AUTH_REQUEST,
-        "Lets a request in only if a request made inside is answered 2xx.";
-    Refused "auth_request_set", HSL, TWO, "", NO_AUTH_REQUEST,
-        "Sets a variable when the request made inside was answered.";
-];
+pub(super) const MODULES: &[Module] = &[Module { name: "ngx_http_auth_jwt_module", directives: AUTH_JWT }];
 
 const AUTH_JWT: &[Directive] = &rows![
     Refused "auth_jwt", HSLX, ONE_OR_TWO, "off", NO_AUTH_JWT,

@@ -6,8 +6,6 @@ use super::{
 
 const NO_VARIABLES: &str =
     "Encke does not do this yet: what is decided by its variables would be decided otherwise than by nginx";
-const NO_MIRROR: &str =
-    "Encke does not do this yet: the copies of requests that nginx would have sent would be missing";
 const NO_STATUS: &str = "Encke does not do this yet: whoever watches the counters would not get them";
 const NO_LOG: &str = "Encke does not do this yet: lines that nginx would have written would be missing";
 const NO_REDIRECT: &str = "Encke does not do this yet: a request that nginx would have sent to another \
@@ -19,7 +17,6 @@ const NO_OIDC: &str =
 pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_geoip_module", directives: GEOIP },
     Module { name: "ngx_http_keyval_module", directives: KEYVAL },
-    Module { name: "ngx_http_mirror_module", directives: MIRROR },
     Module { name: "ngx_http_api_module", directives: API },
     Module { name: "ngx_http_session_log_module", directives: SESSION_LOG },
     Module { name: "ngx_http_internal_redirect_module", directives: INTERNAL_REDIRECT },
@@ -50,13 +47,6 @@ const KEYVAL: &[Directive] = &rows![
         "A variable whose value is looked up in a zone (commercial subscription).";
     Refused "keyval_zone", H, SOME, "", NO_VARIABLES,
         "A zone of keys and values (commercial subscription).";
-];
-
-const MIRROR: &[Directive] = &rows![
-    Refused "mirror", HSL, ONE, "off", NO_MIRROR,
-        "Sends a copy of each request to another location.";
-    Refused "mirror_request_body", HSL, ONE, "on", NO_MIRROR,
-        "Whether the copy has the request's body.";
 ];
 
 const API: &[Directive] = &rows![

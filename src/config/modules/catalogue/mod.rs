@@ -93,7 +93,6 @@ const ONE: Arity = Arity::exactly(1);
 const TWO: Arity = Arity::exactly(2);
 const THREE: Arity = Arity::exactly(3);
 const UP_TO_ONE: Arity = Arity::between(0, 1);
-const UP_TO_TWO: Arity = Arity::between(0, 2);
 const ONE_OR_TWO: Arity = Arity::between(1, 2);
 const ONE_TO_THREE: Arity = Arity::between(1, 3);
 const ONE_TO_FOUR: Arity = Arity::between(1, 4);

@@ -2,8 +2,7 @@
 //! common is written once, for any prefix.
 
 use super::{
-    Directive, H, HSL, LIX, Module, ONE, ONE_OR_TWO, ONE_TO_FOUR, ONE_TO_THREE, SOME, TWO, TWO_UP, count,
-    join, rows,
+    Directive, H, HSL, Module, ONE, ONE_TO_FOUR, ONE_TO_THREE, SOME, TWO, TWO_UP, count, join, rows,
 };
 
 /// Settings of connections to a server behind; all six families have them.
@@ -161,46 +160,42 @@ pub(super) use {body_rows, cache_rows, connection_rows, header_rows, tls_rows};
 
 /// Why files for answers of a server behind do not matter.
 pub(super) const TEMP_FILES: &str = "Encke writes no answers to temporary files";
-const NO_PROXY: &str =
-    "Encke does not proxy yet: a request that nginx would have passed on would stay unanswered";
+const NO_CACHE: &str =
+    "Encke keeps no answers of servers behind yet: they would be asked more often than the file says";
+const NO_STORE: &str =
+    "Encke writes no answers to files yet: files that nginx would have written would be missing";
+const NO_TLS: &str = "Encke speaks no TLS to servers behind yet: a request that nginx would have encrypted would go in the clear";
+const NO_RANGES: &str = "Encke cuts no ranges out of answers yet: clients would get whole ones";
+const LOWAT: &str = "nginx ignores it on Linux, too";
 const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
 
-/// `proxy_*`.
+/// What of `proxy_*` is not in [`proxy`](super::super::proxy).
 pub(super) const MODULES: &[Module] =
-    &[Module { name: "ngx_http_proxy_module", directives: &join::<{ count(PROXY) }>(PROXY) }];
+    &[Module { name: "ngx_http_proxy_module: not here", directives: &join::<{ count(PROXY) }>(PROXY) }];
 
 const PROXY: &[&[Directive]] = &[
-    &connection_rows!("proxy", NO_PROXY),
-    &header_rows!("proxy", NO_PROXY),
-    &body_rows!("proxy", NO_PROXY),
-    &cache_rows!("proxy", NO_PROXY),
-    &tls_rows!("proxy", NO_PROXY),
+    &cache_rows!("proxy", NO_CACHE),
+    &tls_rows!("proxy", NO_TLS),
     &rows!["proxy" =>
-        Refused "_cache_convert_head", HSL, ONE, "on", NO_PROXY,
+        Refused "_cache_convert_head", HSL, ONE, "on", NO_CACHE,
             "Turns HEAD into GET for the cache.";
-        Refused "_cookie_domain", HSL, ONE_OR_TWO, "off", NO_PROXY,
-            "Changes the domain of cookies of the server behind.";
-        Refused "_cookie_flags", HSL, ONE_TO_FOUR, "off", NO_PROXY,
-            "Changes the flags of cookies of the server behind.";
-        Refused "_cookie_path", HSL, ONE_OR_TWO, "off", NO_PROXY,
-            "Changes the path of cookies of the server behind.";
+        Refused "_force_ranges", HSL, ONE, "off", NO_RANGES,
+            "Answers requests for byte ranges whether or not the server behind can.";
         Accepted(number) "_headers_hash_bucket_size", HSL, ONE, "64", HASHES,
             "Bucket size of the table of headers.";
         Accepted(number) "_headers_hash_max_size", HSL, ONE, "512", HASHES,
             "Size of the table of headers.";
-        Refused "_http_version", HSL, ONE, "1.0", NO_PROXY,
-            "Version of HTTP spoken with the server behind.";
-        Refused "_method", HSL, ONE, "", NO_PROXY,
-            "Method of the request that is passed on.";
-        Refused "_pass", LIX, ONE, "", NO_PROXY,
-            "Passes requests on to an HTTP server.";
-        Refused "_redirect", HSL, ONE_OR_TWO, "default", NO_PROXY,
-            "Changes Location and Refresh of the server behind.";
-        Refused "_send_lowat", HSL, ONE, "0", NO_PROXY,
+        Accepted(size) "_max_temp_file_size", HSL, ONE, "1024m", TEMP_FILES,
+            "Greatest size of a temporary file for an answer.";
+        Accepted(size) "_send_lowat", HSL, ONE, "0", LOWAT,
             "Least number of bytes to send at once, on systems that can.";
-        Refused "_set_body", HSL, ONE, "", NO_PROXY,
-            "Body of the request that is passed on.";
-        Refused "_set_header", HSL, TWO, "Host $proxy_host", NO_PROXY,
-            "A header of the request that is passed on.";
+        Refused "_store", HSL, ONE, "off", NO_STORE,
+            "Keeps answers as files.";
+        Refused "_store_access", HSL, ONE_TO_THREE, "user:rw", NO_STORE,
+            "Permissions of those files.";
+        Accepted(size) "_temp_file_write_size", HSL, ONE, "8k|16k", TEMP_FILES,
+            "How much is written to a temporary file at once.";
+        Accepted(once) "_temp_path", HSL, ONE_TO_FOUR, "", TEMP_FILES,
+            "Where temporary files for answers are written.";
     ],
 ];
