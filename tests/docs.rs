@@ -25,6 +25,26 @@ fn page_is_up_to_date(page: &str, fresh: &str) {
     assert!(!stale, "{page} is stale: run this test with ENCKE_BLESS=1");
 }
 
+/// Least share in percent of nginx's own names that are done. It may only be raised.
+const LEAST_DONE: usize = 80;
+
+#[test]
+fn every_name_of_nginx_has_a_row_and_most_are_done() {
+    let pages = encke::config::docs::directives_markdown() + &encke::config::docs::variables_markdown();
+    let index = read(&root().join("tests/cases/nginx_index.txt"));
+    let lists = index.lines().filter_map(|line| line.split_once(": "));
+    let names: Vec<&str> = lists.flat_map(|(_, names)| names.split(' ')).collect();
+    // A name may have several rows, for several contexts.
+    let has_row = |name: &str, status: &str| {
+        let begins = format!("| `{name}`");
+        pages.lines().any(|row| row.starts_with(&begins) && row.contains(status))
+    };
+    let missing: Vec<&&str> = names.iter().filter(|name| !has_row(name, "")).collect();
+    assert!(missing.is_empty(), "no row: {missing:?}");
+    let (done, all) = (names.iter().filter(|name| has_row(name, "| done |")).count(), names.len());
+    assert!(done * 100 >= all * LEAST_DONE, "{done} of {all} are done");
+}
+
 #[test]
 fn links_lead_somewhere() {
     let mut broken = Vec::new();

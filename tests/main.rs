@@ -41,6 +41,8 @@ mod pss;
 mod reload;
 // Requests as odd clients send them.
 mod requests;
+// What settings do in the system, and those that nginx 1.22 does not have.
+mod settings;
 // Called as nginx, it is nginx to scripts.
 mod stand_in;
 // Who may import whom.

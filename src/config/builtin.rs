@@ -77,6 +77,7 @@ builtins! {
     Hostname "hostname" Fixed "name of this machine";
     Https "https" Fixed "on over TLS, else empty";
     IsArgs "is_args" Fixed "a question mark if there are arguments";
+    IsRequestPort "is_request_port" Fixed ": if there is $request_port";
     LimitRate "limit_rate" Open "0 unless set";
     Msec "msec" Late "current time in seconds with milliseconds";
     NginxVersion "nginx_version" Fixed "version of nginx whose behaviour is followed";
@@ -92,12 +93,13 @@ builtins! {
     RemotePort "remote_port" Fixed "the client's port";
     RemoteUser "remote_user" Fixed "user name of Basic authentication";
     Request "request" Fixed "the request line as it came";
-    RequestBody "request_body" Fixed "the request's body, where a location reads it and it is not longer than 16k";
+    RequestBody "request_body" Fixed "the request's body, where a location reads it and it fits into client_body_buffer_size";
     RequestCompletion "request_completion" Late "OK if the request was answered, else empty";
     RequestFilename "request_filename" Fixed "path of the file for the request";
     RequestId "request_id" Fixed "16 random bytes, hexadecimal";
     RequestLength "request_length" Fixed "bytes of the request";
     RequestMethod "request_method" Fixed "method of the request";
+    RequestPort "request_port" Fixed "port of the request line, else of the Host header";
     RequestTime "request_time" Late "seconds with milliseconds since the first bytes of the request";
     RequestUri "request_uri" Fixed "the request's URI as it came";
     Scheme "scheme" Fixed "http";
@@ -350,9 +352,16 @@ pub const FAMILIES: &[FamilyRow] = &[
     family(Family::SentHttp, "sent_http_", "core", "the header of that name in the answer"),
     FamilyRow {
         family: Family::Empty,
+        prefix: "proxy_protocol_tlv_",
+        module: "core",
+        support: Support::Empty("further fields of the PROXY protocol are not kept yet"),
+        doc: "",
+    },
+    FamilyRow {
+        family: Family::Empty,
         prefix: "sent_trailer_",
         module: "core",
-        support: Support::Empty("answers have no trailers"),
+        support: Support::Empty("what `add_trailer` added is not kept for logs yet"),
         doc: "",
     },
     family(

@@ -9,7 +9,8 @@ use encke_parser::Span;
 
 use super::context::Contexts;
 use super::model::{
-    Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, StatusPage, TryFiles, User,
+    Affinity, Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, StatusPage,
+    TryFiles, User,
 };
 use super::modules::access::AccessDraft;
 use super::modules::auth_request::AuthRequestDraft;
@@ -69,6 +70,8 @@ pub struct MainDraft {
     pub open_files: Option<u64>,
     pub core_size: Option<u64>,
     pub priority: i32,
+    pub affinity: Option<Affinity>,
+    pub multi_accept: Option<bool>,
     pub shutdown_timeout: Option<Duration>,
     pub working_directory: Option<PathBuf>,
     pub environment: Vec<EnvironmentVariable>,

@@ -39,7 +39,7 @@ use self::builder::{Builder, Outcome};
 use self::check::Finding;
 use self::diag::Diagnostic;
 use self::fragment::Shape;
-use self::model::{Config, ErrorLog, MainConf, Severity};
+use self::model::{Affinity, Config, ErrorLog, MainConf, Severity};
 use self::modules::listen::ListenDraft;
 use self::modules::{listen, push, zones};
 
@@ -238,8 +238,18 @@ fn default_error_log(b: &mut Builder<'_>) -> Outcome {
 
 fn main(b: &mut Builder<'_>) -> MainConf {
     let main = std::mem::take(&mut b.main);
+    let workers = main.worker_processes.unwrap_or(1);
+    if let Some(Affinity::Masks(masks)) = &main.affinity
+        && masks.len() != 1
+        && masks.len() != workers
+    {
+        b.diagnostics.push(Diagnostic::warn(
+            "the number of \"worker_processes\" is not equal to the number of \"worker_cpu_affinity\" masks, \
+             using last mask for remaining worker processes",
+        ));
+    }
     MainConf {
-        worker_processes: main.worker_processes.unwrap_or(1),
+        worker_processes: workers,
         worker_connections: main.worker_connections.unwrap_or(FRAGMENT_CONNECTIONS),
         user: main.user,
         pid: main.pid.flatten().or_else(|| b.options.pid.clone()),
@@ -248,6 +258,8 @@ fn main(b: &mut Builder<'_>) -> MainConf {
         open_files: main.open_files,
         core_size: main.core_size,
         priority: main.priority,
+        affinity: main.affinity,
+        multi_accept: main.multi_accept.unwrap_or(false),
         shutdown_timeout: main.shutdown_timeout.filter(|timeout| !timeout.is_zero()),
         working_directory: main.working_directory,
         environment: main.environment,

@@ -17,9 +17,6 @@ use super::answer::Answer;
 /// Most bytes reserved for a body before any of it has come.
 const MOST_RESERVED: usize = 64 * 1024;
 
-/// nginx's default of `client_body_buffer_size`, bytes.
-const MOST_SHORT: usize = 16 << 10;
-
 /// A request's body: taken from the connection by the first who reads it, in memory for those after. It stays with the
 /// request wherever that is sent.
 #[derive(Clone, Debug, Default)]
@@ -48,10 +45,10 @@ impl RequestBody {
         Self(Arc::new(Mutex::new(State::Read(bytes))))
     }
 
-    /// The bytes, if somebody read them and they are no more than nginx keeps in memory: `$request_body`.
-    pub fn short(&self) -> Option<Bytes> {
+    /// The bytes, if somebody read them and they are no more than `most`: `$request_body`.
+    pub fn short(&self, most: usize) -> Option<Bytes> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Read(bytes) if (1..=MOST_SHORT).contains(&bytes.len()) => Some(bytes.clone()),
+            State::Read(bytes) if (1..=most).contains(&bytes.len()) => Some(bytes.clone()),
             _ => None,
         }
     }

@@ -131,7 +131,9 @@ impl RequestCtx {
             B::RemotePort => text(port_text(&self.remote)),
             B::RemoteUser => self.credentials().map(|(user, _)| Cow::Borrowed(&**user)),
             B::Request => Some(Cow::Borrowed(&self.line)),
-            B::RequestBody => self.body.short().map(|body| Cow::Owned(body.to_vec())),
+            B::RequestBody => {
+                self.body.short(self.conf.connection.body_buffer_size).map(|body| Cow::Owned(body.to_vec()))
+            }
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
             B::RequestLength => {
                 text((self.head_length + self.body_length.load(Ordering::Relaxed)).to_string())
@@ -139,6 +141,8 @@ impl RequestCtx {
             B::RequestMethod => {
                 Some(Cow::Borrowed(self.client_method.as_ref().unwrap_or(&self.method).as_str().as_bytes()))
             }
+            B::RequestPort => self.request_port().map(Cow::Borrowed),
+            B::IsRequestPort => Some(Cow::Borrowed(if self.request_port().is_some() { b":" } else { b"" })),
             B::RequestUri => (!self.target.is_empty()).then(|| Cow::Borrowed(&*self.target)),
             B::Scheme => Some(Cow::Borrowed(b"http")),
             B::ServerAddr => text(connection.local.address_text()),
@@ -293,4 +297,26 @@ fn random_id() -> String {
         let _ = write!(text, "{byte:02x}");
     }
     String::from_utf8(text).unwrap_or_default()
+}
+
+impl RequestCtx {
+    /// The port that the client names: in the request line, else in the Host header.
+    fn request_port(&self) -> Option<&[u8]> {
+        let target = self.line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        let authority = match target.windows(3).position(|window| window == b"://") {
+            Some(at) if !target.starts_with(b"/") => {
+                target[at + 3..].split(|byte| matches!(byte, b'/' | b'?')).next()
+            }
+            _ => self.header("host"),
+        };
+        let (host, port) = split_last(authority?, b':')?;
+        let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
+        // What follows a colon inside of `[` and `]` is a part of the address.
+        (is_port && (!host.contains(&b'[') || host.ends_with(b"]"))).then_some(port)
+    }
+}
+
+fn split_last(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().rposition(|byte| *byte == separator)?;
+    Some((&text[..at], &text[at + 1..]))
 }

@@ -527,6 +527,7 @@ fn start_workers(
         let start = Start { id, site, begin: begins_with, mail: inbox, pulse: beat };
         let ready = ready.clone();
         let thread = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || {
+            privileges::bind_to_processors(&start.site.config.main, number);
             let ended = worker::run(start, || drop(ready.send(Ok(()))));
             if let Err(error) = ended
                 && ready.send(Err(cannot_run(&error))).is_err()

@@ -4,8 +4,9 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
+use nix::sched::{self, CpuSet};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::{Gid, Uid, initgroups, setgid, setuid};
+use nix::unistd::{Gid, Pid, Uid, initgroups, setgid, setuid};
 
 use crate::config::model::{MainConf, Severity, User};
 use crate::log;
@@ -59,6 +60,23 @@ pub fn apply(main: &MainConf) {
         && let Err(errno) = rustix::process::setpriority_process(None, priority)
     {
         alert(&format!("setpriority({priority})"), errno.raw_os_error());
+    }
+}
+
+/// Binds the calling thread, a worker, to the processors that `worker_cpu_affinity` gives it.
+pub fn bind_to_processors(main: &MainConf, worker: usize) {
+    let processors = main.affinity.as_ref().map_or(&[][..], |affinity| affinity.of_worker(worker));
+    if processors.is_empty() {
+        return;
+    }
+    let mut set = CpuSet::new();
+    // Numbers beyond what a set can hold were refused with the configuration.
+    let _ = processors.iter().try_for_each(|processor| set.set(*processor));
+    let list: Vec<String> = processors.iter().map(|processor| format!("#{processor}")).collect();
+    log::event(Severity::Notice, &format!("sched_setaffinity(): using cpu {}", list.join(", ")));
+    if let Err(errno) = sched::sched_setaffinity(Pid::from_raw(0), &set) {
+        let error = std::io::Error::from(errno);
+        log::event(Severity::Alert, &format!("sched_setaffinity() failed ({})", log::os_error(&error)));
     }
 }
 

@@ -328,6 +328,7 @@ async fn accept_all(
                 metrics::count(|worker| worker.accepted.add(1));
                 let site = Arc::clone(&shared.site.borrow());
                 let limit = site.config.main.worker_connections;
+                let one_at_a_time = !site.config.main.multi_accept;
                 let Some(place) = take_place(&shared, &connections, limit).await else {
                     log::event(Severity::Alert, &format!("{limit} worker_connections are not enough"));
                     continue;
@@ -339,6 +340,9 @@ async fn accept_all(
                     Arc::new(Connection { serial, remote, local, proxied: None, accepted: Instant::now() });
                 let origin = Origin { site, listen, connection, requests: 0, place };
                 tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
+                if one_at_a_time {
+                    tokio::task::yield_now().await;
+                }
             }
             Err(error) => pause(&error).await,
         }

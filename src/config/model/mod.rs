@@ -61,12 +61,36 @@ pub struct MainConf {
     pub core_size: Option<u64>,
     /// `worker_priority`: as `nice` counts.
     pub priority: i32,
+    /// `worker_cpu_affinity`.
+    pub affinity: Option<Affinity>,
+    /// `multi_accept`.
+    pub multi_accept: bool,
     /// `worker_shutdown_timeout`: how long a graceful end may take.
     pub shutdown_timeout: Option<Duration>,
     /// `working_directory`.
     pub working_directory: Option<PathBuf>,
     /// `env`, in order.
     pub environment: Vec<EnvironmentVariable>,
+}
+
+/// `worker_cpu_affinity`: numbers of processors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Affinity {
+    /// One of these for each worker, in turn.
+    Auto(Vec<usize>),
+    /// Those of each worker; the last are for all further workers.
+    Masks(Vec<Vec<usize>>),
+}
+
+impl Affinity {
+    /// The processors of a worker; none is no restriction.
+    pub fn of_worker(&self, worker: usize) -> &[usize] {
+        match self {
+            Self::Auto(processors) if processors.is_empty() => &[],
+            Self::Auto(processors) => std::slice::from_ref(&processors[worker % processors.len()]),
+            Self::Masks(masks) => masks.get(worker).or(masks.last()).map_or(&[], Vec::as_slice),
+        }
+    }
 }
 
 /// One `env`.
@@ -427,6 +451,8 @@ pub struct ConnectionConf {
     pub keepalive_time: Duration,
     /// `keepalive_disable`.
     pub keepalive_disable: KeepAliveDisable,
+    /// `client_body_buffer_size` in bytes.
+    pub body_buffer_size: usize,
     /// `lingering_close`.
     pub lingering_close: Lingering,
     /// `lingering_time`.
@@ -874,6 +900,10 @@ pub struct FilesConf {
     pub random_index: bool,
     /// `disable_symlinks`.
     pub symlinks: Symlinks,
+    /// `output_buffers`: how many bytes of a file are read at once.
+    pub read_at_once: usize,
+    /// `read_ahead`: whether the kernel is told to.
+    pub read_ahead: bool,
 }
 
 /// `disable_symlinks`.

@@ -16,6 +16,7 @@ draft! {
     ConnectionDraft {
         keepalive_time: Duration,
         keepalive_disable: KeepAliveDisable,
+        body_buffer_size: usize,
         lingering_close: Lingering,
         lingering_time: Duration,
         lingering_timeout: Duration,
@@ -27,8 +28,6 @@ draft! {
 pub const MODULE: Module = Module { name: "ngx_http_core_module: connections", directives: DIRECTIVES };
 
 const POOLS: &str = "it sizes a memory pool of nginx; Encke allocates what a request needs";
-const BODY_IN_MEMORY: &str =
-    "Encke keeps a request's body in memory, up to client_max_body_size; nothing is written to a file";
 const ALWAYS_AT_ONCE: &str = "Encke writes answers whole and never has the kernel hold bytes back";
 
 const DIRECTIVES: &[Directive] = &[
@@ -42,6 +41,25 @@ const DIRECTIVES: &[Directive] = &[
             let read = |call: &Call<'_>| call.size().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
             call.fill(&mut b.block().server.client_header_buffer_size, read)
         },
+    ),
+    done(
+        "client_body_buffer_size",
+        HSL,
+        ONE,
+        "16k",
+        "The longest body that `$request_body` holds. Longer ones are kept in memory as well, for those who read them.",
+        |b, call| {
+            let read = |call: &Call<'_>| call.size().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+            call.fill(&mut b.block().conf.connection.body_buffer_size, read)
+        },
+    ),
+    done(
+        "client_body_in_single_buffer",
+        HSL,
+        ONE,
+        "off",
+        "A request's body is in one piece, whichever is asked for.",
+        accept::flag,
     ),
     done(
         "max_headers",
@@ -102,7 +120,6 @@ const DIRECTIVES: &[Directive] = &[
         "Whether connections that timed out, and those closed with 444, are reset: nothing of them stays in the kernel.",
         |b, call| call.fill(&mut b.block().conf.connection.reset_timedout, Call::flag),
     ),
-    accepted("client_body_buffer_size", HSL, ONE, BODY_IN_MEMORY, accept::size),
     accepted("connection_pool_size", HS, ONE, POOLS, connection_pool_size),
     accepted("request_pool_size", HS, ONE, POOLS, request_pool_size),
     accepted("tcp_nodelay", HSL, ONE, ALWAYS_AT_ONCE, accept::flag),
@@ -159,6 +176,7 @@ impl ConnectionDraft {
             keepalive_disable: self
                 .keepalive_disable
                 .unwrap_or(KeepAliveDisable { msie6: true, safari: false }),
+            body_buffer_size: self.body_buffer_size.unwrap_or(16 << 10),
             lingering_close: self.lingering_close.unwrap_or(Lingering::On),
             lingering_time: self.lingering_time.unwrap_or(Duration::from_secs(30)),
             lingering_timeout: self.lingering_timeout.unwrap_or(Duration::from_secs(5)),

@@ -11,7 +11,7 @@ use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::Block;
-use super::super::model::{EnvironmentVariable, ErrorLog, LogTarget, Severity, User};
+use super::super::model::{Affinity, EnvironmentVariable, ErrorLog, LogTarget, Severity, User};
 use super::super::value;
 use super::{HSL, Module, NONE, ONE, accept, done};
 
@@ -60,6 +60,30 @@ const DIRECTIVES: &[Directive] = &[
         "512",
         "How many connections each worker may hold.",
         worker_connections,
+    ),
+    done(
+        "multi_accept",
+        EVENTS,
+        ONE,
+        "off",
+        "Whether a worker accepts all connections that wait before it goes on, or one at a time.",
+        |b, call| call.fill(&mut b.main.multi_accept, Call::flag),
+    ),
+    done(
+        "use",
+        EVENTS,
+        ONE,
+        "epoll",
+        "The kernel's interface for events: `epoll`, as on Linux with nginx.",
+        event_method,
+    ),
+    done(
+        "pcre_jit",
+        MAIN,
+        ONE,
+        "off",
+        "Regular expressions are compiled to machine code, whichever is asked for: they match the same.",
+        accept::flag,
     ),
     done(
         "user",
@@ -115,6 +139,15 @@ const DIRECTIVES: &[Directive] = &[
         |b, call| call.fill(&mut b.main.shutdown_timeout, Call::millis),
     ),
     done(
+        "worker_cpu_affinity",
+        MAIN,
+        Arity::at_least(1),
+        "",
+        "Which processors each worker may run on, a mask for each, the lowest processor last; the last mask is for all \
+         further workers. `auto` gives each worker a processor, of those of a mask if one follows.",
+        worker_cpu_affinity,
+    ),
+    done(
         "working_directory",
         MAIN,
         ONE,
@@ -159,6 +192,42 @@ fn worker_connections(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
             .ok_or_else(|| Diagnostic::emerg(format!("invalid number \"{}\"", call.text(0))))?;
         Ok(usize::try_from(number).unwrap_or(usize::MAX))
     })
+}
+
+fn event_method(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    b.once(call)?;
+    if call.arg(0) != b"epoll" {
+        return Err(Diagnostic::emerg(format!("invalid event type \"{}\"", call.text(0))));
+    }
+    Ok(())
+}
+
+fn worker_cpu_affinity(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    call.fill(&mut b.main.affinity, |call| {
+        if call.arg(0) != b"auto" {
+            return call.args().map(processors).collect::<Outcome<_>>().map(Affinity::Masks);
+        }
+        match call.count() {
+            1 => Ok(Affinity::Auto((0..thread::available_parallelism().map_or(1, usize::from)).collect())),
+            2 => processors(call.arg(1)).map(Affinity::Auto),
+            _ => Err(Diagnostic::emerg("invalid number of arguments in \"worker_cpu_affinity\" directive")),
+        }
+    })
+}
+
+/// The processors of a mask of zeros and ones: the last digit is for processor 0.
+fn processors(mask: &[u8]) -> Outcome<Vec<usize>> {
+    const MOST: usize = 1024;
+    if mask.len() > MOST {
+        let problem = format!("\"worker_cpu_affinity\" supports up to {MOST} CPUs only");
+        return Err(Diagnostic::emerg(problem));
+    }
+    if let Some(other) = mask.iter().find(|digit| !matches!(digit, b'0' | b'1' | b' ')) {
+        let other = char::from(*other);
+        return Err(Diagnostic::emerg(format!("invalid character \"{other}\" in \"worker_cpu_affinity\"")));
+    }
+    let digits = mask.iter().rev().filter(|digit| **digit != b' ').enumerate();
+    Ok(digits.filter(|(_, digit)| **digit == b'1').map(|(processor, _)| processor).collect())
 }
 
 fn user(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {

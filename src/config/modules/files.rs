@@ -33,6 +33,8 @@ draft! {
         autoindex_format: ListingFormat,
         random_index: bool,
         symlinks: Symlinks,
+        read_at_once: usize,
+        read_ahead: u64,
     }
 }
 
@@ -90,6 +92,23 @@ pub const CORE: Module = Module {
             "on",
             "Whether files that are not found get a line in the error log.",
             |b, call| call.fill(&mut b.block().conf.files.log_not_found, Call::flag),
+        ),
+        done(
+            "output_buffers",
+            HSL,
+            Arity::exactly(2),
+            "2 32k",
+            "How much of a file is read at once: the number of buffers times their size.",
+            |b, call| call.fill(&mut b.block().conf.files.read_at_once, buffers),
+        ),
+        done(
+            "read_ahead",
+            HSL,
+            ONE,
+            "0",
+            "Whether the kernel is told that files are read from their beginning to their end, so that it reads ahead. Any \
+             size but 0 tells it so: on Linux nginx does not look at the size either.",
+            |b, call| call.fill(&mut b.block().conf.files.read_ahead, Call::size),
         ),
         done(
             "max_ranges",
@@ -358,6 +377,18 @@ fn status(code: &[u8]) -> Outcome<u16> {
         .ok_or_else(|| Diagnostic::emerg(format!("invalid code \"{}\"", String::from_utf8_lossy(code))))
 }
 
+/// `NUMBER SIZE`, neither of them zero: bytes in all.
+fn buffers(call: &Call<'_>) -> Outcome<usize> {
+    let number =
+        value::number(call.arg(0)).filter(|number| *number > 0).ok_or_else(|| call.invalid_value())?;
+    let size = value::size(call.arg(1)).filter(|size| *size > 0).ok_or_else(|| call.invalid_value())?;
+    let bytes = usize::try_from(number.saturating_mul(size)).unwrap_or(usize::MAX);
+    Ok(bytes.min(MOST_AT_ONCE))
+}
+
+/// No configuration makes a slow client cost more memory than this.
+const MOST_AT_ONCE: usize = 8 << 20;
+
 impl FilesDraft {
     /// The settings in force; `default_root` is the one without `root`.
     pub fn finish(&self, default_root: &Root) -> FilesConf {
@@ -378,6 +409,8 @@ impl FilesDraft {
             },
             random_index: self.random_index.unwrap_or(false),
             symlinks: self.symlinks.clone().unwrap_or_default(),
+            read_at_once: self.read_at_once.unwrap_or(64 << 10),
+            read_ahead: self.read_ahead.is_some_and(|size| size > 0),
         }
     }
 }

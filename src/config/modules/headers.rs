@@ -4,19 +4,38 @@ use super::super::builder::{Builder, Outcome};
 use super::super::call::{Call, invalid_parameter};
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
-use super::super::draft::draft;
 use super::super::model::{AddHeader, Expires, ExpiresSetting, HeadersConf};
 use super::super::value;
-use super::{HSLI, Module, done};
+use super::{HSLI, Module, ONE, done};
 
-draft! {
-    /// Headers added to answers.
-    HeadersDraft {
-        add: Vec<AddHeader>,
-        trailers: Vec<AddHeader>,
-        expires: ExpiresSetting,
-    }
+/// Headers added to answers.
+#[derive(Clone, Debug, Default)]
+pub struct HeadersDraft {
+    add: Added,
+    trailers: Added,
+    expires: Option<ExpiresSetting>,
 }
+
+/// What `add_header` or `add_trailer` says in a block, and what becomes of what the outer ones say.
+#[derive(Clone, Debug, Default)]
+struct Added {
+    headers: Option<Vec<AddHeader>>,
+    inheritance: Option<Inheritance>,
+}
+
+/// `add_header_inherit`, `add_trailer_inherit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inheritance {
+    /// Where a block has none of its own.
+    On,
+    /// Never.
+    Off,
+    /// Behind the block's own.
+    Merge,
+}
+
+const INHERITANCES: &[(&str, Inheritance)] =
+    &[("on", Inheritance::On), ("off", Inheritance::Off), ("merge", Inheritance::Merge)];
 
 /// The module.
 pub const MODULE: Module = Module { name: "ngx_http_headers_module", directives: DIRECTIVES };
@@ -40,6 +59,18 @@ const DIRECTIVES: &[Directive] = &[
         add_trailer,
     ),
     done(
+        "add_header_inherit",
+        HSLI,
+        ONE,
+        "on",
+        "What becomes of the outer levels' `add_header`s: `on`, they are in force where a level has none; `off`, they \
+         are not; `merge`, they follow those of the level.",
+        |b, call| call.fill(&mut b.block().conf.headers.add.inheritance, |call| call.one_of(INHERITANCES)),
+    ),
+    done("add_trailer_inherit", HSLI, ONE, "on", "The same for `add_trailer`.", |b, call| {
+        call.fill(&mut b.block().conf.headers.trailers.inheritance, |call| call.one_of(INHERITANCES))
+    }),
+    done(
         "expires",
         HSLI,
         Arity::between(1, 2),
@@ -51,13 +82,13 @@ const DIRECTIVES: &[Directive] = &[
 
 fn add_header(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let header = header(b, call)?;
-    b.block().conf.headers.add.get_or_insert_default().push(header);
+    b.block().conf.headers.add.headers.get_or_insert_default().push(header);
     Ok(())
 }
 
 fn add_trailer(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let trailer = header(b, call)?;
-    b.block().conf.headers.trailers.get_or_insert_default().push(trailer);
+    b.block().conf.headers.trailers.headers.get_or_insert_default().push(trailer);
     Ok(())
 }
 
@@ -128,12 +159,32 @@ fn signed(text: &[u8]) -> Option<i64> {
     Some(if negative { -seconds } else { seconds })
 }
 
+impl Added {
+    fn inherit(&mut self, outer: &Self) {
+        let inheritance = *self.inheritance.get_or_insert(outer.inheritance.unwrap_or(Inheritance::On));
+        match (inheritance, &mut self.headers) {
+            (Inheritance::Off, _) | (Inheritance::On, Some(_)) => {}
+            (_, own @ None) => own.clone_from(&outer.headers),
+            (Inheritance::Merge, Some(own)) => own.extend(outer.headers.iter().flatten().cloned()),
+        }
+    }
+}
+
 impl HeadersDraft {
+    /// Takes from the enclosing block what it leaves to its inner ones.
+    pub fn inherit(&mut self, outer: &Self) {
+        self.add.inherit(&outer.add);
+        self.trailers.inherit(&outer.trailers);
+        if self.expires.is_none() {
+            self.expires.clone_from(&outer.expires);
+        }
+    }
+
     /// The headers in force.
     pub fn finish(&self) -> HeadersConf {
         HeadersConf {
-            add: self.add.clone().unwrap_or_default(),
-            trailers: self.trailers.clone().unwrap_or_default(),
+            add: self.add.headers.clone().unwrap_or_default(),
+            trailers: self.trailers.headers.clone().unwrap_or_default(),
             expires: self.expires.clone().unwrap_or_default(),
         }
     }

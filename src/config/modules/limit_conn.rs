@@ -9,7 +9,7 @@ use super::super::draft::draft;
 use super::super::model::{ConnLimit, LimitConnConf, Severity};
 use super::super::value;
 use super::limit_req::{log_level, status};
-use super::{HSL, Module, ONE, done, refused, zones};
+use super::{HSL, Module, ONE, done, zones};
 
 draft! {
     /// How many at once.
@@ -60,22 +60,31 @@ const DIRECTIVES: &[Directive] = &[
         "Whether connections above the limit are only logged.",
         |b, call| call.fill(&mut b.block().conf.limit_conn.dry_run, Call::flag),
     ),
-    refused(
+    done(
         "limit_zone",
         Contexts::HTTP,
         Arity::exactly(3),
-        "nginx itself has not had it since 1.7.6; limit_conn_zone does the same",
+        "",
+        "Names a zone as nginx did before 1.7.6: its name, the key, and its size.",
+        limit_zone,
     ),
 ];
 
 fn limit_conn_zone(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    let key = b.template(call, 0)?;
+    let key = zones::key(b, call, 0)?;
     let text = call.text(1);
     let given = text.strip_prefix("zone=").ok_or_else(|| invalid_parameter(call.arg(1)))?;
     let (name, size) = zones::name_and_size(given, &text)?;
     if name.is_empty() {
         return Err(Diagnostic::emerg("\"limit_conn_zone\" must have \"zone\" parameter"));
     }
+    zones::declare(b, call, name, size, 0, key)
+}
+
+fn limit_zone(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    let key = zones::key(b, call, 1)?;
+    let given = format!("{}:{}", call.text(0), call.text(2));
+    let (name, size) = zones::name_and_size(&given, &given)?;
     zones::declare(b, call, name, size, 0, key)
 }
 

@@ -79,7 +79,7 @@ pub fn log_level(call: &Call<'_>) -> Outcome<Severity> {
 }
 
 fn limit_req_zone(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    let key = b.template(call, 0)?;
+    let key = zones::key(b, call, 0)?;
     let (mut zone, mut rate) = (None, 1000);
     for word in call.args().skip(1) {
         let text = String::from_utf8_lossy(word);

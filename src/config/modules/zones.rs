@@ -22,9 +22,20 @@ pub struct ZoneDraft {
 
 #[derive(Clone, Debug)]
 struct Declared {
-    key: Template,
-    key_text: String,
+    key: Key,
     rate: u64,
+}
+
+/// What a zone counts by.
+#[derive(Clone, Debug)]
+pub struct Key {
+    template: Template,
+    text: String,
+}
+
+/// The key that argument `n` is.
+pub fn key(b: &mut Builder<'_>, call: &Call<'_>, n: usize) -> Outcome<Key> {
+    Ok(Key { template: b.template(call, n)?, text: call.text(n).into_owned() })
 }
 
 /// `NAME:SIZE`, the value of a `zone=` parameter; `parameter` is all of it.
@@ -38,15 +49,8 @@ pub fn name_and_size<'a>(given: &'a str, parameter: &str) -> Outcome<(&'a str, u
     Ok((name, size))
 }
 
-/// Declares a zone whose key is the directive's first argument. `rate` is in thousandths of a request per second.
-pub fn declare(
-    b: &mut Builder<'_>,
-    call: &Call<'_>,
-    name: &str,
-    size: u64,
-    rate: u64,
-    key: Template,
-) -> Outcome {
+/// Declares a zone. `rate` is in thousandths of a request per second.
+pub fn declare(b: &mut Builder<'_>, call: &Call<'_>, name: &str, size: u64, rate: u64, key: Key) -> Outcome {
     let directive = call.row.name;
     let zone = find(b, name, directive == "limit_req_zone")?;
     let draft = &mut b.http.zones[zone];
@@ -56,11 +60,11 @@ pub fn declare(
         )));
     }
     if let Some(declared) = &draft.declared {
-        let key = &declared.key_text;
+        let key = &declared.key.text;
         return Err(Diagnostic::emerg(format!("{directive} \"{name}\" is already bound to key \"{key}\"")));
     }
     draft.size = Some(size);
-    draft.declared = Some(Declared { key, key_text: call.text(0).into_owned(), rate });
+    draft.declared = Some(Declared { key, rate });
     Ok(())
 }
 
@@ -92,7 +96,7 @@ pub fn finish(b: &mut Builder<'_>) -> Outcome<Vec<ZoneConf>> {
             continue;
         };
         let kind = if requests { ZoneKind::Requests { rate: declared.rate } } else { ZoneKind::Connections };
-        zones.push(ZoneConf { name, size, key: declared.key, key_text: declared.key_text, kind });
+        zones.push(ZoneConf { name, size, key: declared.key.template, key_text: declared.key.text, kind });
     }
     Ok(zones)
 }

@@ -116,7 +116,7 @@ fn send(ctx: &RequestCtx, opened: Opened) -> Answer {
         last_modified: Some(modified),
         etag: ctx.conf.files.etag.then(|| format!("\"{modified:x}-{length:x}\"").into_bytes()),
         ranges: Ranges::Accepted,
-        body: Payload::Source(opened.into_source()),
+        body: Payload::Source(opened.into_source(ctx)),
         conditional: true,
         ..Answer::default()
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use nix::errno::Errno;
-use nix::fcntl::{self, OFlag};
+use nix::fcntl::{self, OFlag, PosixFadviseAdvice};
 use nix::sys::stat::{self, Mode};
 use tokio::io::AsyncReadExt as _;
 use tower_http::services::fs::AsyncReadBody;
@@ -20,9 +20,6 @@ use crate::config::model::{RefusedLinks, Symlinks};
 use crate::request::RequestCtx;
 use crate::request::path::as_path;
 use crate::request::payload::Source;
-
-/// How much of a file is read at once.
-const AT_ONCE: usize = 64 * 1024;
 
 /// Pipes do not block, and nobody inherits the file.
 const READING: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_CLOEXEC);
@@ -88,8 +85,12 @@ impl Opened {
     }
 
     /// Its bytes as the body of an answer.
-    pub fn into_source(self) -> Arc<dyn Source> {
-        Arc::new(FileSource { length: self.length(), file: self.file })
+    pub fn into_source(self, ctx: &RequestCtx) -> Arc<dyn Source> {
+        if ctx.conf.files.read_ahead {
+            // It is advice: without it the file is sent all the same.
+            let _ = fcntl::posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_SEQUENTIAL);
+        }
+        Arc::new(FileSource { length: self.length(), file: self.file, at_once: ctx.conf.files.read_at_once })
     }
 }
 
@@ -125,6 +126,8 @@ pub fn status(error: &io::Error) -> u16 {
 struct FileSource {
     file: File,
     length: u64,
+    /// How many bytes are read at once.
+    at_once: usize,
 }
 
 impl Source for FileSource {
@@ -137,7 +140,7 @@ impl Source for FileSource {
         let positioned = (&self.file).seek(SeekFrom::Start(range.start)).and_then(|_| self.file.try_clone());
         let Ok(file) = positioned else { return Body::empty() };
         let stretch = tokio::fs::File::from_std(file).take(range.end.saturating_sub(range.start));
-        Body::new(AsyncReadBody::with_capacity(stretch, AT_ONCE))
+        Body::new(AsyncReadBody::with_capacity(stretch, self.at_once))
     }
 }
 

@@ -2,15 +2,13 @@
 
 use super::{BLOCK, Directive, E, H, HSL, HSLI, M, Module, ONE, ONE_TO_FOUR, SOME, TWO_OR_THREE, rows};
 
-const SCHEDULING: &str =
-    "it tunes how nginx's workers are scheduled; Encke's threads serve the same requests without it";
 const EVENT_LOOP: &str =
     "it tunes nginx's event loop; Encke has its own, and connections are accepted all the same";
 const NO_DISK_THREADS: &str =
     "Encke reads and writes no files that would need threads or asynchronous disk access";
 const DEBUGGING: &str = "it only helps to debug nginx's own code; no request is answered differently";
-const SAME_MATCHES: &str = "it makes nginx's regular expressions faster; they match the same without it";
 const ACCELERATOR: &str = "it names a hardware accelerator for TLS; keys and ciphers are the same without it";
+const CERTIFICATES: &str = "it saves time at reloads with TLS; the same certificates are read without it";
 const PROCESS: &str = "it belongs to nginx's own process model; no request is answered differently";
 const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
 const BODY_IN_MEMORY: &str =
@@ -35,16 +33,14 @@ const MAIN: &[Directive] = &rows![
         "Stops or aborts nginx when it finds an error in itself.";
     Accepted(once) "lock_file", M, ONE, "logs/nginx.lock", PROCESS,
         "Names the file for accept_mutex on systems that need one.";
-    Accepted(flag) "pcre_jit", M, ONE, "off", SAME_MATCHES,
-        "Compiles regular expressions to machine code when the file is read.";
     Accepted(once) "ssl_engine", M, ONE, "", ACCELERATOR,
         "Names the hardware accelerator that TLS uses.";
+    Accepted(flag) "ssl_object_cache_inheritable", M, ONE, "on", CERTIFICATES,
+        "Keeps certificates that were read when the configuration is reloaded.";
     Accepted "thread_pool", M, TWO_OR_THREE, "default threads=32 max_queue=65536", NO_DISK_THREADS,
         "Names a pool of threads for reading and sending files.";
     Accepted(millis) "timer_resolution", M, ONE, "", EVENT_LOOP,
         "Looks at the clock only this often.";
-    Accepted(once) "worker_cpu_affinity", M, SOME, "", SCHEDULING,
-        "Binds workers to processors.";
 ];
 
 const EVENTS: &[Directive] = &rows![
@@ -56,10 +52,6 @@ const EVENTS: &[Directive] = &rows![
         "Writes debugging lines for these clients.";
     Accepted(number) "epoll_events", E, ONE, "512", EVENT_LOOP,
         "How many events are taken from the kernel at once.";
-    Accepted(flag) "multi_accept", E, ONE, "off", EVENT_LOOP,
-        "Accepts all waiting connections at once.";
-    Accepted(event_method) "use", E, ONE, "", EVENT_LOOP,
-        "Names the kernel interface for events.";
     Accepted(number) "worker_aio_requests", E, ONE, "32", NO_DISK_THREADS,
         "How many asynchronous disk operations a worker may have under way.";
 ];
@@ -67,10 +59,14 @@ const EVENTS: &[Directive] = &rows![
 const HTTP_CORE: &[Directive] = &rows![
     Accepted(in_file_only) "client_body_in_file_only", HSL, ONE, "off", BODY_IN_MEMORY,
         "Writes every request's body to a file.";
-    Accepted(flag) "client_body_in_single_buffer", HSL, ONE, "off", BODY_IN_MEMORY,
-        "Keeps a request's body in one piece.";
     Accepted(once) "client_body_temp_path", HSL, ONE_TO_FOUR, "client_body_temp", BODY_IN_MEMORY,
         "Where bodies of requests are written.";
+    Accepted "early_hints", HSL, SOME, "",
+        "what servers behind say early is not passed on; the answers are the same without it",
+        "When 103 (Early Hints) of a server behind is passed on.";
+    Accepted(millis) "keepalive_min_timeout", HSL, ONE, "0",
+        "it keeps idle connections open at an end; clients open another where one is closed",
+        "How long a connection is not closed to make room or at a graceful end.";
     Refused "post_action", HSLI, ONE, "", POST_ACTION,
         "Makes a request inside after each answer.";
     Accepted(size) "postpone_output", HSL, ONE, "1460", WRITING,

@@ -35,10 +35,6 @@ const CORE: &[Directive] = &rows![
         "How often a file must be asked for to be kept open.";
     Accepted(seconds) "open_file_cache_valid", HSL, ONE, "60s", FILE_TUNING,
         "How often a file kept open is looked at again.";
-    Accepted(buffers) "output_buffers", HSL, TWO, "2 32k", FILE_TUNING,
-        "Buffers for reading files.";
-    Accepted(size) "read_ahead", HSL, ONE, "0", FILE_TUNING,
-        "How much of a file the kernel should read ahead.";
     Accepted(flag) "sendfile", HSLI, ONE, "off", FILE_TUNING,
         "Sends files without copying them through the process.";
     Accepted(size) "sendfile_max_chunk", HSL, ONE, "2m", FILE_TUNING,

@@ -61,15 +61,6 @@ pub(super) fn file_cache(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome 
     Err(Diagnostic::emerg(format!("\"{name}\" must have the \"max\" parameter")))
 }
 
-/// A method of any system.
-pub(super) fn event_method(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    match call.arg(0) {
-        b"select" | b"poll" | b"kqueue" | b"epoll" | b"/dev/poll" | b"eventport" => Ok(()),
-        _ => Err(Diagnostic::emerg(format!("invalid event type \"{}\"", call.text(0)))),
-    }
-}
-
 fn valid(call: &Call<'_>, is_valid: bool) -> Outcome {
     if is_valid { Ok(()) } else { Err(call.invalid_value()) }
 }
