@@ -287,6 +287,7 @@ topics! {
     nchan_positions: compare_scripts("nchan/positions.case"),
     nchan_sockets: compare_scripts("nchan/websocket.case"),
     nchan_origins: compare_scripts("nchan/cors.case"),
+    nchan_authorization: compare_scripts("nchan/authorize.case"),
     nchan_groups: compare_scripts("nchan/groups.case"),
     nchan_events: compare_scripts("nchan/events.case"),
     nchan_variables: compare_scripts("nchan/info.case"),

@@ -1,6 +1,7 @@
 //! What publishing and subscribing mean: axum handlers over the store, no sockets.
 
 pub mod attendance;
+pub mod authorize;
 pub mod channels;
 pub mod cors;
 pub mod cursor;
@@ -39,6 +40,7 @@ use crate::store::{Refusal, Store};
 
 use cors::Origin;
 use dispatch::Task;
+use hooks::Subrequest;
 use roster::Roster;
 use subscriber::Subscriber;
 use waiting::ParkSlot;
@@ -64,11 +66,17 @@ pub async fn channel(
     State(state): State<PushState>,
     Extension(ctx): Extension<Arc<RequestCtx>>,
     Extension(slot): Extension<Arc<ParkSlot>>,
+    Extension(inside): Extension<Arc<dyn Subrequest>>,
 ) -> Response {
-    answer(&state, &ctx, &slot).await.unwrap_or_else(|answer| answer).into_response()
+    answer(&state, &ctx, &slot, &*inside).await.unwrap_or_else(|answer| answer).into_response()
 }
 
-async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<Answer, Answer> {
+async fn answer(
+    state: &PushState,
+    ctx: &RequestCtx,
+    slot: &ParkSlot,
+    inside: &dyn Subrequest,
+) -> Result<Answer, Answer> {
     let origin = match ctx.conf.push.dialect {
         // The old module knows nothing of origins; `add_header` does.
         Dialect::Push => None,
@@ -78,7 +86,9 @@ async fn answer(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<
         Some(origin) => origin.allow(&ctx.conf.push, answer),
         None => answer,
     };
-    match dispatch::task(ctx) {
+    let task = dispatch::task(ctx);
+    authorize::ask(ctx, &task, inside, origin.as_ref()).await?;
+    match task {
         Task::Publish => publisher::answer(state, ctx).await.map(allow),
         Task::Subscribe(transport) => Subscriber { state, ctx, slot, origin }.answer(transport).await,
         Task::Socket => socket::open(state, ctx, slot, origin).await,

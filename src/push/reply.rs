@@ -156,7 +156,7 @@ impl Reply {
     }
 
     /// An answer that depends on the position of the request.
-    fn varying(&self, answer: Answer) -> Answer {
+    pub fn varying(&self, answer: Answer) -> Answer {
         let conf = &self.responder.conf.push;
         let Some(origin) = &self.origin else { return answer.with_header("Vary", VARY) };
         let expose = format!("Last-Modified, {}, Content-Type", etag_name(conf));
