@@ -16,6 +16,7 @@ const INSIDE: &str = "
     location = /many { nchan_pubsub; nchan_channel_id $arg_id; nchan_channel_id_split_delimiter ','; }
     location /outer { nchan_message_buffer_length $arg_length; nchan_channel_id $arg_id;
         location /outer/inner { nchan_pubsub; nchan_message_buffer_length 3; } }
+    location = /asks { nchan_pubsub; nchan_channel_id $arg_id; nchan_authorize_request $arg_whom; }
     location = /old { set $push_channel_id $arg_id; push_publisher; push_message_timeout 1s; }
     location = /oldsub { set $push_channel_id $arg_id; push_subscriber; }
 ";
@@ -224,5 +225,14 @@ fn messages_of_no_bytes_reach_everybody() {
     assert_eq!(waiting.receive(Duration::from_millis(100)), Reply::Pending);
     assert_eq!(bench.server.post("/pub?id=n", "").status(), 201);
     assert_eq!(waiting.receive(PATIENCE).into_response().header("Content-Length"), Some("0"));
+    bench.expect_well();
+}
+
+/// `nchan_authorize_request` with a variable that is empty.
+#[test]
+fn nothing_to_ask_lets_nobody_in() {
+    let bench = Bench::start();
+    assert_eq!(bench.server.post("/asks?id=a", "x").status(), 403);
+    assert_eq!(bench.server.get("/asks?id=a").status(), 403);
     bench.expect_well();
 }
