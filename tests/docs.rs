@@ -93,9 +93,15 @@ fn tests_named_in_the_differences_exist() {
     assert!(missing.is_empty(), "no such tests: {missing:#?}");
 }
 
-/// A function, a recorded scenario, or a case of the agreement with nginx.
+/// A function, a topic or a case of the agreement with nginx, a file of tests, or a recorded scenario.
 fn is_named_in(sources: &str, name: &str) -> bool {
-    let forms = [format!("fn {name}("), format!("\"name\": \"{name}\""), format!("\"name\":\"{name}\"")];
+    let forms = [
+        format!("fn {name}("),
+        format!("{name}: compare_"),
+        format!("mod {name};"),
+        format!("\"name\": \"{name}\""),
+        format!("\"name\":\"{name}\""),
+    ];
     let case = || {
         let cases = files_below(&root().join("tests/agreement"));
         cases.iter().any(|file| file.file_stem().is_some_and(|stem| stem == name))

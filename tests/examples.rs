@@ -43,6 +43,27 @@ fn nginx_push_conf_delivers() {
 }
 
 #[test]
+fn nchan_conf_streams() {
+    let server = start("nchan.conf");
+    assert_eq!(server.post("/pub?id=a", "stored").status(), 202);
+    let mut stream = server.connect();
+    stream.send("GET /sub?id=a HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    assert_streamed(&mut stream, "\ndata: stored\n\n");
+    assert_eq!(server.post("/pub?id=a", "new").status(), 201);
+    assert_streamed(&mut stream, "\ndata: new\n\n");
+}
+
+/// What comes over a stream ends with this.
+fn assert_streamed(stream: &mut Connection, expected: &str) {
+    let mut seen = String::new();
+    while !seen.ends_with(expected) {
+        let bytes = stream.receive_bytes(PATIENCE);
+        assert!(!bytes.is_empty(), "{seen:?} does not end with {expected:?}");
+        seen.push_str(&String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
 fn in_front_of_app_conf_asks_the_application() {
     // Nobody is at home.
     let server = start("in-front-of-app.conf");

@@ -8,14 +8,12 @@
 //! ENCKE_FLOOD_SECONDS=300 cargo test --release flood -- --nocapture
 //! ```
 
-#[path = "bench/pss.rs"]
-mod pss;
-
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Conf, Connection, Response, Server};
+use crate::pss;
 
 /// `push_max_reserved_memory`.
 const BUDGET: u64 = 16 << 20;

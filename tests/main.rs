@@ -12,6 +12,8 @@ mod agreement;
 mod article;
 // Many subscribers, and a publisher, for the tests of what happens to them.
 mod crowd;
+// What kills Nchan's workers.
+mod crashes;
 // The documentation is whole.
 mod docs;
 // Every example configuration does what it says.
@@ -20,6 +22,8 @@ mod examples;
 mod files;
 // More messages than fit into the memory limit.
 mod flood;
+// Groups of channels, events, who is there.
+mod groups;
 // Logs that are buffered, compressed, rotated, full; pipes; syslog.
 mod logs;
 // Limits per client, and what is told about the server.
@@ -30,6 +34,9 @@ mod parked;
 mod process;
 // Requests that are passed on to servers behind.
 mod proxy;
+// What a process takes of the memory.
+#[path = "bench/pss.rs"]
+mod pss;
 // A reload under load.
 mod reload;
 // Requests as odd clients send them.
@@ -40,11 +47,15 @@ mod settings;
 mod stand_in;
 // Who may import whom.
 mod structure;
+// Subscribers of all transports in a crowd.
+mod streams;
 // What systemd gives and is told.
 mod systemd;
 // Recorded request sequences, and what the old servers answered to them.
 mod transcripts;
 // A new program takes over from a running one.
 mod upgrade;
+// WebSockets by the RFCs.
+mod websocket;
 // Variables of requests that wait, and those that would never end.
 mod variables;

@@ -298,3 +298,36 @@ fn nginx_itself_can_be_followed() {
     eventually("Encke has ended", || !old_file.exists());
     assert!(server().starts_with("nginx"), "{}", server());
 }
+
+#[test]
+fn nchan_s_subscribers_go_on_or_come_back() {
+    let inside = "
+        location /pub { nchan_publisher; nchan_channel_id $arg_id; }
+        location /sub { nchan_subscriber; nchan_channel_id $arg_id; }
+        location /pid { return 200 $pid; }";
+    let server = Server::start(Conf::server(inside));
+    let successors = Successors::of(&server);
+    eventually("the pid file is written", || successors.pid().is_some());
+    assert_eq!(server.post("/pub?id=a", "before").status(), 202);
+    let mut stream = server.connect();
+    stream.send("GET /sub?id=a HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n");
+    let mut waiting = server.connect();
+    waiting.send("GET /sub?id=b HTTP/1.1\r\nHost: h\r\nOrigin: http://o\r\n\r\n");
+    let subscribers = |id: &str| server.get(&format!("/pub?id={id}")).text().contains("subscribers: 1");
+    eventually("both wait", || subscribers("a") && subscribers("b"));
+    let new = successors.upgrade();
+    assert_eq!(server.get("/pid").text(), new.to_string());
+    assert_eq!(server.post("/pub?id=b", "after").status(), 201);
+    let answer = waiting.receive(PATIENCE).into_response();
+    assert_eq!(answer.text(), "after");
+    assert_eq!(answer.header("Access-Control-Allow-Origin"), Some("http://o"));
+    let mut seen = String::new();
+    eventually("the stream ends", || {
+        seen.push_str(&String::from_utf8_lossy(&stream.receive_now()));
+        stream.ending().is_some()
+    });
+    assert!(seen.contains("data: before\n") && seen.ends_with(":410: 410 Gone\n\n"), "{seen}");
+    let mut back = server.connect();
+    back.send("GET /sub?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(back.receive(PATIENCE).into_response().text(), "before");
+}

@@ -166,6 +166,36 @@ builtins! {
     UidGot "uid_got" Fixed "name and value of the cookie that came";
     UidReset "uid_reset" Open "if not empty, the cookie is given anew";
     UidSet "uid_set" Fixed "name and value of the cookie that is sent";
+    "nchan":
+    NchanChannelId "nchan_channel_id" Open "the channel, the first of several, without its group";
+    NchanChannelId1 "nchan_channel_id1" Open "same as $nchan_channel_id";
+    NchanChannelId2 "nchan_channel_id2" Open "the second of several channels";
+    NchanChannelId3 "nchan_channel_id3" Open "the third of several channels";
+    NchanChannelId4 "nchan_channel_id4" Open "the fourth of several channels";
+    NchanSubscriberType "nchan_subscriber_type" Open "longpoll, intervalpoll, websocket, eventsource, http-chunked, http-multipart or http-raw-stream";
+    NchanPublisherType "nchan_publisher_type" Open "http or websocket";
+    NchanPrevMessageId "nchan_prev_message_id" Open "the subscriber's position when it came, 0:0 without one";
+    NchanMessageId "nchan_message_id" Open "id of the message that was published or received";
+    NchanChannelEvent "nchan_channel_event" Open "what happened to the channel";
+    NchanChannelSubscriberLastSeen "nchan_channel_subscriber_last_seen" Open "when a subscriber was last there, seconds since 1970";
+    NchanChannelSubscriberCount "nchan_channel_subscriber_count" Open "subscribers of the channel";
+    NchanChannelMessageCount "nchan_channel_message_count" Open "messages stored in the channel";
+    NchanVersion "nchan_version" Open "version of Nchan whose behaviour is followed";
+    NchanStubStatusChannels "nchan_stub_status_channels" Open "channels there are";
+    NchanStubStatusSubscribers "nchan_stub_status_subscribers" Open "subscribers there are";
+    NchanStubStatusStoredMessages "nchan_stub_status_stored_messages" Open "messages that are stored";
+    NchanStubStatusSharedMemoryUsed "nchan_stub_status_shared_memory_used" Open "memory that messages and channels take, in kilobytes with a K";
+    NchanStubStatusTotalPublishedMessages "nchan_stub_status_total_published_messages" Open "messages published since the start";
+    NchanStubStatusIpcAlertsInTransit "nchan_stub_status_ipc_alerts_in_transit" Open "notices on their way between workers";
+    NchanStubStatusIpcQueuedAlerts "nchan_stub_status_ipc_queued_alerts" Open "notices between workers that have to wait";
+    NchanStubStatusTotalIpcAlertsSent "nchan_stub_status_total_ipc_alerts_sent" Open "notices sent between workers";
+    NchanStubStatusTotalIpcAlertsReceived "nchan_stub_status_total_ipc_alerts_received" Open "notices received between workers";
+    NchanStubStatusTotalIpcSendDelay "nchan_stub_status_total_ipc_send_delay" Open "seconds for which notices had to wait";
+    NchanStubStatusTotalIpcReceiveDelay "nchan_stub_status_total_ipc_receive_delay" Open "seconds for which notices were on their way";
+    NchanStubStatusRedisPendingCommands "nchan_stub_status_redis_pending_commands" Open "0: there is no Redis";
+    NchanStubStatusRedisConnectedServers "nchan_stub_status_redis_connected_servers" Open "0: there is no Redis";
+    NchanStubStatusRedisUnhealthyUpstreams "nchan_stub_status_redis_unhealthy_upstreams" Open "0: there is no Redis";
+    NchanStubStatusTotalRedisCommandsSent "nchan_stub_status_total_redis_commands_sent" Open "0: there is no Redis";
 }
 
 /// Names that exist and are empty, with the module and the reason; `Open` ones can be defined.
@@ -266,7 +296,9 @@ pub fn find(name: &str) -> Option<BuiltinRow> {
 
 /// Whether its value is settled only with the answer.
 pub fn is_late(builtin: Builtin) -> bool {
-    DONE.iter().any(|row| row.variable == builtin && row.kind == Kind::Late)
+    // Can be set like the rest of Nchan's, but waits for the answer that holds it.
+    builtin == Builtin::NchanMessageId
+        || DONE.iter().any(|row| row.variable == builtin && row.kind == Kind::Late)
 }
 
 /// Variables of which each name that begins so is one.

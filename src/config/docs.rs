@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::builtin::{self, BuiltinRow, Family, FamilyRow, Kind, Support};
 use super::context::Contexts;
-use super::directive::{Arity, Directive, Status};
+use super::directive::{self, Arity, Directive, Status};
 use super::modules;
 
 /// The page: every directive, module by module.
@@ -20,16 +20,28 @@ pub fn directives_markdown() -> String {
         page.push_str("| directive | where | arguments | default | status | |\n|---|---|---|---|---|---|\n");
         module.directives.iter().for_each(|row| page.push_str(&line(row)));
     }
-    page
+    page + &nchan_names()
+}
+
+/// Every `nchan_*` name in the order of the alphabet, with what becomes of it.
+fn nchan_names() -> String {
+    let mut rows: Vec<&Directive> = directive::all().filter(|row| row.name.starts_with("nchan_")).collect();
+    rows.sort_by_key(|row| row.name);
+    let mut section = String::from(
+        "\n## All names of Nchan\n\nThe tables above say more. A name with two rows is another thing in an `upstream` block.\n\n\
+         | name | where | status |\n|---|---|---|\n",
+    );
+    for row in rows {
+        let (name, places, status) = (row.name, places(row.contexts), status(row).0);
+        // Writing to a String cannot fail.
+        let _ = writeln!(section, "| `{name}` | {places} | {status} |");
+    }
+    section
 }
 
 fn line(row: &Directive) -> String {
     let default = if row.default.is_empty() { String::new() } else { format!("`{}`", cell(row.default)) };
-    let (status, reason) = match row.status {
-        Status::Done => ("done", ""),
-        Status::Accepted(reason) => ("accepted", reason),
-        Status::Refused(reason) => ("refused", reason),
-    };
+    let (status, reason) = status(row);
     let doc = match (row.doc, reason) {
         (doc, "") => doc.to_owned(),
         ("", reason) => format!("{reason}."),
@@ -117,4 +129,13 @@ fn arguments(arity: Arity) -> String {
         (min, max) => format!("{min} to {max}"),
     };
     if arity.block { format!("{count} and a block") } else { count }
+}
+
+/// The status in a word, and its reason.
+fn status(row: &Directive) -> (&'static str, &'static str) {
+    match row.status {
+        Status::Done => ("done", ""),
+        Status::Accepted(reason) => ("accepted", reason),
+        Status::Refused(reason) => ("refused", reason),
+    }
 }

@@ -9,8 +9,8 @@ use encke_parser::Span;
 
 use super::context::Contexts;
 use super::model::{
-    Affinity, Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, Mechanism,
-    StatusPage, TryFiles, User,
+    Affinity, Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, StatusPage,
+    TryFiles, User,
 };
 use super::modules::access::AccessDraft;
 use super::modules::auth_request::AuthRequestDraft;
@@ -26,6 +26,7 @@ use super::modules::limit_req::LimitReqDraft;
 use super::modules::listen::ListenDraft;
 use super::modules::log::LogDraft;
 use super::modules::mirror::MirrorDraft;
+use super::modules::nchan::{DeflateDraft, NchanDraft};
 use super::modules::output::OutputDraft;
 use super::modules::proxy::ProxyDraft;
 use super::modules::push::PushDraft;
@@ -37,6 +38,7 @@ use super::modules::upstream::{GroupDraft, ResolverDraft, UpstreamDraft};
 use super::modules::userid::UseridDraft;
 use super::modules::zones::ZoneDraft;
 use super::proxy::ProxyPass;
+use super::roles::Roles;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.
 macro_rules! draft {
@@ -95,8 +97,12 @@ pub struct HttpDraft {
     pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
     /// `charset_map`s.
     pub charset_maps: Vec<CharsetMap>,
-    /// `push_max_reserved_memory`.
+    /// `push_max_reserved_memory`, `nchan_shared_memory_size`.
     pub max_reserved_memory: Option<u64>,
+    /// `nchan_permessage_deflate_*`.
+    pub deflate: DeflateDraft,
+    /// An `nchan_*` role was given somewhere.
+    pub speaks_nchan: bool,
     /// Groups of servers behind.
     pub upstreams: Vec<UpstreamDraft>,
     /// The `upstream` whose block is being read.
@@ -155,6 +161,8 @@ pub struct ConfDraft {
     pub files: FilesDraft,
     pub output: OutputDraft,
     pub push: PushDraft,
+    pub nchan: NchanDraft,
+    pub roles: Roles,
     pub proxy: ProxyDraft,
     pub resolver: ResolverDraft,
     pub auth_request: AuthRequestDraft,
@@ -164,10 +172,6 @@ pub struct ConfDraft {
 /// Settings of one block only.
 #[derive(Debug, Default)]
 pub struct OwnDraft {
-    /// `push_publisher`.
-    pub publisher: bool,
-    /// `push_subscriber`.
-    pub subscriber: Option<Mechanism>,
     /// `proxy_pass`.
     pub pass: Option<ProxyPass>,
     /// `stub_status`, `encke_metrics`.
@@ -254,6 +258,8 @@ impl ConfDraft {
         self.files.inherit(&parent.files);
         self.output.inherit(&parent.output);
         self.push.inherit(&parent.push);
+        self.nchan.inherit(&parent.nchan);
+        self.roles.inherit(&parent.roles);
         self.proxy.inherit(&parent.proxy);
         self.resolver.inherit(&parent.resolver);
         self.auth_request.inherit(&parent.auth_request);

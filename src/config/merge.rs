@@ -9,11 +9,12 @@ use super::builtin::Builtin;
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
-    ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program, Root,
-    Server,
+    Dialect, ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program,
+    Root, Server,
 };
 use super::modules::files;
 use super::modules::location::shown;
+use super::modules::nchan::PushDefaults;
 use super::modules::server_name::{NameKind, ServerName};
 use super::modules::upstream;
 use super::proxy::{ProxyConf, Upstream};
@@ -30,9 +31,10 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>, Ve
     let (conf, server) = (std::mem::take(&mut b.http.conf), std::mem::take(&mut b.http.server));
     let listens: Vec<_> = blocks.iter().map(|block| block.listens.clone()).collect();
     let names: Vec<_> = blocks.iter().map(names).collect();
+    let channel_id = channel_id(b, &blocks, &conf);
     let upstreams = upstream::finish(b)?;
     let merger = &mut Merger {
-        channel_id: channel_id(b, &blocks),
+        defaults: PushDefaults::new(channel_id, b.http.speaks_nchan, &mut b.variables),
         default_root: files::default_root(b),
         error_log: b.main.error_log.clone(),
         names: Vec::new(),
@@ -54,13 +56,14 @@ fn names(block: &Block) -> Vec<ServerName> {
     }
 }
 
-/// Whether a push role is anywhere in the block.
-fn has_role(block: &Block) -> bool {
-    let in_if = |op: &Op| matches!(op, Op::If { block, .. } if has_role(block));
-    block.own.publisher
-        || block.own.subscriber.is_some()
-        || block.ops.iter().any(in_if)
-        || block.locations.iter().any(has_role)
+/// Whether a push role that needs `$push_channel_id` is anywhere in the block. `outer` is what is around it.
+fn needs_push_id(block: &Block, outer: &ConfDraft) -> bool {
+    let mut conf =
+        ConfDraft { nchan: block.conf.nchan.clone(), roles: block.conf.roles, ..ConfDraft::default() };
+    let own = conf.roles.dialect == Dialect::Push && conf.nchan.lacks_ids(&outer.nchan, &conf.roles);
+    conf.inherit(outer);
+    let in_if = |op: &Op| matches!(op, Op::If { block, .. } if needs_push_id(block, &conf));
+    own || block.ops.iter().any(in_if) || block.locations.iter().any(|block| needs_push_id(block, &conf))
 }
 
 // === variables ===
@@ -69,8 +72,11 @@ const CHANNEL_ID: &str = "push_channel_id";
 const OLD_CHANNEL_ID: &str = "push_id";
 
 /// The template of the channel's id: `$push_channel_id`, or the name it had in 2009.
-fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
-    if !servers.iter().any(has_role) {
+///
+/// Without either it is always empty: worth a warning where a `push_*` location depends on it.
+fn channel_id(b: &mut Builder<'_>, servers: &[Block], http: &ConfDraft) -> Template {
+    let needed = servers.iter().any(|server| needs_push_id(server, http));
+    if !needed && !b.http.speaks_nchan {
         return Template::default();
     }
     let mut name = CHANNEL_ID;
@@ -78,7 +84,7 @@ fn channel_id(b: &mut Builder<'_>, servers: &[Block]) -> Template {
         if b.variables.is_defined(OLD_CHANNEL_ID) {
             name = OLD_CHANNEL_ID;
             b.diagnostics.push(Diagnostic::warn("\"$push_id\" is an old name of \"$push_channel_id\""));
-        } else {
+        } else if needed {
             let problem = "unknown \"push_channel_id\" variable: it is set nowhere, so every request of a push location is \
                            answered 404";
             let help = "write \"set $push_channel_id $arg_id;\" in the location";
@@ -120,7 +126,7 @@ const LARGE_BUFFERS: (usize, usize) = (4, 8 << 10);
 
 struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
-    channel_id: Template,
+    defaults: PushDefaults,
     default_root: Root,
     error_log: Vec<ErrorLog>,
     /// Of the server that is being merged.
@@ -246,10 +252,10 @@ impl Merger<'_, '_> {
         location: &Block,
         around: &LocationConf,
     ) -> Outcome<LocationConf> {
-        self.inherit(block, &location.conf)?;
-        if !block.own.publisher && block.own.subscriber.is_none() {
-            (block.own.publisher, block.own.subscriber) = (location.own.publisher, location.own.subscriber);
+        if block.conf.roles.is_none() {
+            block.conf.roles = location.conf.roles;
         }
+        self.inherit(block, &location.conf)?;
         block.own.empty_gif |= location.own.empty_gif;
         let mut conf = self.conf(around.name.clone(), &block.conf, &block.own)?;
         conf.limit_except.clone_from(&around.limit_except);
@@ -318,7 +324,7 @@ impl Merger<'_, '_> {
             try_files: own.try_files.clone(),
             empty_gif: own.empty_gif,
             output: conf.output.finish(),
-            push: conf.push.finish(own, &self.channel_id),
+            push: conf.push.finish(&conf.nchan, &conf.roles, &self.defaults),
             proxy: None,
             auth_request: conf.auth_request.finish(),
             mirror: conf.mirror.finish(),

@@ -22,6 +22,7 @@ pub mod model;
 pub mod modules;
 pub mod proxy;
 pub mod regex;
+mod roles;
 mod syslog;
 pub mod template;
 #[cfg(test)]
@@ -155,6 +156,7 @@ fn read(b: &mut Builder<'_>, parsed: &Parsed, syntax_ok: &mut Option<usize>) -> 
     Ok(Config {
         main: main(b),
         max_reserved_memory,
+        deflate: b.http.deflate.finish(),
         listens,
         upstreams,
         servers,

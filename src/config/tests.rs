@@ -1,10 +1,12 @@
 //! Whole configurations in, results out.
 
+mod nchan;
+
 use std::path::{Path, PathBuf};
 
 use encke_parser::MemLoader;
 
-use super::model::{Concurrency, Config, Instruction, Mechanism};
+use super::model::{Concurrency, Config, Instruction, Setting, Transport, Transports};
 use super::{LoadOptions, Loaded, directive, load};
 
 fn read(text: &str, options: &LoadOptions) -> Loaded {
@@ -19,6 +21,10 @@ fn config(text: &str) -> Config {
     let loaded = read(text, &options());
     let said: Vec<String> = loaded.diagnostics.iter().map(|said| said.line(&loaded.sources)).collect();
     loaded.config.unwrap_or_else(|| panic!("{said:#?}"))
+}
+
+fn seconds(seconds: u64) -> Setting<Option<std::time::Duration>> {
+    Setting::Fixed(Some(std::time::Duration::from_secs(seconds)))
 }
 
 const ARTICLE: &str = "
@@ -53,10 +59,10 @@ fn the_article_s_fragment_is_read() {
     let config = loaded.config.unwrap();
     let [server] = &config.servers[..] else { panic!("one server") };
     let [activity, publish] = &server.locations.prefix[..] else { panic!("two locations") };
-    assert!(publish.conf.push.publisher && !activity.conf.push.publisher);
-    assert_eq!(activity.conf.push.subscriber, Some(Mechanism::LongPoll));
+    assert!(publish.conf.push.publisher.any() && !activity.conf.push.publisher.any());
+    assert_eq!(activity.conf.push.subscriber, Transports::of(&[Transport::LongPoll]));
     assert_eq!(activity.conf.push.subscriber_concurrency, Concurrency::Broadcast);
-    assert_eq!(publish.conf.push.message_timeout.unwrap().as_secs(), 7200);
+    assert_eq!(publish.conf.push.message_timeout, seconds(7200));
     assert!(matches!(&*publish.rewrite, [Instruction::Set { .. }]));
     assert_eq!(config.listens.len(), 1);
 }
@@ -81,16 +87,17 @@ fn settings_go_from_http_to_inner_locations_and_ifs() {
     );
     let outer = &config.servers[0].locations.prefix[0];
     let inner = &outer.nested.prefix[0];
-    assert_eq!(outer.conf.push.message_timeout.unwrap().as_secs(), 5);
-    assert_eq!((inner.conf.push.message_timeout, inner.conf.push.max_message_buffer_length), (None, 3));
-    assert!(!inner.conf.push.publisher, "roles are not inherited");
+    assert_eq!(outer.conf.push.message_timeout, seconds(5));
+    assert_eq!(inner.conf.push.message_timeout, Setting::Fixed(None));
+    assert_eq!(inner.conf.push.max_message_buffer_length, Setting::Fixed(3));
+    assert!(!inner.conf.push.publisher.any(), "roles are not inherited");
     let headers = |conf: &super::model::LocationConf| {
         conf.headers.add.iter().map(|header| header.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(headers(&inner.conf), ["B"], "lists replace");
     let Some(Instruction::If { conf: Some(conf), .. }) = outer.rewrite.last() else { panic!("an if") };
     assert_eq!(headers(conf), ["C"]);
-    assert!(conf.push.publisher, "an if keeps its location's role");
+    assert!(conf.push.publisher.any(), "an if keeps its location's role");
 }
 
 #[test]
@@ -142,7 +149,7 @@ fn a_listen_option_is_for_fragments() {
 
 #[test]
 fn collecting_goes_on_after_errors() {
-    let text = "events {} http { sendfile on; server { location /x { push_subscribe; nchan_publisher; push_publisher;
+    let text = "events {} http { sendfile on; server { location /x { push_subscribe; nchan_redis_pass r; push_publisher;
                 push_message_timeout x; set $push_channel_id $nosuch; } } }";
     let loaded = read(text, &LoadOptions { mode: super::Mode::Collect, ..options() });
     let verdicts: Vec<(&str, &str)> =
@@ -156,7 +163,7 @@ fn collecting_goes_on_after_errors() {
             ("server", "honoured"),
             ("location", "honoured"),
             ("push_subscribe", "unknown"),
-            ("nchan_publisher", "refused"),
+            ("nchan_redis_pass", "refused"),
             ("push_publisher", "honoured"),
             ("push_message_timeout", "wrong"),
             ("set", "honoured"),
@@ -273,7 +280,7 @@ fn the_docs_have_every_directive() {
 }
 
 /// Contexts and the text that opens and closes them around a directive.
-const PLACES: [(super::context::Contexts, &str, &str); 8] = {
+const PLACES: [(super::context::Contexts, &str, &str); 9] = {
     use super::context::Contexts as C;
     [
         (C::MAIN, "", "events {}"),
@@ -284,6 +291,7 @@ const PLACES: [(super::context::Contexts, &str, &str); 8] = {
         (C::SERVER_IF, "events {} http { server { if ($arg_x) {", "} } }"),
         (C::LOCATION_IF, "events {} http { server { location /x { if ($arg_x) {", "} } } }"),
         (C::LIMIT_EXCEPT, "events {} http { server { location /x { limit_except GET {", "} } } }"),
+        (C::UPSTREAM, "events {} http { upstream u {", "} }"),
     ]
 };
 

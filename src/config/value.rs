@@ -47,6 +47,25 @@ pub fn offset(text: &[u8]) -> Option<u64> {
     scaled(text, true)
 }
 
+/// Digits, perhaps with a decimal point, and `k`, `m` or `g`: how Nchan writes sizes.
+pub fn decimal_size(text: &[u8]) -> Option<u64> {
+    let (digits, scale) = match text.split_last() {
+        Some((b'k' | b'K', digits)) => (digits, 1u128 << 10),
+        Some((b'm' | b'M', digits)) => (digits, 1 << 20),
+        Some((b'g' | b'G', digits)) => (digits, 1 << 30),
+        _ => (text, 1),
+    };
+    let point = digits.iter().position(|byte| *byte == b'.').unwrap_or(digits.len());
+    let (whole, fraction) = (&digits[..point], digits.get(point + 1..).unwrap_or_default());
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let part = |digits: &[u8]| if digits.is_empty() { Some(0) } else { number(digits).map(u128::from) };
+    let below = part(fraction)? * scale / 10u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let bytes = part(whole)?.checked_mul(scale)?.checked_add(below)?;
+    signed(u64::try_from(bytes).ok()?)
+}
+
 fn scaled(text: &[u8], giga: bool) -> Option<u64> {
     let (digits, scale) = match text.split_last() {
         Some((b'k' | b'K', digits)) => (digits, 1 << 10),
@@ -229,6 +248,19 @@ mod tests {
         assert_eq!(size(b"9007199254740991k"), Some(9_007_199_254_740_991 * 1024));
         for bad in ["", "k", "1kb", "1.5m", "-1", "9007199254740992k", "1 k"] {
             assert_eq!(size(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn decimal_sizes_take_a_point() {
+        assert_eq!(decimal_size(b"1.5g"), Some(3 << 29));
+        assert_eq!(decimal_size(b".5m"), Some(1 << 19));
+        assert_eq!(decimal_size(b"1.M"), Some(1 << 20));
+        assert_eq!(decimal_size(b"10"), Some(10));
+        for bad in
+            ["", ".", "k", "1t", "1 m", "1mb", "1.5.5m", "-1", "99999999999g", "0.99999999999999999999"]
+        {
+            assert_eq!(decimal_size(bad.as_bytes()), None, "{bad}");
         }
     }
 

@@ -9,7 +9,7 @@ use axum::routing::{Route, any};
 use axum::{Router, middleware};
 use tower::{Layer, Service};
 
-use crate::config::model::{Config, Instruction, Location, LocationConf, Locations};
+use crate::config::model::{Config, Instruction, Location, LocationConf, Locations, PushHandler};
 use crate::push::{self, PushState};
 
 use super::access::AccessLayer;
@@ -29,16 +29,19 @@ pub fn build(
     upstreams: &Arc<Upstreams>,
     zones: &[Arc<Zone>],
 ) -> Router {
-    let handler = match (conf.push.publisher, conf.push.subscriber.is_some()) {
-        (true, true) => any(push::publish_or_subscribe),
-        (true, false) => any(push::publish),
-        (false, true) => any(push::subscribe),
-        (false, false) if conf.status.is_some() => any(status::page),
-        (false, false) if conf.empty_gif => any(files::empty_gif),
-        (false, false) => any(files::serve),
+    let handler = match push_handler(conf) {
+        PushHandler::Channel => any(push::channel),
+        PushHandler::Group(_) => any(push::group_location),
+        PushHandler::StubStatus => any(push::status::stub_status),
+        PushHandler::SubscriberInfo => {
+            state.roster.open();
+            any(push::status::subscriber_info)
+        }
+        PushHandler::None if conf.status.is_some() => any(status::page),
+        PushHandler::None if conf.empty_gif => any(files::empty_gif),
+        PushHandler::None => any(files::serve),
     };
-    let pushes = conf.push.publisher || conf.push.subscriber.is_some();
-    let router = if passes(conf) && !pushes {
+    let router = if passes(conf) && push_handler(conf) == PushHandler::None {
         Router::new().fallback_service(any(proxy::pass).with_state(Arc::clone(upstreams)))
     } else {
         Router::new().fallback_service(handler.with_state(state.clone()))
@@ -50,6 +53,12 @@ pub fn build(
     let router = layered(router, AccessLayer::of(conf));
     let router = layered(router, LimitConnLayer::of(&conf.limit_conn, zones));
     layered(router, LimitReqLayer::of(&conf.limit_req, zones))
+}
+
+/// What the location does with channels. What it does besides comes first if it has that from around.
+pub fn push_handler(conf: &LocationConf) -> PushHandler {
+    let has_own = passes(conf) || conf.status.is_some() || conf.empty_gif;
+    if conf.push.inherited && has_own { PushHandler::None } else { conf.push.handler }
 }
 
 /// A router with a layer around it, if there is one.

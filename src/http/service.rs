@@ -1,5 +1,6 @@
 //! A request's way through nginx's phases: server, location, access, content, error page, log.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -10,11 +11,15 @@ use http::request::Parts;
 use http::{Method, Request, Version};
 use tower::ServiceExt as _;
 
-use crate::config::model::{ErrorPage, ErrorTarget, Location, LocationConf, Replacement, Severity};
+use crate::config::model::{
+    ErrorPage, ErrorTarget, Location, LocationConf, PushHandler, Replacement, Severity,
+};
+use crate::push::dispatch::{self, Task};
 use crate::push::hooks::Subrequest;
 use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Ranges, Rendered, Responder, Sent};
 use crate::request::body::{self, RequestBody};
+use crate::request::channel_facts::ChannelFacts;
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
@@ -27,7 +32,7 @@ use crate::request::{Connection, RequestCtx, pages, uri};
 use super::gate::ClientWatch;
 use super::screen::{self, Refusal};
 use super::site::Site;
-use super::{files, location, real_ip, vhost};
+use super::{files, location, real_ip, router, vhost};
 
 /// How often a request may be sent to another location, as in nginx; the next time is an error.
 pub const MOST_REDIRECTS: u8 = 10;
@@ -187,8 +192,8 @@ struct Pages {
     last: bool,
     /// The status of the answer in the end, if it is not to have its own.
     status: Option<u16>,
-    headers: Vec<(&'static str, Vec<u8>)>,
-    location: Option<Vec<u8>>,
+    headers: Vec<(Cow<'static, str>, Vec<u8>)>,
+    location: Option<Box<[u8]>>,
 }
 
 impl Pages {
@@ -196,8 +201,8 @@ impl Pages {
         self.status = status;
         if let Ranges::Content(range) = answer.ranges {
             // nginx has written these for the file already when it finds that there is no such range.
-            self.headers.extend(answer.etag.map(|etag| ("ETag", etag)));
-            self.headers.push(("Content-Range", range.into_bytes()));
+            self.headers.extend(answer.etag.map(|etag| ("ETag".into(), etag)));
+            self.headers.push(("Content-Range".into(), String::from(range).into_bytes()));
         }
         self.headers.extend(answer.headers);
         self.location = answer.location.or(self.location.take());
@@ -211,7 +216,7 @@ impl Pages {
         }
         let mut headers = std::mem::take(&mut self.headers);
         if headers.iter().any(|(name, _)| *name == "ETag") {
-            headers.extend(answer.etag.clone().filter(|_| !answer.special).map(|etag| ("ETag", etag)));
+            headers.extend(answer.etag.clone().filter(|_| !answer.special).map(|etag| ("ETag".into(), etag)));
             answer.etag_written = true;
         }
         headers.append(&mut answer.headers);
@@ -331,6 +336,8 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         host: Box::default(),
         uri: Box::default(),
         args: Box::default(),
+        store: Arc::clone(&exchange.site.store),
+        facts: ChannelFacts::default(),
         changed: false,
         depth: 0,
         client_method: None,
@@ -500,8 +507,8 @@ fn settled(outcome: Outcome) -> Option<Routed> {
 /// Hands the request to its location's router, and takes it back.
 async fn content(exchange: &Exchange, mut ctx: RequestCtx) -> (RequestCtx, Content) {
     if ctx.depth > 0
-        && ctx.conf.push.subscriber.is_some()
-        && (!ctx.conf.push.publisher || ctx.method == Method::GET)
+        && router::push_handler(&ctx.conf) == PushHandler::Channel
+        && matches!(dispatch::task(&ctx), Task::Subscribe(_) | Task::Socket)
     {
         ctx.log(Severity::Error, "a subscriber cannot wait in a request made inside");
         return (ctx, Content::Answer(Answer::error(500)));
@@ -677,7 +684,7 @@ fn complete_location(ctx: &RequestCtx, answer: &mut Answer) {
     let core = &ctx.conf.core;
     let Some(location) = &mut answer.location else { return };
     if !core.absolute_redirect || !location.starts_with(b"/") {
-        answer.headers.insert(0, ("Location", std::mem::take(location)));
+        answer.headers.insert(0, ("Location".into(), std::mem::take(location).into()));
         answer.location = None;
         return;
     }
@@ -687,6 +694,6 @@ fn complete_location(ctx: &RequestCtx, answer: &mut Answer) {
     let port = ctx.connection.local.port().filter(|port| core.port_in_redirect && *port != 80);
     let port = port.map_or_else(String::new, |port| format!(":{port}"));
     let mut url = format!("http://{host}{port}").into_bytes();
-    url.append(location);
-    *location = url;
+    url.extend_from_slice(location);
+    *location = url.into();
 }

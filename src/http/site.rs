@@ -9,6 +9,7 @@ use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
 use crate::push::PushState;
 use crate::request::Endpoint;
 use crate::request::limits::{Limits, SlotName};
+use crate::store::Store;
 
 use super::limits::zone::{self, Memory, Zone};
 use super::router;
@@ -19,6 +20,8 @@ use super::upstream::Upstreams;
 pub struct Site {
     /// What it was built from.
     pub config: Arc<Config>,
+    /// The channels, which outlive it.
+    pub store: Arc<Store>,
     /// One router per location, server and `if`, by the address of its settings.
     routers: HashMap<usize, Router>,
     /// Zones of limits: the next generation goes on with them.
@@ -34,7 +37,7 @@ impl Site {
         router::each_conf(&config, &mut |conf| {
             routers.insert(key(conf), router::build(conf, state, &upstreams, &zones));
         });
-        Self { config, routers, zones }
+        Self { config, store: Arc::clone(&state.store), routers, zones }
     }
 
     /// Takes over what a request of another process holds of `limit_conn`; what is gone here is not held.

@@ -1,15 +1,22 @@
 //! The body that tells a publisher about its channel, in the four formats of the old module.
 
+use crate::config::model::Dialect;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::ChannelInfo;
 
+use super::publication::Told;
+
 /// A format of the info body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+pub enum Format {
+    /// `text/plain`
     Plain,
+    /// JSON
     Json,
+    /// YAML
     Yaml,
+    /// XML
     Xml,
 }
 
@@ -25,10 +32,69 @@ const SUBTYPES: [(&str, Format); 6] = [
 ];
 
 /// An answer that tells of a channel, in the format the request accepts.
-pub fn answer(ctx: &RequestCtx, status: u16, info: &ChannelInfo) -> Answer {
+pub fn answer(ctx: &RequestCtx, status: u16, told: &Told) -> Answer {
     let accept = ctx.header("accept").map(String::from_utf8_lossy).unwrap_or_default();
-    let (format, content_type) = negotiate(&accept);
-    Answer::text(status, content_type.as_bytes(), write(format, info))
+    let (format, asked) = negotiate(&accept);
+    let dialect = ctx.conf.push.dialect;
+    let content_type = match dialect {
+        Dialect::Push => asked,
+        Dialect::Nchan => format.content_type(),
+    };
+    Answer::text(status, content_type.as_bytes(), format.write(told, dialect))
+}
+
+impl Format {
+    /// The format that a request accepts.
+    pub fn of(ctx: &RequestCtx) -> Self {
+        negotiate(&ctx.header("accept").map(String::from_utf8_lossy).unwrap_or_default()).0
+    }
+
+    /// What Nchan calls it, whatever the request called it.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Plain => "text/plain",
+            Self::Json => "text/json",
+            Self::Yaml => "text/yaml",
+            Self::Xml => "text/xml",
+        }
+    }
+
+    /// What a publisher is told. Nchan adds the id of the last message.
+    pub fn write(self, told: &Told, dialect: Dialect) -> String {
+        let ChannelInfo { messages, subscribers, requested, .. } = told.info;
+        let requested = requested.map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
+        let last = &told.last_id;
+        let nchan = |text: String| if dialect == Dialect::Nchan { text } else { String::new() };
+        match self {
+            Self::Plain => {
+                let never = if dialect == Dialect::Push { " (-1=never)" } else { "" };
+                let last = nchan(format!("\r\nlast message id: {last}"));
+                format!(
+                    "queued messages: {messages}\r\nlast requested: {requested} sec. ago{never}\r\n\
+                     active subscribers: {subscribers}{last}"
+                )
+            }
+            Self::Json => {
+                let last = nchan(format!(", \"last_message_id\": \"{last}\""));
+                format!(
+                    "{{\"messages\": {messages}, \"requested\": {requested}, \"subscribers\": {subscribers}{last} }}"
+                )
+            }
+            Self::Yaml => {
+                let last = nchan(format!("last_message_id: \"{last}\"\r\n"));
+                format!(
+                    "---\r\nmessages: {messages}\r\nrequested: {requested}\r\nsubscribers: {subscribers}\r\n{last}\r\n"
+                )
+            }
+            Self::Xml => {
+                let last = nchan(format!("  <last_message_id>{last}</last_message_id>\r\n"));
+                format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\r\n<channel>\r\n  <messages>{messages}</messages>\r\n  \
+                     <requested>{requested}</requested>\r\n  <subscribers>{subscribers}</subscribers>\r\n{last}</channel>"
+                )
+            }
+        }
+    }
 }
 
 /// The first type in `Accept` that is understood, and its name as asked for; weights count for nothing.
@@ -47,29 +113,6 @@ fn understood(name: &str) -> Option<Format> {
         "text" => Some(*format),
         "application" if *format != Format::Plain => Some(*format),
         _ => None,
-    }
-}
-
-fn write(format: Format, info: &ChannelInfo) -> String {
-    let ChannelInfo { messages, subscribers, .. } = info;
-    let requested = info.requested.map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
-    match format {
-        Format::Plain => format!(
-            "queued messages: {messages}\r\nlast requested: {requested} sec. ago (-1=never)\r\n\
-             active subscribers: {subscribers}"
-        ),
-        Format::Json => {
-            format!(
-                "{{\"messages\": {messages}, \"requested\": {requested}, \"subscribers\": {subscribers} }}"
-            )
-        }
-        Format::Yaml => format!(
-            "---\r\nmessages: {messages}\r\nrequested: {requested}\r\nsubscribers: {subscribers}\r\n\r\n"
-        ),
-        Format::Xml => format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\r\n<channel>\r\n  <messages>{messages}</messages>\r\n  \
-             <requested>{requested}</requested>\r\n  <subscribers>{subscribers}</subscribers>\r\n</channel>"
-        ),
     }
 }
 

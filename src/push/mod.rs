@@ -1,24 +1,48 @@
 //! What publishing and subscribing mean: axum handlers over the store, no sockets.
 
+pub mod attendance;
+pub mod authorize;
+pub mod channels;
+pub mod cors;
+pub mod cursor;
+pub mod dispatch;
+pub mod events;
+pub mod feed;
+pub mod group;
 pub mod hooks;
 pub mod info;
+pub mod longpoll;
+pub mod options;
+pub mod publication;
 pub mod publisher;
+pub mod reply;
+pub mod roster;
+pub mod socket;
+pub mod sources;
+pub mod status;
 pub mod subscriber;
+pub mod transport;
 pub mod validators;
 pub mod waiting;
+pub mod websocket;
 
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
-use crate::config::model::{PushConf, Severity};
+use crate::config::model::{Dialect, PushHandler, Severity};
 use crate::metrics;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
-use crate::store::{ChannelKey, Store};
+use crate::store::{Refusal, Store};
 
+use cors::Origin;
+use dispatch::Task;
+use hooks::Subrequest;
+use roster::Roster;
+use subscriber::Subscriber;
 use waiting::ParkSlot;
 
 /// What the handlers of every push location share.
@@ -26,53 +50,73 @@ use waiting::ParkSlot;
 pub struct PushState {
     /// The channels.
     pub store: Arc<Store>,
+    /// Who is in them.
+    pub roster: Arc<Roster>,
 }
 
-/// A location with `push_publisher`.
-pub async fn publish(State(state): State<PushState>, Extension(ctx): Extension<Arc<RequestCtx>>) -> Response {
-    finish(publisher::answer(&state, &ctx).await)
+impl PushState {
+    /// For the channels of this store.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store, roster: Arc::default() }
+    }
 }
 
-/// A location with `push_subscriber`.
-pub async fn subscribe(
+/// A location that publishes or subscribes, or both.
+pub async fn channel(
     State(state): State<PushState>,
     Extension(ctx): Extension<Arc<RequestCtx>>,
     Extension(slot): Extension<Arc<ParkSlot>>,
+    Extension(inside): Extension<Arc<dyn Subrequest>>,
 ) -> Response {
-    finish(subscriber::answer(&state, &ctx, &slot).await)
+    answer(&state, &ctx, &slot, &*inside).await.unwrap_or_else(|answer| answer).into_response()
 }
 
-/// A location with both: GET subscribes, everything else publishes, as in Nchan.
-pub async fn publish_or_subscribe(
-    state: State<PushState>,
-    ctx: Extension<Arc<RequestCtx>>,
-    slot: Extension<Arc<ParkSlot>>,
-) -> Response {
-    if ctx.method == http::Method::GET {
-        subscribe(state, ctx, slot).await
-    } else {
-        publish(state, ctx).await
+async fn answer(
+    state: &PushState,
+    ctx: &RequestCtx,
+    slot: &ParkSlot,
+    inside: &dyn Subrequest,
+) -> Result<Answer, Answer> {
+    let origin = match ctx.conf.push.dialect {
+        // The old module knows nothing of origins; `add_header` does.
+        Dialect::Push => None,
+        Dialect::Nchan => Origin::of(ctx).map_err(|_| Answer::empty(403))?,
+    };
+    let allow = |answer: Answer| match &origin {
+        Some(origin) => origin.allow(&ctx.conf.push, answer),
+        None => answer,
+    };
+    let task = dispatch::task(ctx);
+    authorize::ask(ctx, &task, inside, origin.as_ref()).await?;
+    match task {
+        Task::Publish => publisher::answer(state, ctx).await.map(allow),
+        Task::Subscribe(transport) => Subscriber { state, ctx, slot, origin }.answer(transport).await,
+        Task::Socket => socket::open(state, ctx, slot, origin).await,
+        Task::Options => options::answer(ctx, origin.as_ref()).map_err(allow),
+        Task::Forbid => Err(allow(Answer::empty(403))),
+        Task::NotAllowed => Err(options::not_allowed(ctx)),
     }
 }
 
-fn finish(answer: Result<Answer, Answer>) -> Response {
-    axum::response::IntoResponse::into_response(answer.unwrap_or_else(|answer| answer))
+/// A location that tells of groups and limits them.
+pub async fn group_location(
+    State(state): State<PushState>,
+    Extension(ctx): Extension<Arc<RequestCtx>>,
+) -> Response {
+    let PushHandler::Group(methods) = ctx.conf.push.handler else {
+        return Answer::error(500).into_response();
+    };
+    let Ok(origin) = Origin::of(&ctx) else { return Answer::empty(403).into_response() };
+    let answer = group::answer(&state.store, &ctx, methods, origin.as_ref()).await;
+    answer.unwrap_or_else(|answer| answer).into_response()
 }
 
-/// The channel a request names: group and id, the id cut to `push_max_channel_id_length` as the old module did.
-///
-/// # Errors
-/// The answer for a request that names none: 404 with a text.
-fn channel_key(ctx: &RequestCtx) -> Result<ChannelKey, Answer> {
-    let conf: &PushConf = &ctx.conf.push;
-    let id = ctx.render(&conf.channel_id);
-    if id.is_empty() {
-        let message = "push module: the $push_channel_id variable is required but is not set";
-        ctx.log(Severity::Warn, message);
-        return Err(Answer::text(404, *b"text/plain", "No channel id provided."));
+/// The answer to a publisher whose message was not taken.
+fn refused(ctx: &RequestCtx, refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::OutOfMemory => out_of_memory(ctx),
+        Refusal::Group(limit) => group::limit_reached(limit),
     }
-    let group = ctx.render(&conf.channel_group);
-    Ok(ChannelKey::new(&group, &id[..id.len().min(conf.max_channel_id_length)]))
 }
 
 /// Logs that the budget is used up, and answers 507.

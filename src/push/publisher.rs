@@ -1,24 +1,22 @@
-//! POST, PUT, GET, DELETE and OPTIONS on a publisher location.
+//! Publishing over HTTP: POST and PUT, GET and DELETE on a publisher location.
 
 use http::Method;
 
-use crate::metrics;
+use crate::config::model::Dialect;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
-use crate::request::body;
-use crate::store::{ChannelKey, Publish};
+use crate::request::{body, date};
+use crate::store::{ChannelInfo, ChannelKey};
 
-use super::{PushState, channel_key, info, out_of_memory};
-
-const ALLOW: &str = "GET, POST, PUT, DELETE, OPTIONS";
+use super::events::{Announcement, Happening};
+use super::publication::{Publication, Told};
+use super::{PushState, channels, info, out_of_memory, refused};
 
 /// Answers a publisher. Which statuses: `docs/protocol.md`.
 ///
 /// # Errors
 /// Answers for requests that are refused; they are answers all the same.
 pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answer> {
-    let store = &state.store;
-    let channel_timeout = ctx.conf.push.channel_timeout.as_secs();
     let body = match ctx.method {
         Method::POST | Method::PUT => body::read(ctx).await?,
         _ => {
@@ -26,46 +24,82 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
             bytes::Bytes::new()
         }
     };
-    let key = channel_key(ctx)?;
+    let (store, conf) = (&state.store, &ctx.conf.push);
+    let channel_timeout = conf.channel_timeout.as_secs();
+    let keys = channels::keys(ctx, &conf.ids.publish)?;
+    channels::note(ctx, &keys);
+    ctx.facts.note(|facts| facts.publisher = Some("http"));
     match ctx.method {
-        Method::GET => Ok(tell(ctx, store.info(&key, channel_timeout))),
-        Method::DELETE => Ok(tell(ctx, store.delete(&key))),
+        Method::GET => {
+            let infos = keys.iter().filter_map(|key| store.info(key, channel_timeout)).collect();
+            Ok(tell(ctx, infos))
+        }
+        Method::DELETE => {
+            announce_deletion(state, ctx, &keys);
+            let infos: Vec<_> = keys.iter().filter_map(|key| store.delete(key)).collect();
+            Ok(if keys.len() > 1 && conf.dialect == Dialect::Nchan {
+                let told = Told::of_deleted(&infos);
+                note(ctx, &told);
+                info::answer(ctx, 200, &told)
+            } else {
+                tell(ctx, infos)
+            })
+        }
         // The old module's PUT created the channel and ignored the body; its last releases published it. Clients
         // of both are served: an empty PUT creates, any other publishes.
-        Method::PUT if body.is_empty() => {
-            let info = store.create(&key, channel_timeout).map_err(|_| out_of_memory(ctx))?;
-            Ok(info::answer(ctx, 200, &info))
+        Method::PUT if body.is_empty() && conf.dialect == Dialect::Push => {
+            let infos: Result<Vec<_>, _> =
+                keys.iter().map(|key| store.create(key, channel_timeout)).collect();
+            Ok(tell(ctx, infos.map_err(|_| out_of_memory(ctx))?))
         }
-        Method::POST | Method::PUT => publish(state, ctx, &key, &body),
-        Method::OPTIONS => Ok(Answer::empty(200)
-            .with_header("Allow", ALLOW)
-            .with_header("Access-Control-Allow-Origin", "*")
-            .with_header("Access-Control-Allow-Headers", "Content-Type, Origin")
-            .with_header("Access-Control-Allow-Methods", ALLOW)),
-        _ => Err(Answer::error(405).with_header("Allow", ALLOW)),
+        _ => {
+            let told = Publication::new(ctx)?
+                .publish(store, &body, ctx.header("content-type"))
+                .map_err(|refusal| refused(ctx, refusal))?;
+            note(ctx, &told);
+            if keys.len() == 1 {
+                ctx.facts.note(|facts| facts.message_id = Some(told.last_id.clone()));
+            }
+            announce(state, ctx, Happening::Publish);
+            // 201 if somebody was waiting.
+            let status = if told.heard { 201 } else { 202 };
+            Ok(info::answer(ctx, status, &told))
+        }
     }
 }
 
-/// 201 if somebody was waiting, else 202.
-fn publish(state: &PushState, ctx: &RequestCtx, key: &ChannelKey, body: &[u8]) -> Result<Answer, Answer> {
-    let conf = &ctx.conf.push;
-    let publish = Publish {
-        key,
-        body,
-        content_type: ctx.header("content-type"),
-        store: conf.store_messages,
-        max_messages: conf.max_message_buffer_length,
-        min_messages: conf.min_message_buffer_length,
-        message_timeout: conf.message_timeout.map(|timeout| timeout.as_secs()),
-        delete_oldest_received: conf.delete_oldest_received_message,
-        channel_timeout: conf.channel_timeout.as_secs(),
-    };
-    let info = state.store.publish(&publish).map_err(|_| out_of_memory(ctx))?;
-    metrics::count(|worker| worker.published.add(1));
-    let status = if info.subscribers > 0 { 201 } else { 202 };
-    Ok(info::answer(ctx, status, &info))
+fn tell(ctx: &RequestCtx, infos: Vec<ChannelInfo>) -> Answer {
+    if infos.is_empty() {
+        return Answer::empty(404);
+    }
+    let told = Told::of(&infos);
+    note(ctx, &told);
+    info::answer(ctx, 200, &told)
 }
 
-fn tell(ctx: &RequestCtx, info: Option<crate::store::ChannelInfo>) -> Answer {
-    info.map_or_else(|| Answer::empty(404), |info| info::answer(ctx, 200, &info))
+/// What a publisher is told, variables tell, too.
+fn note(ctx: &RequestCtx, told: &Told) {
+    let ChannelInfo { requested, subscribers, messages, .. } = told.info;
+    let ago = |seconds| date::now().saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let last_seen = requested.map_or(0, ago);
+    ctx.facts.note(|facts| {
+        (facts.last_seen, facts.subscribers, facts.messages) = (last_seen, subscribers, messages);
+    });
+}
+
+/// Before anything goes: its subscribers' going is told afterwards. As in Nchan, also where there is nothing to delete.
+fn announce_deletion(state: &PushState, ctx: &RequestCtx, keys: &[ChannelKey]) {
+    let push = &ctx.conf.push;
+    if push.events.channel_id.is_some() {
+        let channel_timeout = push.channel_timeout.as_secs();
+        let infos: Vec<_> = keys.iter().filter_map(|key| state.store.info(key, channel_timeout)).collect();
+        note(ctx, &Told::of(&infos));
+        announce(state, ctx, Happening::Delete);
+    }
+}
+
+fn announce(state: &PushState, ctx: &RequestCtx, happening: Happening) {
+    if let Some(announcement) = Announcement::of(ctx, happening) {
+        announcement.publish(&state.store);
+    }
 }

@@ -4,11 +4,88 @@
 //! the position, and a client that sends only `If-Modified-Since` gets every message once. A tag other than 0 was
 //! never given out; it is read as the old module's: a number among the messages published within that second.
 
-use crate::request::{RequestCtx, date};
+use crate::config::model::{Dialect, Transport};
+use crate::request::answer::Answer;
+use crate::request::{RequestCtx, date, uri};
 use crate::store::Position;
 
-/// The position a request asks for.
-pub fn position(ctx: &RequestCtx) -> Position {
+use super::cors::Origin;
+use super::cursor::Cursor;
+use super::subscriber;
+
+/// Where a subscriber begins.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// At the same place in each channel.
+    At(Position),
+    /// Behind what it has seen of each channel.
+    After(Cursor),
+}
+
+impl Start {
+    /// The position in channel `channel` of the request.
+    pub fn position(&self, channel: usize) -> Position {
+        match self {
+            Self::At(position) => *position,
+            Self::After(cursor) => cursor.position(channel),
+        }
+    }
+
+    /// Nchan's id of the position; `0:0` without one.
+    pub fn id(&self) -> String {
+        match self {
+            Self::At(Position::After(second)) => format!("{second}:0"),
+            Self::At(Position::AfterTag { second, tag }) => format!("{second}:{tag}"),
+            Self::At(_) => Cursor::start(1).whole(),
+            Self::After(cursor) => cursor.whole(),
+        }
+    }
+
+    /// The position over all channels.
+    pub fn cursor(&self, channels: usize) -> Cursor {
+        match self {
+            Self::At(_) => Cursor::start(channels),
+            Self::After(cursor) => cursor.padded(channels),
+        }
+    }
+}
+
+/// Where a request begins. Polls of `push_*` locations go by the old module's rules, everything else by Nchan's.
+///
+/// # Errors
+/// 400 for an id that cannot be read, in Nchan's dialect.
+pub fn start(ctx: &RequestCtx, transport: Transport) -> Result<Start, Answer> {
+    let is_poll = matches!(transport, Transport::LongPoll | Transport::IntervalPoll);
+    if ctx.conf.push.dialect == Dialect::Push && is_poll {
+        return Ok(Start::At(position(ctx)));
+    }
+    let since = ctx.header("if-modified-since").filter(|_| !ctx.conf.push.position.compound_etag);
+    if let Some(since) = since.and_then(date::parse).filter(|since| *since > 0) {
+        return Ok(match ctx.header("if-none-match") {
+            Some(tags) => Start::After(Cursor::from_parts(since, tags).map_err(|_| invalid(ctx))?),
+            // A client that goes by the second alone was given seconds of which each is one message's.
+            None => Start::At(Position::After(since)),
+        });
+    }
+    let conf = &ctx.conf.push.position;
+    let tag = ctx.header("if-none-match").map(|tag| unquote(tag).to_vec());
+    let named = conf.last_message_ids.iter().map(|id| ctx.render(id)).find(|id| !id.is_empty());
+    for id in [tag, named.map(|id| uri::unescape(&id))].into_iter().flatten() {
+        match Cursor::read(&id) {
+            Some(Ok(cursor)) => return Ok(Start::After(cursor)),
+            Some(Err(_)) => return Err(invalid(ctx)),
+            None => {}
+        }
+    }
+    Ok(Start::At(subscriber::first(conf.first_message)))
+}
+
+fn invalid(ctx: &RequestCtx) -> Answer {
+    Origin::allow_refusal(ctx, Answer::text(400, *b"text/plain", "Message ID invalid"))
+}
+
+/// The position a poll of the old module's dialect asks for.
+fn position(ctx: &RequestCtx) -> Position {
     if let Some(since) = ctx.header("if-modified-since") {
         let tag = ctx.header("if-none-match").and_then(|tag| number(unquote(tag))).unwrap_or(0);
         return date::parse(since).map_or(Position::Oldest, |second| after(second, tag));

@@ -4,23 +4,46 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::request::answer::Responder;
+use bytes::Bytes;
+
 use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
-use crate::store::{Subscription, WorkerId};
+use crate::store::WorkerId;
+
+use super::feed::Feed;
+use super::longpoll::LongPoll;
+use super::socket::SocketSide;
 
 /// All that is kept of a request while its subscriber waits.
 pub struct Waiting {
-    /// Its place in the channel; dropping it leaves the channel.
-    pub subscription: Subscription,
-    /// How its answer will be written.
-    pub responder: Responder,
+    /// What it waits for.
+    pub what: What,
     /// Its lines in access logs.
     pub log: Option<Box<PendingLog>>,
     /// What its request holds until it is over, if anything.
     pub limits: Option<Arc<Limits>>,
     /// `push_subscriber_timeout`.
     pub timeout: Option<Duration>,
+}
+
+/// What a subscriber waits for.
+pub enum What {
+    /// One message.
+    Message(Box<LongPoll>),
+    /// All messages, over a connection that is theirs from now on.
+    Stream(Box<Stream>),
+}
+
+/// A stream that begins.
+pub struct Stream {
+    /// Its messages.
+    pub feed: Feed,
+    /// Status line and headers, with the empty line.
+    pub head: Bytes,
+    /// The status, for the log.
+    pub status: u16,
+    /// What a WebSocket's client sends.
+    pub socket: Option<Box<SocketSide>>,
 }
 
 /// Where a handler leaves a subscriber that has to wait. The connection's driver looks into it after every step,

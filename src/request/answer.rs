@@ -12,7 +12,7 @@ use crate::config::template::Template;
 use super::gzip::{Acceptance, ProxiedAnswer};
 use super::late::{Frozen, Pending};
 use super::pace::Pace;
-use super::pages::reason;
+use super::pages::Phrases;
 use super::passed::{Passed, Tunnel};
 use super::payload::{Payload, Pieces};
 use super::recode::{self, Recoder};
@@ -27,6 +27,8 @@ pub const SERVER: &str = concat!("encke/", env!("CARGO_PKG_VERSION"));
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// Whose reason phrase it has.
+    pub phrases: Phrases,
     /// `Content-Type`.
     pub content_type: Option<Box<[u8]>>,
     /// `Last-Modified`, seconds since 1970.
@@ -36,9 +38,9 @@ pub struct Answer {
     /// `ETag` is among the further headers already.
     pub etag_written: bool,
     /// `Location`; a path is completed to a URL.
-    pub location: Option<Vec<u8>>,
+    pub location: Option<Box<[u8]>>,
     /// Further headers, in order.
-    pub headers: Vec<(&'static str, Vec<u8>)>,
+    pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// What is said of ranges, behind all other headers.
     pub ranges: Ranges,
     /// The body.
@@ -66,7 +68,7 @@ pub enum Ranges {
     /// `Accept-Ranges: bytes`.
     Accepted,
     /// `Content-Range` with this value.
-    Content(String),
+    Content(Box<str>),
 }
 
 impl Answer {
@@ -82,7 +84,7 @@ impl Answer {
 
     /// A redirect, with nginx's page.
     pub fn redirect(status: u16, location: Vec<u8>) -> Self {
-        Self { location: Some(location), ..Self::error(status) }
+        Self { location: Some(location.into()), ..Self::error(status) }
     }
 
     /// A text of some type.
@@ -97,8 +99,8 @@ impl Answer {
 
     /// The same with one more header.
     #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -164,6 +166,19 @@ struct FrozenOwn {
     charset: Option<Vec<u8>>,
     pace: Option<Pace>,
     uid: Option<UidCookie>,
+}
+
+/// How a stream is framed, as nginx with Nchan says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamHead {
+    /// Its end is the end of the connection, though the head does not say so.
+    Endless,
+    /// The same, and it says so.
+    Close,
+    /// In chunks.
+    Chunked,
+    /// It is another protocol from here on.
+    Upgrade,
 }
 
 /// What went over the wire, for the access log.
@@ -346,7 +361,7 @@ impl Responder {
         let keep_alive = keep_alive && (chunked || length.is_some() || bodiless);
         let mut head = match passed.filter(|passed| !passed.status_line.is_empty()) {
             Some(passed) => Head::with_line(&passed.status_line),
-            None => Head::new(answer.status),
+            None => Head::new(answer.status, answer.phrases),
         };
         let core = &self.conf.core;
         let has = |name| passed.is_some_and(|passed| passed.has(name));
@@ -393,7 +408,7 @@ impl Responder {
             Ranges::Accepted if !compressed && !self.changes_length(&answer) => {
                 head.line("Accept-Ranges", "bytes");
             }
-            Ranges::Content(range) if answer.status != 416 => head.line("Content-Range", range),
+            Ranges::Content(range) if answer.status != 416 => head.line("Content-Range", &**range),
             _ => {}
         }
         let status = answer.status;
@@ -455,6 +470,33 @@ impl Responder {
         }
     }
 
+    /// The head of an answer whose body comes bit by bit, over a connection that serves nothing else afterwards.
+    pub fn stream_head(&self, answer: &Answer, stream: StreamHead) -> Bytes {
+        let mut head = Head::new(answer.status, answer.phrases);
+        head.line("Server", if self.conf.core.server_tokens { SERVER } else { "encke" });
+        head.line("Date", date::format(date::now()));
+        if let Some(content_type) = &answer.content_type {
+            head.line("Content-Type", content_type);
+        }
+        let connection = match stream {
+            StreamHead::Upgrade => "upgrade",
+            StreamHead::Close => "close",
+            StreamHead::Endless | StreamHead::Chunked => {
+                if self.keep_alive && !self.http10 {
+                    "keep-alive"
+                } else {
+                    "close"
+                }
+            }
+        };
+        head.line("Connection", connection);
+        if stream == StreamHead::Chunked {
+            head.line("Transfer-Encoding", "chunked");
+        }
+        self.further_headers(&mut head, answer, self.expires(answer), false);
+        head.finish()
+    }
+
     /// Headers of the handler, of `expires` and of `add_header`. One that `add_header` sets replaces a
     /// cross-origin header of ours: two of them make browsers refuse the answer.
     fn further_headers(
@@ -478,7 +520,7 @@ impl Responder {
             }
         }
         let etag = answer.etag.iter().filter(|_| !answer.etag_written).map(|etag| ("ETag", etag));
-        let headers = answer.headers.iter().map(|(name, value)| (*name, value));
+        let headers = answer.headers.iter().map(|(name, value)| (&**name, value));
         for (name, value) in etag.chain(headers) {
             if !replaced(name) {
                 head.line(name, weakened(name, value, compressed));
@@ -493,7 +535,7 @@ impl Responder {
             for (name, value) in self.added(200, &head.0) {
                 head.line(name, value);
             }
-            head.line("Content-Range", range);
+            head.line("Content-Range", &**range);
         }
         for (name, value) in self.added(answer.status, &head.0) {
             head.line(name, weakened(name, &value, compressed));
@@ -548,7 +590,7 @@ impl Responder {
             ExpiresSetting::Variable { modified, .. } => {
                 let sent = Sent { status: answer.status, ..Sent::default() };
                 // What a value may depend on of what is still to be written.
-                let mut head = Head::new(answer.status);
+                let mut head = Head::new(answer.status, answer.phrases);
                 if let Some(content_type) = self.content_type(answer) {
                     head.line("Content-Type", content_type);
                 }
@@ -694,9 +736,10 @@ fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
 struct Head(Vec<u8>);
 
 impl Head {
-    fn new(status: u16) -> Self {
+    fn new(status: u16, phrases: Phrases) -> Self {
         let mut bytes = Vec::with_capacity(256);
-        bytes.extend_from_slice(format!("HTTP/1.1 {status:03} {}\r\n", reason(status)).as_bytes());
+        let phrase = phrases.of(status);
+        bytes.extend_from_slice(format!("HTTP/1.1 {status:03} {phrase}\r\n").as_bytes());
         Self(bytes)
     }
 

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod body;
 mod browser;
+pub mod channel_facts;
 pub mod content;
 pub mod date;
 pub mod evaluation;
@@ -41,8 +42,10 @@ use http::{HeaderMap, Method, Version};
 
 use crate::config::model::{Config, LocationConf, Server, Severity};
 use crate::log;
+use crate::store::Store;
 
 use self::body::RequestBody;
+use self::channel_facts::ChannelFacts;
 use self::limits::Limits;
 use self::upstream::UpstreamRecord;
 use self::userid::UidState;
@@ -153,6 +156,10 @@ pub struct RequestCtx {
     pub uri: Box<[u8]>,
     /// Arguments, as rewritten so far: `$args`.
     pub args: Box<[u8]>,
+    /// All channels.
+    pub store: Arc<Store>,
+    /// What is known of those it is about.
+    pub facts: ChannelFacts,
     /// The path or the arguments are no longer those of the request line.
     pub changed: bool,
     /// How deep inside of other requests this one is made; 0 for one from a client.

@@ -79,9 +79,30 @@ impl Browser {
     }
 }
 
+/// Whose reason phrases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phrases {
+    /// nginx's.
+    #[default]
+    Nginx,
+    /// Nchan's, where it has its own.
+    Nchan,
+}
+
+impl Phrases {
+    /// The phrase for a status.
+    pub fn of(self, status: u16) -> &'static str {
+        match (self, status) {
+            (Self::Nchan, 408) => "Request Timeout",
+            _ => reason(status),
+        }
+    }
+}
+
 /// nginx's reason phrase; empty for codes it has none for.
 pub fn reason(status: u16) -> &'static str {
     match status {
+        101 => "Switching Protocols",
         200 => "OK",
         201 => "Created",
         202 => "Accepted",

@@ -105,6 +105,24 @@ fn decode(raw: &[u8]) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
+/// Decodes every `%XX` that is one, and keeps what is none.
+pub fn unescape(raw: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if let (b'%', [high, low, after @ ..]) = (*byte, rest)
+            && let Some((high, low)) = hex(*high).zip(hex(*low))
+        {
+            decoded.push(high << 4 | low);
+            rest = after;
+        } else {
+            decoded.push(*byte);
+        }
+    }
+    decoded
+}
+
 fn hex(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }

@@ -19,6 +19,9 @@ use super::{Endpoint, RequestCtx};
 /// The version of nginx whose behaviour is followed: `$nginx_version`.
 pub const NGINX_VERSION: &str = "1.22.1";
 
+/// The version of Nchan whose behaviour is followed: `$nchan_version`.
+pub const NCHAN_VERSION: &str = "1.3.6";
+
 impl RequestCtx {
     /// The value of a template for this request, before its answer is known.
     pub fn render(&self, template: &Template) -> Vec<u8> {
@@ -156,6 +159,39 @@ impl RequestCtx {
                 value.extend_from_slice(self.remote.address_text().as_bytes());
                 Some(Cow::Owned(value))
             }
+            B::NchanVersion => Some(Cow::Borrowed(NCHAN_VERSION.as_bytes())),
+            // Known only where channels are.
+            B::NchanChannelId
+            | B::NchanChannelId1
+            | B::NchanChannelId2
+            | B::NchanChannelId3
+            | B::NchanChannelId4
+            | B::NchanSubscriberType
+            | B::NchanPublisherType
+            | B::NchanPrevMessageId
+            | B::NchanMessageId
+            | B::NchanChannelEvent
+            | B::NchanChannelSubscriberLastSeen
+            | B::NchanChannelSubscriberCount
+            | B::NchanChannelMessageCount => self.facts.value(builtin, answer).map(Cow::Owned),
+            B::NchanStubStatusChannels => text(self.store.usage().channels.to_string()),
+            B::NchanStubStatusSubscribers => text(self.store.usage().subscribers.to_string()),
+            B::NchanStubStatusStoredMessages => text(self.store.usage().messages.to_string()),
+            B::NchanStubStatusTotalPublishedMessages => text(self.store.usage().published.to_string()),
+            B::NchanStubStatusSharedMemoryUsed => {
+                text(format!("{}K", self.store.usage().bytes.div_ceil(1024)))
+            }
+            // Threads of one process tell each other nothing that waits.
+            B::NchanStubStatusIpcAlertsInTransit
+            | B::NchanStubStatusIpcQueuedAlerts
+            | B::NchanStubStatusTotalIpcAlertsSent
+            | B::NchanStubStatusTotalIpcAlertsReceived
+            | B::NchanStubStatusTotalIpcSendDelay
+            | B::NchanStubStatusTotalIpcReceiveDelay
+            | B::NchanStubStatusRedisPendingCommands
+            | B::NchanStubStatusRedisConnectedServers
+            | B::NchanStubStatusRedisUnhealthyUpstreams
+            | B::NchanStubStatusTotalRedisCommandsSent => Some(Cow::Borrowed(b"0")),
             B::ProxyHost => self.proxy_target(true).map(|text| Cow::Owned(text.into_bytes())),
             B::ProxyPort => self.proxy_target(false).map(|text| Cow::Owned(text.into_bytes())),
             B::UpstreamAddr

@@ -186,7 +186,7 @@ fn apply(socket: &Socket, options: &ListenOptions) -> io::Result<()> {
         socket.set_send_buffer_size(size)?;
     }
     match &options.keepalive {
-        None => {}
+        None => socket.set_tcp_keepalive(&dead_peers())?,
         Some(KeepAlive::Off) => socket.set_keepalive(false)?,
         Some(KeepAlive::On { idle, interval, count }) => {
             let mut keepalive = TcpKeepalive::new();
@@ -205,10 +205,44 @@ fn apply(socket: &Socket, options: &ListenOptions) -> io::Result<()> {
     Ok(())
 }
 
+/// When a peer that vanished without a word is noticed, unless `so_keepalive` says otherwise: after two minutes. A
+/// subscriber waits in silence, so nothing else would ever tell. Accepted sockets inherit it.
+fn dead_peers() -> TcpKeepalive {
+    const SILENCE: Duration = Duration::from_secs(60);
+    const INTERVAL: Duration = Duration::from_secs(15);
+    const PROBES: u32 = 4;
+    TcpKeepalive::new().with_time(SILENCE).with_interval(INTERVAL).with_retries(PROBES)
+}
+
 /// Removes a socket file nobody answers at: a server that was killed leaves it behind.
 fn remove_stale(path: &Path) {
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     if UnixStream::connect(path).is_err_and(refused) {
         let _ = std::fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    fn accepted(options: &ListenOptions) -> Socket {
+        let address = ListenAddress::Inet((Ipv4Addr::LOCALHOST, 0).into());
+        let listening = bind_once(&address, options, 1).unwrap().remove(0);
+        let listener = TcpListener::from(listening);
+        listener.set_nonblocking(false).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        listener.accept().unwrap().0.into()
+    }
+
+    #[test]
+    fn peers_that_vanish_are_noticed_unless_that_is_switched_off() {
+        let socket = accepted(&ListenOptions::default());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
+        let off = ListenOptions { keepalive: Some(KeepAlive::Off), ..ListenOptions::default() };
+        assert!(!accepted(&off).keepalive().unwrap());
     }
 }

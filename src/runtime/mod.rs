@@ -192,7 +192,7 @@ impl App {
         let mailboxes = senders.iter().map(mailbox).collect();
         let budget = usize::try_from(config.max_reserved_memory).unwrap_or(usize::MAX);
         let store = Arc::new(Store::new(budget, Arc::new(SystemClock::new()), mailboxes));
-        let state = PushState { store: Arc::clone(&store) };
+        let state = PushState::new(Arc::clone(&store));
         let site = Arc::new(Site::build(Arc::clone(&config), &state));
         let hands = listen::deal(&bound, count).map_err(|error| no_descriptors(&error))?;
         let (workers, begins) = start_workers(&site, senders.into_iter().zip(receivers))?;

@@ -29,6 +29,7 @@ pub(super) struct Budget {
 pub(super) struct Counters {
     pub(super) channels: AtomicU64,
     pub(super) messages: AtomicU64,
+    pub(super) published: AtomicU64,
     pub(super) subscribers: AtomicU64,
     pub(super) evicted: AtomicU64,
     pub(super) expired: AtomicU64,

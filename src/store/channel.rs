@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::budget::{Budget, Claim, allocation};
+use super::group::{Group, GroupLimit, Membership};
 use super::message::ARC_HEADER;
-use super::{ChannelId, ChannelInfo, ChannelKey, Message, Position, Ticket, WorkerId};
+use super::{Batch, ChannelId, ChannelInfo, ChannelKey, Message, Position, Ticket, WorkerId};
 
 pub use image::ChannelImage;
 
@@ -67,12 +68,18 @@ pub(super) struct Channel {
     waiting: u32,
     /// Bit n: some of them may be with a worker whose number is n modulo 64.
     workers: u64,
+    /// Streams: subscribers that no message releases.
+    streams: u32,
+    /// The same for their workers.
+    stream_workers: u64,
     /// Waiters with a smaller ticket do not count any more.
     released: Ticket,
     /// Monotonic millisecond of the last subscriber request.
     requested: Option<u64>,
     /// Monotonic millisecond from which on the channel is gone, if it is idle.
     idle_at: u64,
+    /// Its place in the counts of its group, once somebody who accounts came by.
+    group: Option<Membership>,
     claim: Claim,
 }
 
@@ -94,9 +101,12 @@ impl Channel {
             next_offset: 0,
             waiting: 0,
             workers: 0,
+            streams: 0,
+            stream_workers: 0,
             released: Ticket(0),
             requested: None,
             idle_at: NEVER,
+            group: None,
             claim,
         }
     }
@@ -119,7 +129,7 @@ impl Channel {
 
     /// When the channel is gone if nothing happens.
     pub(super) fn idle_at(&self) -> u64 {
-        let is_idle = self.messages.is_empty() && self.waiting == 0 && self.coming == 0;
+        let is_idle = self.messages.is_empty() && self.subscribers() == 0 && self.coming == 0;
         if is_idle { self.idle_at.max(self.ahead_until) } else { NEVER }
     }
 
@@ -135,7 +145,9 @@ impl Channel {
         let offset = self.next_offset;
         let second = wall_millis.div_euclid(1000);
         let (last_second, last_tag) = self.last_published;
-        self.last_published = (second, if second == last_second { last_tag.saturating_add(1) } else { 0 });
+        // A clock that steps back does not reorder: messages go on counting in the last second.
+        self.last_published =
+            if second > last_second { (second, 0) } else { (last_second, last_tag.saturating_add(1)) };
         self.last_stamp = second.max(self.last_stamp.saturating_add(1));
         let ahead = self.last_stamp.saturating_mul(1000).saturating_sub(wall_millis);
         self.ahead_until = now.saturating_add(u64::try_from(ahead).unwrap_or(0)).min(NEVER - 1);
@@ -187,8 +199,79 @@ impl Channel {
                 let later = self.messages.partition_point(|message| message.stamp <= second);
                 self.messages.range(later..).find(|message| !seen(message))
             }
-            Position::Newest => None,
+            Position::Nth(n @ 1..) => {
+                self.messages.get((n.unsigned_abs() as usize - 1).min(self.messages.len().saturating_sub(1)))
+            }
+            Position::Nth(n @ ..0) => {
+                self.messages.get(self.messages.len().saturating_sub(n.unsigned_abs() as usize))
+            }
+            Position::AfterId { second, tag } => {
+                let seen = |message: &Arc<Message>| {
+                    message.published.0 < second
+                        || (message.published.0 == second
+                            && tag.is_some_and(|tag| message.published.1 <= tag))
+                };
+                self.messages.get(self.messages.partition_point(seen))
+            }
+            Position::Newest | Position::Nth(0) => None,
         }
+    }
+
+    /// The offset of the first message after `position`, stored or still to come.
+    pub(super) fn start(&self, position: Position) -> u64 {
+        self.next(position).map_or(self.next_offset, |message| message.offset)
+    }
+
+    /// Stored messages from an offset on: no more than `most` bytes of them, but one if there is any.
+    pub(super) fn read(&mut self, from: u64, most: usize) -> Batch {
+        let first = self.messages.partition_point(|message| message.offset < from);
+        let mut batch = Batch { messages: Vec::new(), next: from, more: false, missed: false };
+        let mut bytes = 0;
+        for message in self.messages.range(first..) {
+            bytes += message.body().len();
+            if bytes > most && !batch.messages.is_empty() {
+                batch.more = true;
+                break;
+            }
+            batch.missed |= message.offset > batch.next;
+            batch.next = message.offset + 1;
+            batch.messages.push(Arc::clone(message));
+        }
+        if !batch.more {
+            // What came after them was not stored.
+            batch.missed |= batch.next < self.next_offset;
+            batch.next = self.next_offset;
+        }
+        batch.messages.iter().for_each(|message| self.received(message));
+        batch
+    }
+
+    // === Group ===
+
+    /// Enters the counts of its group with all that it holds, unless it is there already.
+    pub(super) fn join(&mut self, group: &Arc<Group>) -> Result<(), GroupLimit> {
+        if self.group.is_none() {
+            let membership = group.join().ok_or(GroupLimit::Channels)?;
+            self.messages.iter().for_each(|message| membership.count(message.size()));
+            self.group = Some(membership);
+        }
+        Ok(())
+    }
+
+    /// Counts a message that is about to be [pushed](Self::push) for the group; its limits concern only those who account.
+    pub(super) fn admit(&self, bytes: usize, accounts: bool) -> Result<(), GroupLimit> {
+        match &self.group {
+            Some(group) if accounts => group.admit(bytes),
+            Some(group) => {
+                group.count(bytes);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn last_message(&self) -> Option<(i64, u64)> {
+        (self.next_offset > 0).then_some(self.last_published)
     }
 
     /// `delete_oldest_received`: the message was delivered to somebody.
@@ -207,6 +290,9 @@ impl Channel {
             self.budget().evictable.fetch_sub(oldest.size(), Relaxed);
         }
         self.budget().counters.messages.fetch_sub(1, Relaxed);
+        if let Some(group) = &self.group {
+            group.uncount(oldest.size());
+        }
         let capacity = self.messages.capacity();
         if capacity > SHRINK_ABOVE && self.messages.len() < capacity / 4 {
             self.messages.shrink_to(capacity / 2);
@@ -276,8 +362,9 @@ impl Channel {
         self.requested = Some(now);
     }
 
-    pub(super) fn waiting(&self) -> u32 {
-        self.waiting
+    /// How many wait, for one message or for all.
+    pub(super) fn subscribers(&self) -> u32 {
+        self.waiting.saturating_add(self.streams)
     }
 
     pub(super) fn wait(&mut self, worker: WorkerId) {
@@ -298,24 +385,41 @@ impl Channel {
         self.budget().counters.subscribers.fetch_sub(1, Relaxed);
     }
 
+    /// A stream begins.
+    pub(super) fn stream(&mut self, worker: WorkerId) {
+        self.streams += 1;
+        self.stream_workers |= 1 << (worker.0 % 64);
+        self.budget().counters.subscribers.fetch_add(1, Relaxed);
+    }
+
+    /// A stream ends.
+    pub(super) fn end_stream(&mut self) {
+        self.streams = self.streams.saturating_sub(1);
+        if self.streams == 0 {
+            self.stream_workers = 0;
+        }
+        self.budget().counters.subscribers.fetch_sub(1, Relaxed);
+    }
+
     /// Whether an event has let go of this waiter.
     pub(super) fn has_released(&self, ticket: Ticket) -> bool {
         ticket < self.released
     }
 
-    /// Lets go of all waiters, and returns the set of their workers.
+    /// Lets go of all waiters, and returns the set of workers to tell: theirs and those of streams.
     pub(super) fn release(&mut self, before: Ticket) -> u64 {
         self.budget().counters.subscribers.fetch_sub(u64::from(self.waiting), Relaxed);
         self.released = before;
         self.waiting = 0;
-        std::mem::take(&mut self.workers)
+        std::mem::take(&mut self.workers) | self.stream_workers
     }
 
     pub(super) fn info(&self, now: u64) -> ChannelInfo {
         ChannelInfo {
             messages: self.messages.len() as u64,
             requested: self.requested.map(|then| now.saturating_sub(then) / 1000),
-            subscribers: u64::from(self.waiting),
+            subscribers: u64::from(self.subscribers()),
+            last_message: self.last_message(),
         }
     }
 }
@@ -323,7 +427,7 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         self.clear();
-        self.budget().counters.subscribers.fetch_sub(u64::from(self.waiting), Relaxed);
+        self.budget().counters.subscribers.fetch_sub(u64::from(self.subscribers()), Relaxed);
         self.budget().counters.channels.fetch_sub(1, Relaxed);
     }
 }

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::budget::{Budget, Claim};
 use super::channel::{Channel, NEVER};
-use super::shard::{Shard, Tickets};
+use super::group::{Group, Groups, Seat};
+use super::shard::{Shard, State, Tickets};
 use super::{
-    ChannelId, ChannelInfo, ChannelKey, Clock, Concurrency, Event, Mailbox, Message, OutOfMemory, Publish,
-    Subscribe, Subscribed, Subscription, Ticket,
+    Accounting, ChannelId, ChannelInfo, ChannelKey, Clock, Concurrency, Event, GroupInfo, GroupLimit,
+    GroupLimits, Mailbox, Message, Mode, OutOfMemory, Publish, Refusal, Subscribe, Subscribed, Subscription,
+    Ticket,
 };
 
 pub use handover::{MessageImage, Piece};
@@ -46,6 +48,7 @@ pub struct Store {
     mailboxes: Vec<Mailbox>,
     clock: Arc<dyn Clock>,
     budget: Arc<Budget>,
+    groups: Groups,
     last_channel: AtomicU64,
     last_message: AtomicU64,
 }
@@ -63,6 +66,8 @@ pub struct Usage {
     pub channels: u64,
     /// Messages stored.
     pub messages: u64,
+    /// Messages published since the start, stored or not.
+    pub published: u64,
     /// Subscribers waiting.
     pub subscribers: u64,
     /// Messages evicted for lack of memory, since the start.
@@ -85,6 +90,7 @@ impl Store {
             mailboxes,
             clock,
             budget: Budget::new(budget_bytes),
+            groups: Groups::default(),
             last_channel: AtomicU64::new(0),
             last_message: AtomicU64::new(0),
         }
@@ -93,14 +99,30 @@ impl Store {
     /// Publishes a message: to all who wait, and into the history if it is to be stored.
     ///
     /// The answer counts the message, and the subscribers that waited for it.
-    pub fn publish(&self, publish: &Publish<'_>) -> Result<ChannelInfo, OutOfMemory> {
+    pub fn publish(&self, publish: &Publish<'_>) -> Result<ChannelInfo, Refusal> {
         self.look_up(publish.key);
+        let group = self.group_of(publish.key, publish.accounting.as_ref())?;
+        let bytes = Message::size_of(publish);
+        // Before anything is freed for it. Only `append` knows for sure.
+        if let Some(limit) = group.as_ref().and_then(|group| group.refuses_message(bytes)) {
+            return Err(Refusal::Group(limit));
+        }
+        let info = self.publish_within(publish, bytes, group.as_ref())?;
+        self.budget.counters.published.fetch_add(1, Relaxed);
+        Ok(info)
+    }
+
+    fn publish_within(
+        &self,
+        publish: &Publish<'_>,
+        bytes: usize,
+        group: Option<&Arc<Group>>,
+    ) -> Result<ChannelInfo, Refusal> {
         if !publish.is_stored()
-            && let Some(info) = self.publish_to_nobody(publish)?
+            && let Some(info) = self.publish_to_nobody(publish, group)?
         {
             return Ok(info);
         }
-        let bytes = Message::size_of(publish);
         let (mut claim, was_expected) = match self.budget.claim(bytes) {
             Some(claim) => (claim, false),
             None if publish.is_stored() => self.make_room_for(publish, bytes)?,
@@ -108,12 +130,17 @@ impl Store {
         };
         // Copied before the lock is taken: bodies may be large.
         let message = Message::new(publish, claim.split(bytes));
-        self.visit(publish.key, publish.channel_timeout, claim, |channel, tickets, now| {
-            if was_expected {
-                channel.unexpect();
-            }
-            self.append(channel, tickets, now, publish, message)
-        })
+        let appended =
+            self.visit(publish.key, publish.channel_timeout, claim, group, |channel, tickets, now| {
+                if was_expected {
+                    channel.unexpect();
+                }
+                self.append(channel, tickets, now, publish, message)
+            });
+        if was_expected && appended.is_err() {
+            self.at_channel(publish.key, |channel, _| channel.unexpect());
+        }
+        appended?.map_err(Refusal::Group)
     }
 
     /// The state of a channel. Counts as a look-up.
@@ -125,7 +152,8 @@ impl Store {
     /// Creates a channel without a message, if it does not exist.
     pub fn create(&self, key: &ChannelKey, channel_timeout: u64) -> Result<ChannelInfo, OutOfMemory> {
         self.look_up(key);
-        self.visit(key, channel_timeout, self.budget.nothing(), |channel, _, now| channel.info(now))
+        let create = |channel: &mut Channel, _: &mut Tickets, now| channel.info(now);
+        self.visit(key, channel_timeout, self.budget.nothing(), None, create).map_err(|_| OutOfMemory)
     }
 
     /// Removes a channel with its messages, and tells those who wait. The answer is how it was before.
@@ -134,6 +162,10 @@ impl Store {
         let now = self.clock.monotonic_millis();
         let mut state = self.shard(key).lock();
         let id = state.find(key, now)?;
+        self.delete_in(&mut state, id, now)
+    }
+
+    fn delete_in(&self, state: &mut State, id: ChannelId, now: u64) -> Option<ChannelInfo> {
         let before = state.tickets.next();
         let channel = state.channels.get_mut(&id)?;
         let info = channel.info(now);
@@ -148,13 +180,95 @@ impl Store {
     pub fn subscribe(&self, subscribe: &Subscribe<'_>) -> Subscribed {
         self.look_up(subscribe.key);
         let (key, timeout) = (subscribe.key, subscribe.channel_timeout);
-        let admit =
-            |channel: &mut Channel, tickets: &mut Tickets, now| self.admit(channel, tickets, now, subscribe);
-        if subscribe.must_exist {
-            self.visit_existing(key, timeout, admit).unwrap_or(Subscribed::NoSuchChannel)
-        } else {
-            self.visit(key, timeout, self.budget.nothing(), admit).unwrap_or(Subscribed::OutOfMemory)
+        let Ok(group) = self.group_of(key, subscribe.accounting.as_ref()) else {
+            return Subscribed::OutOfMemory;
+        };
+        let counted =
+            group.as_ref().filter(|_| subscribe.accounting.is_some_and(|how| how.counts_subscriber));
+        // Before a channel is made for it.
+        if counted.is_some_and(|group| group.is_full()) {
+            return Subscribed::Full;
         }
+        let admit = |channel: &mut Channel, tickets: &mut Tickets, now| match counted.map(Group::seat) {
+            Some(None) => Subscribed::Full,
+            seat => self.admit(channel, tickets, now, subscribe, seat.flatten()),
+        };
+        if subscribe.must_exist {
+            let join = |channel: &mut Channel| group.as_ref().map_or(Ok(()), |group| channel.join(group));
+            let admit = |channel: &mut Channel, tickets: &mut Tickets, now| match join(channel) {
+                Ok(()) => admit(channel, tickets, now),
+                Err(_) => Subscribed::Full,
+            };
+            return self.visit_existing(key, timeout, admit).unwrap_or(Subscribed::NoSuchChannel);
+        }
+        match self.visit(key, timeout, self.budget.nothing(), group.as_ref(), admit) {
+            Ok(subscribed) => subscribed,
+            Err(Refusal::OutOfMemory) => Subscribed::OutOfMemory,
+            Err(Refusal::Group(_)) => Subscribed::Full,
+        }
+    }
+
+    // === Groups ===
+
+    /// What a group holds, and its limits.
+    pub fn group(&self, name: &[u8]) -> GroupInfo {
+        let no_limit = Some(0);
+        let limits = GroupLimits {
+            channels: no_limit,
+            subscribers: no_limit,
+            messages: no_limit,
+            memory: no_limit,
+            disk: no_limit,
+        };
+        let empty = GroupInfo { limits, ..GroupInfo::default() };
+        self.groups.find(name).map_or(empty, |group| group.info())
+    }
+
+    /// Sets limits of a group. What is there already stays, even if it is more.
+    ///
+    /// # Errors
+    /// There is no memory for a group that nobody is in.
+    pub fn limit_group(&self, name: &[u8], limits: &GroupLimits) -> Result<GroupInfo, OutOfMemory> {
+        let group = self.make_group(name)?;
+        group.set_limits(limits);
+        Ok(group.info())
+    }
+
+    /// Removes all channels of a group, counted or not, and tells those who wait. The answer is how it was before.
+    pub fn delete_group(&self, name: &[u8]) -> GroupInfo {
+        let (info, now) = (self.group(name), self.clock.monotonic_millis());
+        for shard in &self.shards {
+            let mut state = shard.lock();
+            for id in state.of_group(name) {
+                self.delete_in(&mut state, id, now);
+            }
+        }
+        info
+    }
+
+    /// The group of a channel, for a request that accounts.
+    fn group_of(
+        &self,
+        key: &ChannelKey,
+        accounting: Option<&Accounting>,
+    ) -> Result<Option<Arc<Group>>, OutOfMemory> {
+        let Some(accounting) = accounting else { return Ok(None) };
+        let group = self.make_group(key.group())?;
+        group.set_limits(&accounting.limits);
+        Ok(Some(group))
+    }
+
+    fn make_group(&self, name: &[u8]) -> Result<Arc<Group>, OutOfMemory> {
+        if let Some(group) = self.groups.find(name) {
+            return Ok(group);
+        }
+        let size = Group::size_of(name);
+        let claim = match self.budget.claim(size) {
+            Some(claim) => claim,
+            // The key is of no matter: all that is free afterwards is free for all.
+            None => self.make_room(&ChannelKey::new(name, b""), size, None)?.split(size),
+        };
+        Ok(self.groups.find_or_make(name, claim))
     }
 
     /// Frees expired messages and idle channels. Meant to be called once a second; costs next to nothing when
@@ -164,6 +278,7 @@ impl Store {
         for shard in &self.shards {
             shard.reap(now);
         }
+        self.groups.forget_unused();
     }
 
     /// What the store holds now. Takes no lock.
@@ -175,6 +290,7 @@ impl Store {
             evictable: self.budget.evictable.load(Relaxed),
             channels: counters.channels.load(Relaxed),
             messages: counters.messages.load(Relaxed),
+            published: counters.published.load(Relaxed),
             subscribers: counters.subscribers.load(Relaxed),
             evicted: counters.evicted.load(Relaxed),
             expired: counters.expired.load(Relaxed),
@@ -201,9 +317,13 @@ impl Store {
 
     /// Publishes what nobody waits for and nobody will find later: no memory is needed. `None` if somebody
     /// waits.
-    fn publish_to_nobody(&self, publish: &Publish<'_>) -> Result<Option<ChannelInfo>, OutOfMemory> {
-        self.visit(publish.key, publish.channel_timeout, self.budget.nothing(), |channel, _, now| {
-            (channel.waiting() == 0).then(|| {
+    fn publish_to_nobody(
+        &self,
+        publish: &Publish<'_>,
+        group: Option<&Arc<Group>>,
+    ) -> Result<Option<ChannelInfo>, Refusal> {
+        self.visit(publish.key, publish.channel_timeout, self.budget.nothing(), group, |channel, _, now| {
+            (channel.subscribers() == 0).then(|| {
                 channel.number(now, self.clock.wall_millis());
                 channel.trim(0);
                 channel.info(now)
@@ -218,7 +338,10 @@ impl Store {
         now: u64,
         publish: &Publish<'_>,
         mut message: Message,
-    ) -> ChannelInfo {
+    ) -> Result<ChannelInfo, GroupLimit> {
+        if publish.is_stored() {
+            channel.admit(message.size(), publish.accounting.is_some())?;
+        }
         let wall = self.clock.wall_millis();
         let numbers = channel.number(now, wall);
         (message.stamp, message.offset) = (numbers.stamp, numbers.offset);
@@ -226,7 +349,7 @@ impl Store {
         message.sequence = self.last_message.fetch_add(1, Relaxed) + 1;
         message.deadline = publish.message_timeout.map_or(NEVER, |timeout| deadline(now, wall, timeout));
         let message = Arc::new(message);
-        let subscribers = channel.waiting();
+        let subscribers = channel.subscribers();
         if publish.is_stored() {
             channel.push(Arc::clone(&message), publish.max_messages, publish.keep());
         } else {
@@ -237,7 +360,7 @@ impl Store {
             let before = tickets.next();
             self.release(channel, before, &Event::Message { channel: channel.id, before, message });
         }
-        ChannelInfo { subscribers: u64::from(subscribers), ..channel.info(now) }
+        Ok(ChannelInfo { subscribers: u64::from(subscribers), ..channel.info(now) })
     }
 
     fn admit(
@@ -246,29 +369,42 @@ impl Store {
         tickets: &mut Tickets,
         now: u64,
         subscribe: &Subscribe<'_>,
+        seat: Option<Seat>,
     ) -> Subscribed {
-        let waiting = channel.waiting();
+        let waiting = channel.subscribers();
         if subscribe.max_subscribers > 0 && waiting >= subscribe.max_subscribers {
             return Subscribed::Full;
         }
-        channel.request(now);
+        if subscribe.is_request {
+            channel.request(now);
+        }
         match subscribe.concurrency {
             Concurrency::First if waiting > 0 => return Subscribed::Conflict,
-            Concurrency::Last if waiting > 0 && subscribe.wait => {
+            Concurrency::Last if waiting > 0 && subscribe.mode != Mode::Poll => {
                 let before = tickets.next();
                 self.release(channel, before, &Event::Displaced { channel: channel.id, before });
             }
             _ => {}
         }
+        let id = channel.id;
+        let subscription = |is_stream| {
+            let shard = Arc::clone(self.shard(subscribe.key));
+            Subscription::new(shard, id, tickets.next(), is_stream, seat)
+        };
+        if subscribe.mode == Mode::Stream {
+            channel.stream(subscribe.worker);
+            return Subscribed::Stream(subscription(true), channel.start(subscribe.position));
+        }
         if let Some(message) = channel.next(subscribe.position).cloned() {
             channel.received(&message);
             return Subscribed::Message(message);
         }
-        if !subscribe.wait {
+        if subscribe.mode == Mode::Poll {
             return Subscribed::NothingNew;
         }
+        let subscription = subscription(false);
         channel.wait(subscribe.worker);
-        Subscribed::Wait(Subscription::new(Arc::clone(self.shard(subscribe.key)), channel.id, tickets.next()))
+        Subscribed::Wait(subscription)
     }
 
     /// Lets go of all waiters of a channel and tells each worker that may have some, once.
@@ -284,20 +420,23 @@ impl Store {
         }
     }
 
-    /// Runs `action` in a channel, which is created in `spare` or other free memory if it does not exist.
+    /// Runs `action` in a channel, which is created in `spare` or other free memory if it does not exist, and counted for
+    /// `group`.
     fn visit<R>(
         &self,
         key: &ChannelKey,
         timeout_secs: u64,
         mut spare: Claim,
+        group: Option<&Arc<Group>>,
         action: impl FnOnce(&mut Channel, &mut Tickets, u64) -> R,
-    ) -> Result<R, OutOfMemory> {
+    ) -> Result<R, Refusal> {
         let (shard, size) = (self.shard(key), Channel::size_of(key));
         loop {
             let now = self.clock.monotonic_millis();
             let mut guard = shard.lock();
             let state = &mut *guard;
-            let id = match state.find(key, now) {
+            let found = state.find(key, now);
+            let id = match found {
                 Some(id) => id,
                 None if self.fund(&mut spare, size) => {
                     let id = ChannelId(self.last_channel.fetch_add(1, Relaxed) + 1);
@@ -312,6 +451,12 @@ impl Store {
             };
             // Always there, having just been found or created.
             let Some(channel) = state.channels.get_mut(&id) else { continue };
+            if let Some(Err(limit)) = group.map(|group| channel.join(group)) {
+                if found.is_none() {
+                    state.remove(id);
+                }
+                return Err(Refusal::Group(limit));
+            }
             channel.touch(now, timeout_secs);
             let result = action(channel, &mut state.tickets, now);
             state.settle(id);

@@ -19,6 +19,8 @@ pub(super) const ARC_HEADER: usize = 2 * size_of::<usize>();
 pub struct Message {
     body: Box<[u8]>,
     content_type: Option<Box<[u8]>>,
+    event_name: Option<Box<[u8]>>,
+    deflated: Option<Box<[u8]>>,
     pub(super) stamp: i64,
     pub(super) offset: u64,
     /// The second of publication, and the number within it.
@@ -39,6 +41,8 @@ impl Message {
         Self {
             body: publish.body.into(),
             content_type: publish.content_type.map(Box::from),
+            event_name: publish.event_name.map(Box::from),
+            deflated: publish.deflated.map(Box::from),
             stamp: 0,
             offset: 0,
             published: (0, 0),
@@ -54,6 +58,8 @@ impl Message {
         allocation(ARC_HEADER + size_of::<Self>())
             + allocation(publish.body.len())
             + allocation(publish.content_type.map_or(0, <[u8]>::len))
+            + allocation(publish.event_name.map_or(0, <[u8]>::len))
+            + allocation(publish.deflated.map_or(0, <[u8]>::len))
             + QUEUE_SLOT
     }
 
@@ -72,11 +78,32 @@ impl Message {
         self.content_type.as_deref()
     }
 
+    /// Name of the event that an EventSource client sees.
+    pub fn event_name(&self) -> Option<&[u8]> {
+        self.event_name.as_deref()
+    }
+
+    /// The body compressed for WebSocket clients that take it so.
+    pub fn deflated(&self) -> Option<&[u8]> {
+        self.deflated.as_deref()
+    }
+
+    /// Nchan's id: the second of publication and the number within that second. It grows with the offset, even when the
+    /// clock steps back.
+    pub fn id(&self) -> (i64, u64) {
+        self.published
+    }
+
     /// The time a client sees, in seconds since 1970: the second of publication, or the stamp of the message
     /// before plus one if that is later. So it is unique within the channel and grows even when the clock
     /// steps back.
     pub fn stamp(&self) -> i64 {
         self.stamp
+    }
+
+    /// Age among the messages of all channels of the process: later ones have larger numbers.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// Number of the message in its channel; the first one is 0.

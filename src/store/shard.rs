@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Claim;
 use super::channel::{Channel, NEVER};
-use super::{ChannelId, ChannelKey, Ticket};
+use super::group::Seat;
+use super::{Batch, ChannelId, ChannelKey, Ticket};
 
 /// Channels that [`Shard::reap`] frees before it lets others have the lock.
 const REAP_BATCH: usize = 128;
@@ -99,6 +100,11 @@ impl State {
 
     pub(super) fn contains(&self, key: &ChannelKey) -> bool {
         self.ids.contains_key(key)
+    }
+
+    /// The channels that are in a group.
+    pub(super) fn of_group(&self, group: &[u8]) -> Vec<ChannelId> {
+        self.ids.iter().filter(|(key, _)| key.group() == group).map(|(_, id)| *id).collect()
     }
 
     pub(super) fn create(&mut self, key: &ChannelKey, id: ChannelId, claim: Claim) {
@@ -273,17 +279,36 @@ impl Index {
     }
 }
 
-/// The place of one waiter in its channel. Dropping it ends the wait; after an event that is of no effect.
+/// The place of one subscriber in its channel. Dropping it ends the wait or the stream; after an event that ended a wait it
+/// is of no effect.
 #[derive(Debug)]
 pub struct Subscription {
     shard: Arc<Shard>,
     channel: ChannelId,
     ticket: Ticket,
+    is_stream: bool,
+    /// Its place in the group, given back with it.
+    _seat: Option<Seat>,
 }
 
 impl Subscription {
-    pub(super) fn new(shard: Arc<Shard>, channel: ChannelId, ticket: Ticket) -> Self {
-        Self { shard, channel, ticket }
+    pub(super) fn new(
+        shard: Arc<Shard>,
+        channel: ChannelId,
+        ticket: Ticket,
+        is_stream: bool,
+        seat: Option<Seat>,
+    ) -> Self {
+        Self { shard, channel, ticket, is_stream, _seat: seat }
+    }
+
+    /// Stored messages from an offset on: no more than `most` bytes of bodies, but one message if there is any.
+    /// `None` when the channel was deleted.
+    pub fn read(&self, from: u64, most: usize) -> Option<Batch> {
+        let mut state = self.shard.lock();
+        let batch = state.channels.get_mut(&self.channel)?.read(from, most);
+        state.settle(self.channel);
+        Some(batch)
     }
 
     /// The channel whose events concern this waiter.
@@ -299,7 +324,8 @@ impl Subscription {
     /// Whether an event has ended the wait: it is in the worker's mailbox, or was.
     pub fn is_released(&self) -> bool {
         let state = self.shard.lock();
-        state.channels.get(&self.channel).is_none_or(|channel| channel.has_released(self.ticket))
+        let ended = |channel: &Channel| !self.is_stream && channel.has_released(self.ticket);
+        state.channels.get(&self.channel).is_none_or(|channel| ended(channel))
     }
 
     /// An event of the channel concerns this waiter when its `before` is larger.
@@ -312,7 +338,11 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         let mut state = self.shard.lock();
         if let Some(channel) = state.channels.get_mut(&self.channel) {
-            channel.leave(self.ticket);
+            if self.is_stream {
+                channel.end_stream();
+            } else {
+                channel.leave(self.ticket);
+            }
             state.settle(self.channel);
         }
     }

@@ -115,7 +115,7 @@ fn raw(lines: &[&str]) -> Option<String> {
 }
 
 /// Completes a request that is written in short.
-fn request(lines: &[&str]) -> String {
+pub(super) fn request(lines: &[&str]) -> String {
     let (body, head): (Vec<&str>, Vec<&str>) = lines.iter().partition(|line| line.starts_with('>'));
     let (line, headers) = head.split_first().expect("a request line comes first");
     let has = |name: &str| headers.iter().any(|header| header.to_ascii_lowercase().starts_with(name));

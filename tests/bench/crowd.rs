@@ -27,12 +27,42 @@ pub(crate) enum Layout {
     ChannelEach,
 }
 
+/// How they get their messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    LongPoll,
+    EventSource,
+    Chunked,
+    Multipart,
+    Raw,
+    WebSocket,
+}
+
+impl Transport {
+    fn request(self, channel: usize) -> String {
+        let (location, headers) = match self {
+            Self::LongPoll => ("subscribe", ""),
+            Self::Raw => ("raw", ""),
+            Self::EventSource => ("stream", "Accept: text/event-stream\r\n"),
+            Self::Chunked => ("stream", "TE: chunked\r\n"),
+            Self::Multipart => ("stream", "Accept: multipart/mixed\r\n"),
+            Self::WebSocket => (
+                "stream",
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+            ),
+        };
+        format!("GET /{location}?id={channel} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
+    }
+}
+
 /// Subscribers of one server, all waiting.
 pub(crate) struct Crowd<'a> {
     server: &'a Server,
     /// What publishes and asks.
     publisher: Connection,
     layout: Layout,
+    transport: Transport,
     /// Where the latest subscribers come from.
     source: Ipv4Addr,
     members: Vec<TcpStream>,
@@ -56,8 +86,9 @@ impl Layout {
 }
 
 impl<'a> Crowd<'a> {
-    pub(crate) fn new(server: &'a Server, layout: Layout) -> Self {
-        Self { server, publisher: server.connect(), layout, source: next_source(), members: Vec::new() }
+    pub(crate) fn new(server: &'a Server, layout: Layout, transport: Transport) -> Self {
+        let (publisher, source) = (server.connect(), next_source());
+        Self { server, publisher, layout, transport, source, members: Vec::new() }
     }
 
     /// Lets subscribers come until there are `size`, and returns when the server says that all of them wait.
@@ -86,7 +117,7 @@ impl<'a> Crowd<'a> {
             assert!(status.starts_with("201 "), "a publish that somebody waits for was answered {status}");
         }
         for (number, member) in self.members.iter().enumerate() {
-            receive(member, &message(self.layout.channel(number)))?;
+            receive(member, self.transport, &message(self.layout.channel(number)))?;
         }
         self.members.iter().try_for_each(expect_nothing)?;
         Ok(self.members.len())
@@ -100,8 +131,7 @@ impl<'a> Crowd<'a> {
         socket.bind(&SocketAddr::from((self.source, 0)).into())?;
         socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.server.port())).into())?;
         let mut stream = TcpStream::from(socket);
-        let channel = self.layout.channel(member);
-        write!(stream, "GET /subscribe?id={channel} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        stream.write_all(self.transport.request(self.layout.channel(member)).as_bytes())?;
         Ok(stream)
     }
 
@@ -143,20 +173,36 @@ fn message(channel: usize) -> String {
     format!("the message of channel {channel}")
 }
 
-/// Reads one response: 200, and `body`.
-fn receive(mut stream: &TcpStream, body: &str) -> io::Result<()> {
+/// Reads one response: 200 (or 101), and `body`; behind it what ends a stream's message.
+fn receive(mut stream: &TcpStream, transport: Transport, body: &str) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    let end = format!("\r\n\r\n{body}");
+    let end = match transport {
+        Transport::LongPoll => format!("\r\n\r\n{body}"),
+        Transport::EventSource => format!("data: {body}\n\n"),
+        Transport::Chunked => format!("\r\n{body}\r\n"),
+        Transport::Multipart => format!("\r\n\r\n{body}\r\n--"),
+        Transport::Raw => format!("{body}\n"),
+        Transport::WebSocket => body.to_owned(),
+    };
+    // Behind this, multipart repeats its boundary.
+    let is_whole = |received: &[u8]| match transport {
+        Transport::Multipart => String::from_utf8_lossy(received)
+            .split_once(&end)
+            .is_some_and(|(_, boundary)| boundary.len() == 32),
+        _ => received.ends_with(end.as_bytes()),
+    };
     let mut received = Vec::new();
     let mut buffer = [0; 1024];
-    while !received.ends_with(end.as_bytes()) {
+    while !is_whole(&received) {
         let length = stream.read(&mut buffer)?;
         assert!(length > 0, "a subscriber's connection ended: {}", String::from_utf8_lossy(&received));
         received.extend_from_slice(&buffer[..length]);
     }
     let text = String::from_utf8_lossy(&received);
     let heads = text.matches("HTTP/1.1 ").count();
-    assert!(heads == 1 && text.starts_with("HTTP/1.1 200 OK\r\n"), "a subscriber got {text}");
+    let status = if transport == Transport::WebSocket { "HTTP/1.1 101 " } else { "HTTP/1.1 200 OK\r\n" };
+    assert!(heads == 1 && text.starts_with(status), "a subscriber got {text}");
+    assert_eq!(text.matches(body).count(), 1, "a subscriber got {text}");
     Ok(())
 }
 

@@ -112,6 +112,20 @@ impl Connection {
         &self.unread
     }
 
+    /// Takes the bytes that have come, without waiting.
+    pub(crate) fn receive_now(&mut self) -> Vec<u8> {
+        if self.ending.is_none() && self.stream.set_nonblocking(true).is_ok() {
+            while self.ending.is_none() && self.read_once() {}
+            let _ = self.stream.set_nonblocking(false);
+        }
+        std::mem::take(&mut self.unread)
+    }
+
+    /// How the server ended the connection, as far as it was seen.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
     /// Takes all bytes that have come and come within `limit`, for streams that are not one response.
     pub(crate) fn receive_bytes(&mut self, limit: Duration) -> Vec<u8> {
         let deadline = Instant::now() + limit;
@@ -147,6 +161,10 @@ impl Connection {
             return false;
         }
         self.stream.set_read_timeout(Some(left)).expect("the limit is not zero");
+        self.read_once()
+    }
+
+    fn read_once(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
             Ok(0) => self.ending = Some(Ending::Closed),

@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod charset;
 pub mod connections;
 pub mod core;
+pub mod encke;
 pub mod files;
 pub mod geo;
 pub mod gzip;
@@ -92,7 +93,13 @@ const MODULES: &[Module] = &[
     files::GZIP_STATIC,
     push::MODULE,
     push_names::MODULE,
-    nchan::MODULE,
+    nchan::ROLES,
+    nchan::MESSAGES,
+    nchan::SUBSCRIBERS,
+    nchan::ACCESS,
+    nchan::GROUPS,
+    nchan::REDIS,
+    encke::MODULE,
     proxy::MODULE,
     upstream::MODULE,
     upstream::RESOLVER,

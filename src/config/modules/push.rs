@@ -9,18 +9,20 @@ use super::super::call::Call;
 use super::super::context::Contexts;
 use super::super::diag::{self, Diagnostic};
 use super::super::directive::{Arity, Directive};
-use super::super::draft::{OwnDraft, draft};
-use super::super::model::{Concurrency, Mechanism, PushConf};
+use super::super::draft::draft;
+use super::super::model::{Concurrency, Dialect, PushConf, Setting, Written};
+use super::super::roles::Roles;
 use super::super::template::Template;
-use super::{HSL, HSLI, Module, NONE, ONE, accept, accepted, done};
+use super::nchan::{NchanDraft, PushDefaults, roles};
+use super::{HSL, HSLI, Module, ONE, accept, accepted, done};
 
 draft! {
     /// `push_*` of a block.
     PushDraft {
         store_messages: bool,
         min_message_buffer_length: u32,
-        max_message_buffer_length: u32,
-        message_timeout: Duration,
+        max_message_buffer_length: Setting<u32>,
+        message_timeout: Setting<Option<Duration>>,
         delete_oldest_received_message: bool,
         subscriber_concurrency: Concurrency,
         subscriber_timeout: Duration,
@@ -30,7 +32,8 @@ draft! {
         max_channel_id_length: usize,
         max_channel_subscribers: u32,
         ignore_queue_on_no_cache: bool,
-        length_span: Span,
+        subscriber_queue: usize,
+        length_place: (Span, Dialect),
     }
 }
 
@@ -44,6 +47,8 @@ const DEFAULT_MEMORY: u64 = 32 << 20;
 
 /// `push_max_message_buffer_length` where nothing is said.
 const DEFAULT_MAX_LENGTH: u32 = 10;
+/// `push_message_timeout` where nothing is said.
+const HOUR: Duration = Duration::from_secs(3600);
 
 const NO_RECIPIENTS: &str =
     "messages are kept up to push_max_message_buffer_length, however many subscribers received them";
@@ -55,19 +60,20 @@ const DIRECTIVES: &[Directive] = &[
     done(
         "push_publisher",
         SLI,
-        NONE,
-        "",
+        Arity::between(0, 2),
+        "http",
         "Makes the location a publisher: a POST or PUT sends its body to the channel, GET tells about the channel, \
-         DELETE removes it. Nested locations do not inherit it.",
+         DELETE removes it. As in Nchan `http` and `websocket` say how. Nested locations do not inherit it.",
         publisher,
     ),
     done(
         "push_subscriber",
         SLI,
-        Arity::between(0, 1),
+        Arity::between(0, 5),
         "long-poll",
         "Makes the location a subscriber: a GET receives the next message of the channel. `long-poll` waits for it, \
-         `interval-poll` answers at once. Nested locations do not inherit it.",
+         `interval-poll` answers at once; the words of `nchan_subscriber` are taken, too. Nested locations do not \
+         inherit it.",
         subscriber,
     ),
     done(
@@ -139,7 +145,7 @@ const DIRECTIVES: &[Directive] = &[
         ONE,
         "1h",
         "How long a message is kept, fixed when it is published. 0 keeps it until other messages push it out.",
-        |b, call| call.fill(&mut b.block().conf.push.message_timeout, Call::seconds),
+        |b, call| call.fill(&mut b.block().conf.push.message_timeout, message_timeout),
     ),
     done(
         "push_subscriber_timeout",
@@ -200,22 +206,16 @@ const DIRECTIVES: &[Directive] = &[
     ),
 ];
 
-pub(super) fn publisher(b: &mut Builder<'_>, _: &Call<'_>) -> Outcome {
-    b.block().own.publisher = true;
-    Ok(())
+pub(super) fn publisher(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    roles::publisher(b, call, Dialect::Push)
 }
 
 pub(super) fn subscriber(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    if b.block().own.subscriber.is_some() {
+    // Once, whichever of its names is used.
+    if !b.block().seen.insert("push_subscriber") {
         return Err(call.duplicate());
     }
-    let mechanism = if call.count() == 0 {
-        Mechanism::LongPoll
-    } else {
-        word(b, call, &[("long-poll", Mechanism::LongPoll), ("interval-poll", Mechanism::IntervalPoll)])?
-    };
-    b.block().own.subscriber = Some(mechanism);
-    Ok(())
+    roles::subscriber(b, call, Dialect::Push)
 }
 
 pub(super) fn subscriber_concurrency(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
@@ -224,32 +224,35 @@ pub(super) fn subscriber_concurrency(b: &mut Builder<'_>, call: &Call<'_>) -> Ou
     }
     let words =
         [("first", Concurrency::First), ("last", Concurrency::Last), ("broadcast", Concurrency::Broadcast)];
-    b.block().conf.push.subscriber_concurrency = Some(word(b, call, &words)?);
+    b.block().conf.push.subscriber_concurrency = Some(word(b, call, call.arg(0), &words)?);
     Ok(())
 }
 
-/// The first argument as one of `words`. NHPM took any beginning of a word, even none at all; so do we, but for the
-/// empty one, and say so.
-fn word<T: Copy>(b: &mut Builder<'_>, call: &Call<'_>, words: &[(&str, T)]) -> Outcome<T> {
-    let given = call.arg(0);
+/// An argument as one of `words`, in any case. NHPM and Nchan took any beginning of a word, even none at all; so do
+/// we, but for the empty one, and say so.
+pub(super) fn word<T: Copy>(
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+    given: &[u8],
+    words: &[(&str, T)],
+) -> Outcome<T> {
     let begins = |word: &str| {
         word.as_bytes().get(..given.len()).is_some_and(|start| start.eq_ignore_ascii_case(given))
     };
-    let found = words.iter().find(|(word, _)| !given.is_empty() && begins(word));
-    let Some((word, value)) = found else {
-        return Err(no_such_word(call, words.iter().map(|(word, _)| *word)));
+    let whole = words.iter().find(|(word, _)| word.len() == given.len() && begins(word));
+    let begun = || words.iter().find(|(word, _)| !given.is_empty() && begins(word));
+    let Some((word, value)) = whole.or_else(begun) else {
+        return Err(no_such_word(call, given, words.iter().map(|(word, _)| *word)));
     };
     if word.len() > given.len() {
-        b.warn(
-            call,
-            format!("\"{}\" is taken as \"{word}\" in \"{}\" directive", call.text(0), call.row.name),
-        );
+        let (given, name) = (String::from_utf8_lossy(given), call.row.name);
+        b.warn(call, format!("\"{given}\" is taken as \"{word}\" in \"{name}\" directive"));
     }
     Ok(*value)
 }
 
-fn no_such_word<'w>(call: &Call<'_>, words: impl Iterator<Item = &'w str>) -> Diagnostic {
-    let (name, given) = (call.row.name, call.text(0));
+fn no_such_word<'w>(call: &Call<'_>, given: &[u8], words: impl Iterator<Item = &'w str>) -> Diagnostic {
+    let (name, given) = (call.row.name, String::from_utf8_lossy(given));
     let known: Vec<&str> = words.collect();
     let error = Diagnostic::emerg(format!("invalid {name} value: {given}"));
     match diag::nearest(&given, known.iter().copied()) {
@@ -264,7 +267,8 @@ pub(super) fn max_reserved_memory(b: &mut Builder<'_>, call: &Call<'_>) -> Outco
 
 /// The budget, in bytes. As in nginx, that it is too small is said of the end of `http`.
 pub fn reserved_memory(b: &mut Builder<'_>) -> u64 {
-    let memory = b.http.max_reserved_memory.unwrap_or(DEFAULT_MEMORY);
+    let default = if b.http.speaks_nchan { super::nchan::DEFAULT_MEMORY } else { DEFAULT_MEMORY };
+    let memory = b.http.max_reserved_memory.unwrap_or(default);
     if memory < LEAST_MEMORY {
         let text = "The push_max_reserved_memory value must be at least 32KiB";
         b.diagnostics.push(Diagnostic { span: b.http.span, ..Diagnostic::warn(text) });
@@ -274,23 +278,25 @@ pub fn reserved_memory(b: &mut Builder<'_>) -> u64 {
 
 fn max_message_buffer_length(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let push = &mut b.block().conf.push;
-    call.fill(&mut push.max_message_buffer_length, count)?;
-    push.length_span = Some(call.span());
+    call.fill(&mut push.max_message_buffer_length, |call| count(call).map(Setting::Fixed))?;
+    push.length_place = Some((call.span(), Dialect::Push));
     Ok(())
 }
 
-pub(super) fn message_buffer_length(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    let push = &mut b.block().conf.push;
-    if push.min_message_buffer_length.is_some() {
+fn message_buffer_length(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    if b.block().conf.push.min_message_buffer_length.is_some() {
         return Err(call.duplicate());
     }
-    call.fill(&mut push.max_message_buffer_length, count)?;
-    push.min_message_buffer_length = push.max_message_buffer_length;
-    push.length_span = Some(call.span());
+    max_message_buffer_length(b, call)?;
+    b.block().conf.push.min_message_buffer_length = Some(count(call)?);
     Ok(())
 }
 
-fn channel_group(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+fn message_timeout(call: &Call<'_>) -> Outcome<Setting<Option<Duration>>> {
+    Written::read(call.arg(0)).map(Setting::Fixed).ok_or_else(|| call.invalid_value())
+}
+
+pub(super) fn channel_group(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     if b.block().conf.push.channel_group.is_some() {
         return Err(call.duplicate());
     }
@@ -300,11 +306,11 @@ fn channel_group(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
 }
 
 /// A number of messages or subscribers.
-fn count(call: &Call<'_>) -> Outcome<u32> {
+pub(super) fn count(call: &Call<'_>) -> Outcome<u32> {
     call.number().map(|number| u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-fn size_number(call: &Call<'_>) -> Outcome<usize> {
+pub(super) fn size_number(call: &Call<'_>) -> Outcome<usize> {
     call.number().map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
@@ -314,12 +320,22 @@ impl PushDraft {
     /// Settles how `push_store_messages` and a buffer length of the same block go together, before the block takes
     /// the rest from `parent`. Returns what has to be said about it, and where.
     pub fn reconcile(&mut self, parent: &Self) -> Option<(Span, &'static str)> {
-        let span = self.length_span?;
+        let (span, dialect) = self.length_place?;
+        let [useless, on_again] = match dialect {
+            Dialect::Push => [
+                "the buffer length has no effect: push_store_messages is off",
+                "the buffer length switches push_store_messages on again",
+            ],
+            Dialect::Nchan => [
+                "the buffer length has no effect here: nchan_store_messages is off",
+                "the buffer length switches nchan_store_messages on again",
+            ],
+        };
         match (self.store_messages, parent.store_messages) {
-            (Some(false), _) => Some((span, "the buffer length has no effect: push_store_messages is off")),
+            (Some(false), _) => Some((span, useless)),
             (None, Some(false)) => {
                 self.store_messages = Some(true);
-                Some((span, "the buffer length switches push_store_messages on again"))
+                Some((span, on_again))
             }
             _ => None,
         }
@@ -328,31 +344,49 @@ impl PushDraft {
     /// Whether a minimum was written that is above the maximum, written or not. A maximum below the default minimum is
     /// none: 0 means to store nothing.
     pub fn contradicts(&self) -> bool {
-        let max = self.max_message_buffer_length.unwrap_or(DEFAULT_MAX_LENGTH);
+        let max = match &self.max_message_buffer_length {
+            None => DEFAULT_MAX_LENGTH,
+            Some(Setting::Fixed(max)) => *max,
+            Some(Setting::PerRequest(_)) => u32::MAX,
+        };
         self.min_message_buffer_length.is_some_and(|min| max < min) && self.store_messages != Some(false)
     }
 
     /// The settings in force.
-    pub fn finish(&self, own: &OwnDraft, channel_id: &Template) -> PushConf {
-        let nonzero = |time: &Duration| !time.is_zero();
-        let max = self.max_message_buffer_length.unwrap_or(DEFAULT_MAX_LENGTH);
+    pub fn finish(&self, nchan: &NchanDraft, roles: &Roles, defaults: &PushDefaults) -> PushConf {
+        let max = self.max_message_buffer_length.clone().unwrap_or(Setting::Fixed(DEFAULT_MAX_LENGTH));
+        let most = if let Setting::Fixed(max) = max { max } else { u32::MAX };
         PushConf {
-            publisher: own.publisher,
-            subscriber: own.subscriber,
-            channel_id: channel_id.clone(),
+            dialect: roles.dialect,
+            handler: roles.handler,
+            inherited: roles.inherited,
+            publisher: roles.publisher,
+            subscriber: roles.subscriber,
+            ids: nchan.ids(roles, defaults),
             channel_group: self.channel_group.clone().unwrap_or_default(),
             store_messages: self.store_messages.unwrap_or(true),
-            min_message_buffer_length: self.min_message_buffer_length.unwrap_or(1).min(max),
+            min_message_buffer_length: self.min_message_buffer_length.unwrap_or(1).min(most),
             max_message_buffer_length: max,
-            message_timeout: Some(self.message_timeout.unwrap_or(Duration::from_secs(3600))).filter(nonzero),
+            message_timeout: self.message_timeout.clone().unwrap_or(Setting::Fixed(Some(HOUR))),
             delete_oldest_received_message: self.delete_oldest_received_message.unwrap_or(false),
             subscriber_concurrency: self.subscriber_concurrency.unwrap_or(Concurrency::Broadcast),
-            subscriber_timeout: self.subscriber_timeout.filter(nonzero),
+            subscriber_timeout: self.subscriber_timeout.filter(|time| !time.is_zero()),
             channel_timeout: self.channel_timeout.unwrap_or(Duration::from_secs(5)),
             authorized_channels_only: self.authorized_channels_only.unwrap_or(false),
             max_channel_id_length: self.max_channel_id_length.unwrap_or(1024),
             max_channel_subscribers: self.max_channel_subscribers.unwrap_or(0),
             ignore_queue_on_no_cache: self.ignore_queue_on_no_cache.unwrap_or(false),
+            subscriber_queue: self.subscriber_queue.unwrap_or(super::encke::DEFAULT_QUEUE),
+            position: nchan.position(defaults),
+            longpoll_multipart: nchan.longpoll_multipart.unwrap_or_default(),
+            raw_stream_separator: nchan.raw_stream_separator.clone().unwrap_or_else(|| (*b"\n").into()),
+            eventsource: nchan.eventsource(),
+            websocket: nchan.websocket(),
+            cors: nchan.cors(defaults),
+            authorize: nchan.authorize(),
+            group: nchan.group(),
+            events: nchan.events(defaults),
+            subscriber_info: nchan.info_string.clone().unwrap_or_else(|| defaults.subscriber_info.clone()),
         }
     }
 }

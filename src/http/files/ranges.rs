@@ -40,7 +40,7 @@ pub fn apply(ctx: &RequestCtx, answer: Answer) -> Answer {
         Wanted::All => answer,
         Wanted::Nothing => {
             let range = format!("bytes */{}", source.length());
-            Answer { ranges: Ranges::Content(range), etag: answer.etag, ..Answer::error(416) }
+            Answer { ranges: Ranges::Content(range.into()), etag: answer.etag, ..Answer::error(416) }
         }
         Wanted::Some(ranges) => match &ranges[..] {
             [range] => single(answer, source, range.clone()),
@@ -61,7 +61,7 @@ fn applies(ctx: &RequestCtx, answer: &Answer) -> bool {
 fn single(answer: Answer, source: Arc<dyn Source>, range: Range<u64>) -> Answer {
     let content = content_range(&range, source.length());
     let body = Pieces::composed(source, vec![Part::Range(range)]);
-    Answer { status: 206, ranges: Ranges::Content(content), body: Payload::Pieces(body), ..answer }
+    Answer { status: 206, ranges: Ranges::Content(content.into()), body: Payload::Pieces(body), ..answer }
 }
 
 fn several(responder: &Responder, answer: Answer, source: Arc<dyn Source>, ranges: &[Range<u64>]) -> Answer {

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::model::{Instruction, ListenAddress, LocationConf, Locations, Mechanism};
+use crate::config::model::{Instruction, ListenAddress, LocationConf, Locations, Transport};
 use crate::metrics::{Stage, StageGauge};
 use crate::push::PushState;
-use crate::push::waiting::Waiting;
-use crate::request::answer::{FrozenResponder, Responder};
+use crate::push::longpoll::LongPoll;
+use crate::push::reply::{FrozenReply, Reply};
+use crate::push::waiting::{Waiting, What};
 use crate::request::limits::SlotName;
 use crate::request::log_line::{FrozenLog, PendingLog};
 use crate::request::{Connection, Endpoint, Proxied};
@@ -58,7 +59,7 @@ struct HandedWaiter {
     id: Vec<u8>,
     /// Which settings: see [`names`].
     conf: String,
-    responder: FrozenResponder,
+    reply: FrozenReply,
     log: Option<FrozenLog>,
     /// What it holds of `limit_conn`.
     slots: Vec<SlotName>,
@@ -172,17 +173,18 @@ impl Parked {
             State::Idle(_) => None,
             State::Waiting(waiter) => {
                 // One that was released gets its answer here.
-                let key = waiter.subscription.key().filter(|_| !waiter.subscription.is_released())?;
+                let key = waiter.poll.portable()?.key().filter(|_| !waiter.poll.is_released())?;
                 Some(HandedWaiter {
                     group: key.group().to_vec(),
                     id: key.id().to_vec(),
-                    conf: reverse.name(&self.origin.site, &waiter.responder.conf)?,
-                    responder: waiter.responder.freeze(),
+                    conf: reverse.name(&self.origin.site, waiter.poll.conf())?,
+                    reply: waiter.poll.reply.freeze(),
                     log: waiter.log.as_ref().map(|log| log.freeze()),
                     slots: waiter.limits.as_ref().map(|limits| limits.freeze()).unwrap_or_default(),
                 })
             }
-            State::Writing(_) | State::Paced(_) | State::Closing => return None,
+            // A stream ends with a word of which its client knows that it is to come back.
+            State::Streaming(_) | State::Writing(_) | State::Paced(_) | State::Closing => return None,
         };
         let inet = |endpoint: &Endpoint| match endpoint {
             Endpoint::Inet(address) => Some(*address),
@@ -245,14 +247,15 @@ impl HandedWaiter {
         worker: WorkerId,
     ) -> Option<Waiting> {
         let conf = names.get(&self.conf)?;
-        if !matches!(conf.push.subscriber, Some(Mechanism::LongPoll)) {
+        if !conf.push.subscriber.has(Transport::LongPoll) {
             return None;
         }
         let key = ChannelKey::new(&self.group, &self.id);
+        let subscription = state.store.import_waiter(&key, worker)?;
+        let reply = Reply::thaw(self.reply, Arc::clone(conf));
         Some(Waiting {
-            subscription: state.store.import_waiter(&key, worker)?,
+            what: What::Message(Box::new(LongPoll::one(subscription, reply, None))),
             log: self.log.and_then(|log| PendingLog::thaw(log, conf)),
-            responder: Responder::thaw(self.responder, Arc::clone(conf)),
             limits: site.hold(&self.slots),
             timeout,
         })

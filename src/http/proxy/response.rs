@@ -121,7 +121,7 @@ fn pass_headers(
         // A path that `proxy_redirect` made is completed to a URL like nginx's own.
         let is_made = name.eq_ignore_ascii_case("location") && changed.starts_with(b"/") && changed != *value;
         if is_made && ctx.conf.core.absolute_redirect {
-            answer.location = Some(changed);
+            answer.location = Some(changed.into());
         } else {
             passed.headers.push((name.clone(), changed));
         }

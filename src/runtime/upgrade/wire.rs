@@ -17,7 +17,7 @@ use crate::http::parking::handover::Handed;
 use crate::store::Piece;
 
 /// Grows with every change of what is said. Two processes with different numbers do not talk.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Most descriptors in one frame: the system takes 253.
 pub const DESCRIPTORS: usize = 128;

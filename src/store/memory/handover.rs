@@ -17,6 +17,10 @@ pub struct MessageImage<'m> {
     body: Cow<'m, [u8]>,
     #[serde(borrow, with = "serde_bytes")]
     content_type: Option<Cow<'m, [u8]>>,
+    #[serde(borrow, with = "serde_bytes")]
+    event_name: Option<Cow<'m, [u8]>>,
+    #[serde(borrow, with = "serde_bytes")]
+    deflated: Option<Cow<'m, [u8]>>,
     stamp: i64,
     offset: u64,
     published: (i64, u64),
@@ -84,12 +88,15 @@ impl Store {
             key,
             body: &image.body,
             content_type: image.content_type.as_deref(),
+            event_name: image.event_name.as_deref(),
+            deflated: image.deflated.as_deref(),
             store: true,
             max_messages: u32::MAX,
             min_messages: image.delete_beyond.unwrap_or(0),
             message_timeout: None,
             delete_oldest_received: image.delete_beyond.is_some(),
             channel_timeout: 0,
+            accounting: None,
         };
         let claim = self.budget.claim(Message::size_of(&publish)).ok_or(OutOfMemory)?;
         let mut message = Message::new(&publish, claim);
@@ -113,7 +120,7 @@ impl Store {
         state.channels.get_mut(&id)?.wait(worker);
         let ticket = state.tickets.next();
         state.settle(id);
-        Some(Subscription::new(Arc::clone(self.shard(key)), id, ticket))
+        Some(Subscription::new(Arc::clone(self.shard(key)), id, ticket, false, None))
     }
 }
 
@@ -121,6 +128,8 @@ fn image_of(message: &Message, now: u64) -> MessageImage<'_> {
     MessageImage {
         body: message.body().into(),
         content_type: message.content_type().map(Cow::Borrowed),
+        event_name: message.event_name().map(Cow::Borrowed),
+        deflated: message.deflated().map(Cow::Borrowed),
         stamp: message.stamp,
         offset: message.offset,
         published: message.published,

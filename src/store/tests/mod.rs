@@ -1,8 +1,10 @@
 //! Every rule of the store by name, then the whole against a naive model, then against threads.
 
+mod groups;
 mod handover;
 mod model;
 mod rules;
+mod streams;
 mod threads;
 
 use std::sync::Arc;
@@ -44,12 +46,15 @@ fn post<'a>(key: &'a ChannelKey, body: &'a [u8]) -> Publish<'a> {
         key,
         body,
         content_type: None,
+        event_name: None,
+        deflated: None,
         store: true,
         max_messages: 10,
         min_messages: 1,
         message_timeout: Some(3600),
         delete_oldest_received: false,
         channel_timeout: 5,
+        accounting: None,
     }
 }
 
@@ -58,16 +63,18 @@ fn get(key: &ChannelKey, position: Position) -> Subscribe<'_> {
         key,
         position,
         worker: WorkerId(0),
-        wait: true,
+        mode: Mode::Once,
         concurrency: Concurrency::Broadcast,
         max_subscribers: 0,
         must_exist: false,
         channel_timeout: 5,
+        is_request: true,
+        accounting: None,
     }
 }
 
 fn poll(key: &ChannelKey, position: Position) -> Subscribe<'_> {
-    Subscribe { wait: false, ..get(key, position) }
+    Subscribe { mode: Mode::Poll, ..get(key, position) }
 }
 
 impl Bench {

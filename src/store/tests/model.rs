@@ -21,7 +21,7 @@ struct ModelMessage {
 struct ModelChannel {
     messages: Vec<ModelMessage>,
     last_stamp: Option<i64>,
-    last_published: (i64, u64),
+    last_message: Option<(i64, u64)>,
     offset: u64,
     keep: usize,
     requested: Option<u64>,
@@ -47,6 +47,7 @@ impl ModelChannel {
             messages: self.messages.len() as u64,
             requested: self.requested.map(|then| (now - then) / 1000),
             subscribers: self.waiting.len() as u64,
+            last_message: self.last_message,
         }
     }
 
@@ -164,7 +165,7 @@ impl Model {
         channel
     }
 
-    fn publish(&mut self, id: u64, publish: &Publish<'_>, wall: i64) -> Result<ChannelInfo, OutOfMemory> {
+    fn publish(&mut self, id: u64, publish: &Publish<'_>, wall: i64) -> Result<ChannelInfo, Refusal> {
         self.look_up(id);
         let stored = publish.store && publish.max_messages > 0;
         let is_short = stored && self.used() + message_size(publish) > self.budget;
@@ -178,7 +179,7 @@ impl Model {
         if !self.make_room(id, size, stored.then_some(publish)) {
             let idle_at = self.now + publish.channel_timeout * 1000;
             self.channels.entry(id).and_modify(|channel| channel.idle_at = idle_at);
-            return Err(OutOfMemory);
+            return Err(Refusal::OutOfMemory);
         }
         let now = self.now;
         let (max, keep) = (publish.max_messages as usize, publish.min_messages as usize);
@@ -193,8 +194,10 @@ impl Model {
         let stamp = channel.last_stamp.map_or(second, |last| second.max(last + 1));
         let offset = channel.offset;
         channel.last_stamp = Some(stamp);
-        let tag = if channel.last_published.0 == second { channel.last_published.1 + 1 } else { 0 };
-        channel.last_published = (second, tag);
+        channel.last_message = Some(match channel.last_message {
+            Some((last, tag)) if last >= second => (last, tag + 1),
+            _ => (second, 0),
+        });
         channel.ahead_until = now + u64::try_from(stamp * 1000 - wall).unwrap_or(0);
         channel.offset += 1;
         if stored {
@@ -202,7 +205,7 @@ impl Model {
             channel.messages.push(ModelMessage {
                 body: publish.body.to_vec(),
                 stamp,
-                published: channel.last_published,
+                published: channel.last_message.unwrap_or_default(),
                 offset,
                 deadline: publish.message_timeout.map_or(u64::MAX, lives),
                 delete_beyond: publish.delete_oldest_received.then_some(publish.min_messages),
@@ -241,7 +244,7 @@ impl Model {
         channel.requested = Some(now);
         match subscribe.concurrency {
             Concurrency::First if waiting > 0 => return ("conflict", Vec::new()),
-            Concurrency::Last if subscribe.wait => channel.waiting.clear(),
+            Concurrency::Last if subscribe.mode == Mode::Once => channel.waiting.clear(),
             _ => {}
         }
         let found = channel.messages.iter().find(|message| match subscribe.position {
@@ -251,13 +254,14 @@ impl Model {
                 let seen = message.published.0 == second && message.published.1 <= tag;
                 message.stamp > second && !seen
             }
+            Position::AfterId { .. } | Position::Nth(_) => unreachable!("the model is not asked for it"),
             Position::Newest => false,
         });
         if let Some((offset, body)) = found.map(|message| (message.offset, message.body.clone())) {
             channel.received(offset);
             return ("message", body);
         }
-        if !subscribe.wait {
+        if subscribe.mode == Mode::Poll {
             return ("nothing", Vec::new());
         }
         channel.waiting.push(waiter);
@@ -323,7 +327,7 @@ fn compare_with_model(seed: u64, budget: usize) -> Usage {
                 };
                 let subscribe = Subscribe {
                     worker: WorkerId(random.below(3) as u16),
-                    wait: random.coin(),
+                    mode: if random.coin() { Mode::Once } else { Mode::Poll },
                     concurrency: [Concurrency::First, Concurrency::Last, Concurrency::Broadcast]
                         [random.below(3) as usize],
                     max_subscribers: random.below(4) as u32,
@@ -345,6 +349,7 @@ fn compare_with_model(seed: u64, budget: usize) -> Usage {
                     Subscribed::Full => ("full", Vec::new()),
                     Subscribed::NoSuchChannel => ("missing", Vec::new()),
                     Subscribed::OutOfMemory => ("memory", Vec::new()),
+                    Subscribed::Stream(..) => unreachable!("nobody asked for a stream"),
                 };
                 assert_eq!((word, body), expected, "step {step}: {subscribe:?}");
             }

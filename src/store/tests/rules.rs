@@ -15,7 +15,7 @@ fn group_and_id_stay_a_pair() {
 
 #[test]
 fn a_subscription_is_small() {
-    assert!(size_of::<Subscription>() <= 32);
+    assert!(size_of::<Subscription>() <= 40);
 }
 
 #[test]
@@ -31,7 +31,15 @@ fn a_message_comes_back_as_it_was_published() {
     let bench = bench(PLENTY);
     let key = key("a");
     let info = bench.store.publish(&Publish { content_type: Some(b"text/x"), ..post(&key, b"\0\xff") });
-    assert_eq!(info, Ok(ChannelInfo { messages: 1, requested: None, subscribers: 0 }));
+    assert_eq!(
+        info,
+        Ok(ChannelInfo {
+            messages: 1,
+            requested: None,
+            subscribers: 0,
+            last_message: info.ok().and_then(|info| info.last_message)
+        })
+    );
     let message = bench.message(&get(&key, Position::Oldest));
     assert_eq!((message.body(), message.content_type()), (&b"\0\xff"[..], Some(&b"text/x"[..])));
     assert_eq!(MessageBody(message).as_ref(), b"\0\xff");
@@ -224,8 +232,8 @@ fn requested_is_the_time_of_the_request_not_of_the_delivery() {
 fn a_channel_that_must_exist_is_not_created() {
     let bench = bench(PLENTY);
     let key = key("a");
-    for wait in [true, false] {
-        let subscribe = Subscribe { must_exist: true, wait, ..get(&key, Position::Oldest) };
+    for mode in [Mode::Once, Mode::Poll, Mode::Stream] {
+        let subscribe = Subscribe { must_exist: true, mode, ..get(&key, Position::Oldest) };
         assert!(matches!(bench.store.subscribe(&subscribe), Subscribed::NoSuchChannel));
     }
     assert_eq!(bench.messages(&key), None);
@@ -238,15 +246,15 @@ fn a_full_channel_refuses_even_a_stored_message() {
     let bench = bench(PLENTY);
     let key = key("a");
     bench.publish(&key, "1");
-    let limited = |wait, position| Subscribe { max_subscribers: 1, wait, ..get(&key, position) };
-    bench.message(&limited(true, Position::Oldest));
-    let waiter = bench.wait(&limited(true, Position::Newest));
+    let limited = |mode, position| Subscribe { max_subscribers: 1, mode, ..get(&key, position) };
+    bench.message(&limited(Mode::Once, Position::Oldest));
+    let waiter = bench.wait(&limited(Mode::Once, Position::Newest));
     bench.clock.advance(3000);
-    assert!(matches!(bench.store.subscribe(&limited(true, Position::Oldest)), Subscribed::Full));
-    assert!(matches!(bench.store.subscribe(&limited(false, Position::Oldest)), Subscribed::Full));
+    assert!(matches!(bench.store.subscribe(&limited(Mode::Once, Position::Oldest)), Subscribed::Full));
+    assert!(matches!(bench.store.subscribe(&limited(Mode::Poll, Position::Oldest)), Subscribed::Full));
     assert_eq!(bench.store.info(&key, 5).and_then(|info| info.requested), Some(3));
     drop(waiter);
-    bench.message(&limited(true, Position::Oldest));
+    bench.message(&limited(Mode::Once, Position::Oldest));
 }
 
 #[test]
@@ -254,14 +262,14 @@ fn first_refuses_newcomers_even_a_stored_message() {
     let bench = bench(PLENTY);
     let key = key("a");
     bench.publish(&key, "1");
-    let first = |wait, position| Subscribe { concurrency: Concurrency::First, wait, ..get(&key, position) };
-    let waiter = bench.wait(&first(true, Position::Newest));
+    let first = |mode, position| Subscribe { concurrency: Concurrency::First, mode, ..get(&key, position) };
+    let waiter = bench.wait(&first(Mode::Once, Position::Newest));
     bench.clock.advance(3000);
-    assert!(matches!(bench.store.subscribe(&first(true, Position::Oldest)), Subscribed::Conflict));
-    assert!(matches!(bench.store.subscribe(&first(false, Position::Oldest)), Subscribed::Conflict));
+    assert!(matches!(bench.store.subscribe(&first(Mode::Once, Position::Oldest)), Subscribed::Conflict));
+    assert!(matches!(bench.store.subscribe(&first(Mode::Poll, Position::Oldest)), Subscribed::Conflict));
     assert_eq!(bench.store.info(&key, 5).and_then(|info| info.requested), Some(0));
     drop(waiter);
-    bench.message(&first(true, Position::Oldest));
+    bench.message(&first(Mode::Once, Position::Oldest));
 }
 
 #[test]
@@ -279,13 +287,13 @@ fn last_displaces_even_when_it_is_answered_at_once() {
     let bench = bench(PLENTY);
     let key = key("a");
     bench.publish(&key, "1");
-    let last = |wait, position| Subscribe { concurrency: Concurrency::Last, wait, ..get(&key, position) };
-    let _first = bench.wait(&last(true, Position::Newest));
-    let second = bench.wait(&last(true, Position::Newest));
+    let last = |mode, position| Subscribe { concurrency: Concurrency::Last, mode, ..get(&key, position) };
+    let _first = bench.wait(&last(Mode::Once, Position::Newest));
+    let second = bench.wait(&last(Mode::Once, Position::Newest));
     assert!(
         matches!(bench.events(0).as_slice(), [Event::Displaced { before, .. }] if *before < second.ticket())
     );
-    bench.message(&last(true, Position::Oldest));
+    bench.message(&last(Mode::Once, Position::Oldest));
     assert!(
         matches!(bench.events(0).as_slice(), [Event::Displaced { before, .. }] if *before > second.ticket())
     );
@@ -298,7 +306,7 @@ fn an_interval_poll_displaces_nobody() {
     let key = key("a");
     let last = Subscribe { concurrency: Concurrency::Last, ..get(&key, Position::Oldest) };
     let _waiter = bench.wait(&last);
-    assert!(matches!(bench.store.subscribe(&Subscribe { wait: false, ..last }), Subscribed::NothingNew));
+    assert!(matches!(bench.store.subscribe(&Subscribe { mode: Mode::Poll, ..last }), Subscribed::NothingNew));
     assert!(bench.events(0).is_empty());
     assert_eq!(bench.store.usage().subscribers, 1);
 }
@@ -468,9 +476,9 @@ fn creating_stores_nothing_and_keeps_what_there_is() {
 fn deleting_answers_with_what_was_and_tells_the_waiters() {
     let bench = bench(PLENTY);
     let key = key("a");
-    bench.publish(&key, "1");
+    let published = bench.publish(&key, "1");
     let waiter = bench.wait(&get(&key, Position::Newest));
-    let info = ChannelInfo { messages: 1, requested: Some(0), subscribers: 1 };
+    let info = ChannelInfo { requested: Some(0), subscribers: 1, ..published };
     assert_eq!(bench.store.delete(&key), Some(info));
     assert!(
         matches!(bench.events(0).as_slice(), [Event::Deleted { channel, .. }] if *channel == waiter.channel())
@@ -532,7 +540,7 @@ fn the_minimum_of_other_channels_is_safe_and_the_own_is_replaced() {
     bench.publish(&b, &"3".repeat(100));
     assert_eq!((bench.stored(&a).len(), bench.stored(&b)), (1, vec!["3".repeat(100)]));
     let two = Publish { min_messages: 2, ..post(&b, &[b'4'; 100]) };
-    assert_eq!(bench.store.publish(&two), Err(OutOfMemory));
+    assert_eq!(bench.store.publish(&two), Err(Refusal::OutOfMemory));
     assert_eq!(bench.stored(&b), ["3".repeat(100)]);
     assert_eq!(bench.store.usage().refused, 1);
 }
@@ -560,7 +568,10 @@ fn a_message_too_big_for_what_can_be_freed_evicts_nothing() {
     }
     for size in [1000, 1 << 20, 1 << 30] {
         let body = vec![0; size];
-        assert_eq!(bench.store.publish(&Publish { min_messages: 3, ..post(&key, &body) }), Err(OutOfMemory));
+        assert_eq!(
+            bench.store.publish(&Publish { min_messages: 3, ..post(&key, &body) }),
+            Err(Refusal::OutOfMemory)
+        );
     }
     assert_eq!(bench.messages(&key), Some(5));
     assert_eq!(bench.store.usage().evicted, 0);
@@ -618,7 +629,7 @@ fn a_message_that_is_read_does_not_drag_others_along() {
     }
     let pinned = bench.message(&get(&key, Position::Oldest));
     let big = Publish { min_messages: 2, ..post(&key, &[0; 2000]) };
-    assert_eq!(bench.store.publish(&big), Err(OutOfMemory));
+    assert_eq!(bench.store.publish(&big), Err(Refusal::OutOfMemory));
     assert_eq!(bench.messages(&key), Some(2), "only the one that was being read is lost");
     drop(pinned);
     assert!(bench.store.publish(&big).is_ok());
@@ -634,7 +645,7 @@ fn a_message_for_nobody_needs_no_memory() {
     assert!(bench.store.publish(&Publish { store: false, ..post(&key, &big) }).is_ok());
     bench.publish(&key, &"x".repeat(100));
     let _waiter = bench.wait(&get(&key, Position::Newest));
-    assert_eq!(bench.store.publish(&Publish { store: false, ..post(&key, &big) }), Err(OutOfMemory));
+    assert_eq!(bench.store.publish(&Publish { store: false, ..post(&key, &big) }), Err(Refusal::OutOfMemory));
     assert_eq!(bench.messages(&key), Some(1));
 }
 

@@ -5,10 +5,12 @@
 //! registration with tokio, and a delivery is one `writev` of bytes that all subscribers share.
 
 pub mod handover;
+mod lists;
+mod output;
+mod streaming;
+mod timers;
 
 use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
@@ -24,16 +26,22 @@ use tokio::sync::Notify;
 
 use crate::config::model::{ConnectionConf, Lingering};
 use crate::metrics::{self, Stage, StageGauge};
-use crate::push::subscriber;
-use crate::push::waiting::Waiting;
-use crate::request::answer::{Answer, Rendered, Responder, Sent};
+use crate::push::feed::LastFrame;
+use crate::push::longpoll::{LastAnswer, LongPoll};
+use crate::push::transport::Ending;
+use crate::push::waiting::{Waiting, What};
+use crate::request::answer::{Rendered, Sent};
 use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
-use crate::store::{ChannelId, Event, Subscription};
+use crate::store::Event;
 
 use super::origin::Origin;
 use super::reuse::{self, Idle};
 use super::stream::{IdleStream, Stream};
+
+use self::lists::{Lists, Places};
+use self::streaming::{Next, Streaming};
+use self::timers::{Timer, Timers};
 
 /// Most bytes read ahead from a client that sends while it waits: a few pipelined requests. What is beyond stays
 /// in the socket.
@@ -75,8 +83,8 @@ pub struct Paced {
 pub struct Parking {
     registry: mio::Registry,
     entries: Slab<Parked>,
-    channels: HashMap<ChannelId, List>,
-    timers: BinaryHeap<Reverse<(Instant, usize, u64)>>,
+    lists: Lists,
+    timers: Timers,
     serial: u64,
     waiting: usize,
     resumed: Vec<Resumed>,
@@ -99,7 +107,10 @@ struct Parked {
 }
 
 enum State {
+    /// For one message.
     Waiting(Waiter),
+    /// For all messages.
+    Streaming(Box<Streaming>),
     Writing(Box<Writing>),
     /// Leaves to be answered slowly, once its socket is here.
     Paced(Box<Paced>),
@@ -111,12 +122,10 @@ enum State {
 }
 
 struct Waiter {
-    subscription: Subscription,
-    responder: Responder,
+    poll: LongPoll,
     log: Option<Box<PendingLog>>,
     limits: Option<Arc<Limits>>,
-    previous: Option<usize>,
-    next: Option<usize>,
+    places: Places,
 }
 
 struct Writing {
@@ -137,10 +146,11 @@ struct Writing {
     published: Option<Instant>,
 }
 
-/// Waiters of one channel, oldest first.
-struct List {
-    first: usize,
-    last: usize,
+/// An event of the store, and when it came up if it is a message.
+#[derive(Clone, Copy)]
+struct News<'e> {
+    event: &'e Event,
+    published: Option<Instant>,
 }
 
 /// What became of an entry.
@@ -162,8 +172,8 @@ impl Parking {
         let parking = Self {
             registry: poll.registry().try_clone()?,
             entries: Slab::new(),
-            channels: HashMap::new(),
-            timers: BinaryHeap::new(),
+            lists: Lists::default(),
+            timers: Timers::default(),
             serial: 0,
             waiting: 0,
             resumed: Vec::new(),
@@ -180,23 +190,39 @@ impl Parking {
 
     /// Takes a subscriber whose socket follows with [`Parking::adopt`]; until then an event is only noted.
     pub fn expect(&mut self, waiting: Waiting, origin: Origin) -> usize {
-        let Waiting { subscription, responder, log, limits, timeout } = waiting;
-        let channel = subscription.channel();
-        let waiter = Waiter { subscription, responder, log, limits, previous: None, next: None };
+        let Waiting { what, log, limits, timeout } = waiting;
         self.serial += 1;
-        let id = self.entries.insert(Parked {
+        let serial = self.serial;
+        let vacant = self.entries.vacant_entry();
+        let id = vacant.key();
+        let state = match what {
+            What::Message(poll) => {
+                let places = self.lists.enter(poll.channels(), id);
+                State::Waiting(Waiter { poll: *poll, log, limits, places })
+            }
+            What::Stream(stream) => {
+                let mut streaming = Streaming::new(*stream, log, limits, timeout);
+                streaming.places = self.lists.enter(streaming.feed.sources.ids(), id);
+                State::Streaming(Box::new(streaming))
+            }
+        };
+        let is_stream = matches!(state, State::Streaming(_));
+        vacant.insert(Parked {
             stream: None,
             origin,
-            state: State::Waiting(waiter),
+            state,
             readahead: Vec::new(),
-            serial: self.serial,
+            serial,
             deadline: None,
             gauge: StageGauge::default(),
         });
         self.waiting += 1;
         metrics::count(|worker| worker.parked.add(1));
-        self.link(channel, id);
-        self.set_deadline(id, timeout);
+        if is_stream {
+            self.follow(id, Next::Waits);
+        } else {
+            self.set_deadline(id, timeout);
+        }
         id
     }
 
@@ -213,30 +239,52 @@ impl Parking {
         entry.stream = Some(stream);
         entry.gauge.set(Stage::Writing);
         let registered = self.registry.register(&mut SourceFd(&raw), Token(id), Interest::READABLE);
-        let fate = match &entry.state {
-            _ if registered.is_err() => Fate::Leaves,
-            State::Writing(_) => self.write(id),
-            State::Paced(_) => Fate::Resumes,
-            _ => Fate::Stays,
-        };
-        self.finish(id, fate);
+        match &entry.state {
+            _ if registered.is_err() => self.finish(id, Fate::Leaves),
+            State::Writing(_) => {
+                let fate = self.write(id);
+                self.finish(id, fate);
+            }
+            State::Streaming(_) => self.stream_begins(id),
+            State::Paced(_) => self.finish(id, Fate::Resumes),
+            State::Waiting(_) | State::Idle(_) | State::Closing => {}
+        }
     }
 
-    /// Answers those whom an event of the store is for, which came up at `since`.
+    /// A stream has its socket: what came behind its request is its client's first word.
+    fn stream_begins(&mut self, id: usize) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let State::Streaming(streaming) = &mut entry.state else { return };
+        streaming.receive(&std::mem::take(&mut entry.readahead));
+        let next = streaming.write(entry.stream.as_ref());
+        self.follow(id, next);
+    }
+
+    /// Gives an event of the store, which came up at `since`, to those whom it is for.
     pub fn deliver(&mut self, event: &Event, since: Instant) {
-        let mut answers = Answers::default();
-        let concerned = self.concerned(event);
-        let (count, is_message) = (concerned.len(), matches!(event, Event::Message { .. }));
-        for id in concerned {
-            self.answer(id, &mut answers, is_message.then_some(since), || match event {
-                Event::Message { message, .. } => subscriber::message_answer(message),
-                Event::Displaced { .. } => subscriber::conflict(),
-                Event::Deleted { .. } => subscriber::gone(),
-            });
+        let (mut last_answer, mut last_frame) = (LastAnswer::default(), LastFrame::default());
+        let is_message = matches!(event, Event::Message { .. });
+        let mut count: u64 = 0;
+        // A list of its own: what is answered leaves the channel's.
+        let ids: Vec<usize> = self.lists.of(event.channel()).collect();
+        for id in ids {
+            let Some(entry) = self.entries.get_mut(id) else { continue };
+            match &mut entry.state {
+                State::Waiting(waiter) if waiter.poll.concerns(event) => {
+                    let news = News { event, published: is_message.then_some(since) };
+                    self.answer(id, &mut last_answer, Some(news));
+                }
+                State::Streaming(streaming) if streaming.feed.sources.concern(event) => {
+                    let next = streaming.hear(event, entry.stream.as_ref(), &mut last_frame);
+                    self.follow(id, next);
+                }
+                _ => continue,
+            }
+            count += 1;
         }
         if is_message && count > 0 {
             metrics::count(|worker| {
-                worker.delivered.add(u64::try_from(count).unwrap_or(u64::MAX));
+                worker.delivered.add(count);
                 worker.latency.observe(since.elapsed());
             });
         }
@@ -259,56 +307,49 @@ impl Parking {
             .filter(|(_, entry)| entry.stream.is_some() && !matches!(entry.state, State::Writing(_)));
         let ids: Vec<usize> = here.map(|(id, _)| id).collect();
         for id in ids {
-            self.finish(id, Fate::Leaves);
+            self.say_goodbye(id);
         }
     }
 
-    /// When something times out next.
-    fn next_deadline(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((deadline, ..))| *deadline)
-    }
-
-    /// Waiters of the event's channel that waited before it.
-    fn concerned(&self, event: &Event) -> Vec<usize> {
-        let mut ids = Vec::new();
-        let mut next = self.channels.get(&event.channel()).map(|list| list.first);
-        while let Some(id) = next {
-            let Some(State::Waiting(waiter)) = self.entries.get(id).map(|entry| &entry.state) else { break };
-            if waiter.subscription.ticket() < event.before() {
-                ids.push(id);
-            }
-            next = waiter.next;
-        }
-        ids
-    }
-
-    /// Answers one waiter and goes on with its connection.
-    fn answer(
-        &mut self,
-        id: usize,
-        answers: &mut Answers,
-        published: Option<Instant>,
-        answer: impl Fn() -> Answer,
-    ) {
-        self.unlink(id);
+    fn say_goodbye(&mut self, id: usize) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let State::Waiting(waiter) = std::mem::replace(&mut entry.state, State::Idle(None)) else { return };
+        match &mut entry.state {
+            State::Streaming(streaming) => {
+                streaming.end(Ending::Gone);
+                let next = streaming.write(entry.stream.as_ref());
+                self.follow(id, next);
+            }
+            State::Closing => {}
+            _ => self.finish(id, Fate::Leaves),
+        }
+    }
+
+    /// Answers one waiter, for an event or because its time is over, and goes on with its connection.
+    fn answer(&mut self, id: usize, last: &mut LastAnswer, news: Option<News<'_>>) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let State::Waiting(mut waiter) = std::mem::replace(&mut entry.state, State::Idle(None)) else {
+            return;
+        };
+        self.lists.leave(waiter.poll.channels(), &waiter.places);
         self.waiting -= 1;
         metrics::count(|worker| worker.parked.subtract(1));
-        let rendered = answers.rendered(&waiter.responder, answer);
-        let core = &waiter.responder.conf.core;
-        let (send_timeout, keepalive_timeout) = (core.send_timeout, core.keepalive_timeout);
+        let rendered = waiter.poll.render(news.map(|news| news.event), last);
+        // Its subscription ends before it hears of that: the next one needs the place.
+        let Waiter { poll, log, limits, .. } = waiter;
+        let conf = Arc::clone(poll.conf());
+        drop(poll);
+        let (send_timeout, keepalive_timeout) = (conf.core.send_timeout, conf.core.keepalive_timeout);
+        let connection = conf.connection;
+        entry.deadline = None;
         if rendered.pace.is_some() {
-            let log = waiter.log;
             entry.state = State::Paced(Box::new(Paced {
                 rendered,
                 log,
                 send_timeout,
                 keepalive_timeout,
-                connection: waiter.responder.conf.connection,
-                limits: waiter.limits,
+                connection,
+                limits,
             }));
-            entry.deadline = None;
             if entry.stream.is_some() {
                 self.finish(id, Fate::Resumes);
             }
@@ -319,19 +360,65 @@ impl Parking {
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
             head: rendered.head,
-            log: waiter.log,
-            _limits: waiter.limits,
+            log,
+            _limits: limits,
             keepalive_timeout,
             send_timeout,
-            connection: waiter.responder.conf.connection,
+            connection,
             slow: false,
-            published,
+            published: news.and_then(|news| news.published),
         }));
-        entry.deadline = None;
         if entry.stream.is_some() {
             let fate = self.write(id);
             self.finish(id, fate);
         }
+    }
+
+    /// Goes on with a stream.
+    fn follow(&mut self, id: usize, next: Next) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let (State::Streaming(streaming), stream) = (&entry.state, &entry.stream) else { return };
+        match (next, stream) {
+            (Next::Gone, _) => return self.finish(id, Fate::Leaves),
+            (Next::Closes, Some(stream)) => {
+                let conf = streaming.feed.format.conf.connection;
+                let _ = stream.socket.shutdown(std::net::Shutdown::Write);
+                self.leave_channels(id);
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.state = State::Closing;
+                }
+                if conf.lingering_close == Lingering::Off {
+                    return self.finish(id, Fate::Leaves);
+                }
+                return self.set_deadline(id, Some(conf.lingering_timeout));
+            }
+            (Next::WaitsToWrite, Some(stream)) => {
+                let raw = stream.socket.as_raw_fd();
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                if self.registry.reregister(&mut SourceFd(&raw), Token(id), interest).is_err() {
+                    return self.finish(id, Fate::Leaves);
+                }
+            }
+            _ => {}
+        }
+        let deadline = streaming.deadline();
+        if entry.deadline != deadline {
+            self.set_deadline_at(id, deadline);
+        }
+    }
+
+    /// Takes a subscriber out of its channels' lists.
+    fn leave_channels(&mut self, id: usize) {
+        let Some(entry) = self.entries.get(id) else { return };
+        match &entry.state {
+            State::Waiting(waiter) => self.lists.leave(waiter.poll.channels(), &waiter.places),
+            State::Streaming(streaming) => {
+                self.lists.leave(streaming.feed.sources.ids(), &streaming.places);
+            }
+            State::Writing(_) | State::Paced(_) | State::Idle(_) | State::Closing => return,
+        }
+        self.waiting -= 1;
+        metrics::count(|worker| worker.parked.subtract(1));
     }
 
     /// Writes as much as the socket takes.
@@ -393,10 +480,20 @@ impl Parking {
     /// Looks at a socket that epoll reported, perhaps as closed by the client.
     fn ready(&mut self, id: usize, closed: bool) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let fate = match entry.state {
+        let fate = match &mut entry.state {
             // Also when so much was read ahead that its end will not be read.
             State::Waiting(_) if closed => Fate::Leaves,
             State::Waiting(_) => read_ahead(entry),
+            State::Streaming(streaming) => {
+                let heard = listen(streaming, entry.stream.as_ref());
+                let ended = heard == Heard::End;
+                let next = if ended { Next::Gone } else { streaming.write(entry.stream.as_ref()) };
+                self.follow(id, next);
+                if heard == Heard::More {
+                    self.ask_again(id);
+                }
+                return;
+            }
             State::Writing(_) => self.write(id),
             State::Idle(_) | State::Paced(_) => Fate::Resumes,
             State::Closing => drop_input(entry),
@@ -404,19 +501,27 @@ impl Parking {
         self.finish(id, fate);
     }
 
+    /// Has epoll report again what it reported already: it tells of news only.
+    fn ask_again(&mut self, id: usize) {
+        let Some(stream) = self.entries.get(id).and_then(|entry| entry.stream.as_ref()) else { return };
+        let raw = stream.socket.as_raw_fd();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.registry.reregister(&mut SourceFd(&raw), Token(id), interest).is_err() {
+            self.finish(id, Fate::Leaves);
+        }
+    }
+
     /// Lets go of an entry that does not stay.
     fn finish(&mut self, id: usize, fate: Fate) {
         if matches!(fate, Fate::Stays) || !self.entries.contains(id) {
             return;
         }
-        self.unlink(id);
+        self.leave_channels(id);
         let entry = self.entries.remove(id);
-        if let State::Waiting(waiter) = &entry.state {
-            self.waiting -= 1;
-            metrics::count(|worker| worker.parked.subtract(1));
-            if let (Some(log), false) = (&waiter.log, matches!(fate, Fate::HandedOver)) {
-                log.write(&Sent { status: 499, ..Sent::default() }, &[]);
-            }
+        if let State::Waiting(Waiter { log: Some(log), .. }) = &entry.state
+            && !matches!(fate, Fate::HandedOver)
+        {
+            log.write(&Sent { status: 499, ..Sent::default() }, &[]);
         }
         if let State::Idle(Some(key)) = entry.state {
             self.idle.borrow_mut().forget(key);
@@ -437,22 +542,24 @@ impl Parking {
         }
     }
 
-    /// Ends whatever ran out of time.
+    /// Does what is due.
     fn expire(&mut self, now: Instant) {
-        while let Some(&Reverse((deadline, id, serial))) = self.timers.peek() {
-            if deadline > now {
-                break;
-            }
-            self.timers.pop();
-            let Some(entry) = self.entries.get(id) else { continue };
-            if entry.serial != serial || entry.deadline != Some(deadline) {
+        while let Some(timer) = self.timers.pop(now) {
+            let Some(entry) = self.entries.get_mut(timer.entry) else { continue };
+            if !entry.is_current(&timer) {
                 continue;
             }
-            match entry.state {
+            let id = timer.entry;
+            entry.deadline = None;
+            match &mut entry.state {
                 // An event is on its way that ends the wait otherwise.
-                State::Waiting(ref waiter) if waiter.subscription.is_released() => {}
-                State::Waiting(_) => self.answer(id, &mut Answers::default(), None, subscriber::timed_out),
-                State::Writing(ref writing) => {
+                State::Waiting(waiter) if waiter.poll.is_released() => {}
+                State::Waiting(_) => self.answer(id, &mut LastAnswer::default(), None),
+                State::Streaming(streaming) => {
+                    let next = streaming.tick(now, entry.stream.as_ref());
+                    self.follow(id, next);
+                }
+                State::Writing(writing) => {
                     if let Some(stream) = entry.stream.as_ref().filter(|_| writing.connection.reset_timedout)
                     {
                         stream.reset_on_close();
@@ -465,67 +572,27 @@ impl Parking {
     }
 
     fn set_deadline(&mut self, id: usize, timeout: Option<Duration>) {
+        self.set_deadline_at(id, timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
+    }
+
+    fn set_deadline_at(&mut self, id: usize, deadline: Option<Instant>) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        entry.deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let Some(deadline) = entry.deadline else { return };
-        let serial = entry.serial;
-        if self.next_deadline().is_none_or(|next| deadline < next) {
+        entry.deadline = deadline;
+        let Some(deadline) = deadline else { return };
+        let timer = Timer { deadline, entry: id, serial: entry.serial };
+        if self.timers.next().is_none_or(|next| deadline < next) {
             self.wake.notify_one();
         }
-        self.timers.push(Reverse((deadline, id, serial)));
-        // Most waits end long before their deadline and leave its timer behind.
-        if self.timers.len() > 2 * self.entries.len() + BATCH {
-            let entries = &self.entries;
-            self.timers.retain(|Reverse((deadline, id, serial))| {
-                entries
-                    .get(*id)
-                    .is_some_and(|entry| entry.serial == *serial && entry.deadline == Some(*deadline))
-            });
-        }
+        let entries = &self.entries;
+        let current = |timer: &Timer| entries.get(timer.entry).is_some_and(|entry| entry.is_current(timer));
+        self.timers.push(timer, entries.len(), current);
     }
+}
 
-    fn link(&mut self, channel: ChannelId, id: usize) {
-        let previous = match self.channels.get_mut(&channel) {
-            Some(list) => Some(std::mem::replace(&mut list.last, id)),
-            None => {
-                self.channels.insert(channel, List { first: id, last: id });
-                None
-            }
-        };
-        if let Some(waiter) = previous.and_then(|previous| self.waiter(previous)) {
-            waiter.next = Some(id);
-        }
-        if let Some(waiter) = self.waiter(id) {
-            waiter.previous = previous;
-        }
-    }
-
-    fn unlink(&mut self, id: usize) {
-        let Some(waiter) = self.waiter(id) else { return };
-        let channel = waiter.subscription.channel();
-        let (previous, next) = (waiter.previous.take(), waiter.next.take());
-        if let Some(waiter) = previous.and_then(|previous| self.waiter(previous)) {
-            waiter.next = next;
-        }
-        if let Some(waiter) = next.and_then(|next| self.waiter(next)) {
-            waiter.previous = previous;
-        }
-        let Some(list) = self.channels.get_mut(&channel) else { return };
-        match (previous, next) {
-            (None, None) if list.first == id => {
-                self.channels.remove(&channel);
-            }
-            (None, Some(next)) => list.first = next,
-            (Some(previous), None) => list.last = previous,
-            _ => {}
-        }
-    }
-
-    fn waiter(&mut self, id: usize) -> Option<&mut Waiter> {
-        match &mut self.entries.get_mut(id)?.state {
-            State::Waiting(waiter) => Some(waiter),
-            _ => None,
-        }
+impl Parked {
+    /// Whether a timer is the one in force.
+    fn is_current(&self, timer: &Timer) -> bool {
+        self.serial == timer.serial && self.deadline == Some(timer.deadline)
     }
 }
 
@@ -535,7 +602,7 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
     let mut events = Events::with_capacity(BATCH);
     let wake = Rc::clone(&parking.borrow().wake);
     loop {
-        let deadline = parking.borrow().next_deadline();
+        let deadline = parking.borrow().timers.next();
         tokio::select! {
             guard = poll.readable_mut() => {
                 let Ok(mut guard) = guard else { return };
@@ -580,6 +647,37 @@ fn read_ahead(entry: &mut Parked) -> Fate {
     Fate::Stays
 }
 
+/// How far a client was listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// It says nothing more at present.
+    All,
+    /// There is more, which others must not wait for.
+    More,
+    /// The connection is gone.
+    End,
+}
+
+/// Gives a stream what its client sends.
+fn listen(streaming: &mut Streaming, stream: Option<&IdleStream>) -> Heard {
+    let Some(stream) = stream else { return Heard::All };
+    let mut buffer = [0; 4096];
+    let mut heard = 0;
+    while heard < MOST_READAHEAD {
+        match (&stream.socket).read(&mut buffer) {
+            Ok(0) => return Heard::End,
+            Ok(length) => {
+                heard += length;
+                streaming.receive(&buffer[..length]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::All,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Heard::End,
+        }
+    }
+    Heard::More
+}
+
 /// Drops what a client sends after its answer.
 fn drop_input(entry: &Parked) -> Fate {
     let Some(stream) = &entry.stream else { return Fate::Leaves };
@@ -599,25 +697,6 @@ fn advance(parts: &mut [Bytes; 2], mut written: usize) {
         let step = written.min(part.len());
         part.advance(step);
         written -= step;
-    }
-}
-
-/// Keeps the last rendered answer: subscribers of one location get the same bytes.
-#[derive(Default)]
-struct Answers {
-    last: Option<(Responder, Rendered)>,
-}
-
-impl Answers {
-    fn rendered(&mut self, responder: &Responder, answer: impl Fn() -> Answer) -> Rendered {
-        if let Some((last, rendered)) = &self.last
-            && last.same_bytes(responder)
-        {
-            return rendered.clone();
-        }
-        let rendered = responder.render(answer());
-        self.last = Some((responder.clone(), rendered.clone()));
-        rendered
     }
 }
 

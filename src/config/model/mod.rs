@@ -1,5 +1,7 @@
 //! What a configuration means: plain data, ready to be built into a running server.
 
+mod push;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,13 +15,17 @@ use super::regex::Regex;
 use super::template::Template;
 use super::variable::Variables;
 
+pub use self::push::*;
+
 /// A whole configuration, checked and merged.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Directives of the main and `events` contexts.
     pub main: MainConf,
-    /// `push_max_reserved_memory`: the budget of all stored messages and channels, in bytes.
+    /// `push_max_reserved_memory`, `nchan_shared_memory_size`: the budget of all stored messages and channels, in bytes.
     pub max_reserved_memory: u64,
+    /// `nchan_permessage_deflate_*`.
+    pub deflate: DeflateConf,
     /// Sockets to listen on, each with its servers.
     pub listens: Vec<Listen>,
     /// Groups of servers behind that a `proxy_pass` can name.
@@ -393,7 +399,7 @@ pub struct LocationConf {
     pub empty_gif: bool,
     /// `limit_rate` and what else concerns the bytes on the wire.
     pub output: OutputConf,
-    /// `push_*`.
+    /// `push_*` and `nchan_*`.
     pub push: PushConf,
     /// `proxy_pass`, and what shapes it.
     pub proxy: Option<Arc<ProxyConf>>,
@@ -1170,61 +1176,6 @@ pub struct UseridFlags {
     pub httponly: bool,
     /// `samesite=`.
     pub samesite: Option<&'static str>,
-}
-
-/// `push_*` of one location: the canonical push settings.
-#[derive(Clone, Debug)]
-pub struct PushConf {
-    /// `push_publisher` here.
-    pub publisher: bool,
-    /// `push_subscriber` here, and how.
-    pub subscriber: Option<Mechanism>,
-    /// The channel's id, `$push_channel_id` for `push_*` locations.
-    pub channel_id: Template,
-    /// `push_channel_group`.
-    pub channel_group: Template,
-    /// `push_store_messages`.
-    pub store_messages: bool,
-    /// `push_min_message_buffer_length`.
-    pub min_message_buffer_length: u32,
-    /// `push_max_message_buffer_length`.
-    pub max_message_buffer_length: u32,
-    /// `push_message_timeout`; `None` = never.
-    pub message_timeout: Option<Duration>,
-    /// `push_delete_oldest_received_message`.
-    pub delete_oldest_received_message: bool,
-    /// `push_subscriber_concurrency`.
-    pub subscriber_concurrency: Concurrency,
-    /// `push_subscriber_timeout`; `None` = never.
-    pub subscriber_timeout: Option<Duration>,
-    /// `push_channel_timeout`.
-    pub channel_timeout: Duration,
-    /// `push_authorized_channels_only`.
-    pub authorized_channels_only: bool,
-    /// `push_max_channel_id_length`, bytes.
-    pub max_channel_id_length: usize,
-    /// `push_max_channel_subscribers`; 0 = no limit.
-    pub max_channel_subscribers: u32,
-    /// `push_ignore_queue_on_no_cache`.
-    pub ignore_queue_on_no_cache: bool,
-}
-
-/// How a subscriber gets its messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mechanism {
-    /// Wait until there is one.
-    LongPoll,
-    /// Answer at once.
-    IntervalPoll,
-}
-
-/// `push_subscriber_concurrency`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Concurrency {
-    Last,
-    First,
-    Broadcast,
 }
 
 /// A compiled sequence of rewrite directives.

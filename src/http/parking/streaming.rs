@@ -1,0 +1,250 @@
+//! A parked stream: it gets every message, as fast as it takes them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::push::feed::{Feed, LastFrame};
+use crate::push::socket::SocketSide;
+use crate::push::transport::Ending;
+use crate::push::waiting::Stream;
+use crate::request::answer::Sent;
+use crate::request::limits::Limits;
+use crate::request::log_line::PendingLog;
+use crate::store::Event;
+
+use super::super::stream::IdleStream;
+use super::lists::Places;
+use super::output::{Output, Written};
+
+/// Bytes of stored messages that are read at once for a stream that is behind.
+const BATCH: usize = 64 * 1024;
+
+/// A stream and what is on its way to its client.
+pub(super) struct Streaming {
+    pub(super) feed: Feed,
+    /// Its places in the lists of its channels, in their order.
+    pub(super) places: Places,
+    output: Output,
+    /// There may be stored messages that it has not read yet.
+    behind: bool,
+    /// Nothing more is to come: the connection closes when all is written.
+    ended: bool,
+    /// What a WebSocket's client sends.
+    socket: Option<Box<SocketSide>>,
+    log: Option<Box<PendingLog>>,
+    /// Held until the stream ends.
+    _limits: Option<Arc<Limits>>,
+    head: Bytes,
+    sent: Sent,
+    clocks: Clocks,
+}
+
+/// When something is due.
+struct Clocks {
+    /// The next ping, and how long between two.
+    ping: Option<(Instant, Duration)>,
+    /// The end of the subscription.
+    end: Option<Instant>,
+    /// Since when the client takes nothing.
+    blocked: Option<Instant>,
+}
+
+/// What becomes of a stream's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It goes on.
+    Waits,
+    /// It goes on when the socket can be written to again.
+    WaitsToWrite,
+    /// All is said: close our side.
+    Closes,
+    /// It is gone already.
+    Gone,
+}
+
+impl Streaming {
+    pub(super) fn new(
+        stream: Stream,
+        log: Option<Box<PendingLog>>,
+        limits: Option<Arc<Limits>>,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let Stream { feed, head, socket, status } = stream;
+        let now = Instant::now();
+        let ping = feed.format.ping().and_then(|(every, _)| Some((now.checked_add(every)?, every)));
+        let mut output = Output::default();
+        output.push(head.clone());
+        output.push(feed.format.opening());
+        let head_bytes = u64::try_from(head.len()).unwrap_or(u64::MAX);
+        Self {
+            feed,
+            places: Places::None,
+            output,
+            behind: true,
+            ended: false,
+            socket,
+            head: if log.is_some() { head } else { Bytes::new() },
+            log,
+            _limits: limits,
+            sent: Sent { status, head_bytes, ..Sent::default() },
+            clocks: Clocks { ping, end: timeout.and_then(|timeout| now.checked_add(timeout)), blocked: None },
+        }
+    }
+
+    // === Messages ===
+
+    /// Takes an event of the store.
+    pub(super) fn hear(&mut self, event: &Event, stream: Option<&IdleStream>, last: &mut LastFrame) -> Next {
+        match event {
+            // It got its last words already.
+            Event::Message { .. } if self.ended => {}
+            Event::Message { channel, message, .. } => {
+                self.catch_up();
+                if self.behind {
+                    // Its turn comes when what was before it is written, if it is still stored then.
+                    return Next::WaitsToWrite;
+                }
+                let frames = self.feed.hear(*channel, message, last);
+                // One that is larger by itself is for a client that has taken all before it.
+                let is_waiting = !self.output.is_empty();
+                frames.into_iter().for_each(|frame| self.say(frame));
+                if is_waiting && self.output.len() > self.most_queued() {
+                    self.end(Ending::TooSlow);
+                }
+            }
+            Event::Deleted { .. } | Event::Displaced { .. } => self.end(Ending::Gone),
+        }
+        self.write(stream)
+    }
+
+    /// Says the last words. What waits to be written is dropped if it waits for a client that is too slow.
+    pub(super) fn end(&mut self, ending: Ending) {
+        if self.ended {
+            return;
+        }
+        if ending == Ending::TooSlow {
+            self.output.keep_first();
+        }
+        self.say(self.feed.format.end(ending));
+        (self.ended, self.behind) = (true, false);
+    }
+
+    /// Writes what there is, and what is stored for it.
+    pub(super) fn write(&mut self, stream: Option<&IdleStream>) -> Next {
+        loop {
+            self.catch_up();
+            let Some(stream) = stream else { return Next::Waits };
+            match self.output.write_to(&stream.socket) {
+                Written::Closed => return Next::Gone,
+                Written::Blocked(took) => {
+                    let now = Instant::now();
+                    let since = self.clocks.blocked.get_or_insert(now);
+                    if took {
+                        *since = now;
+                    }
+                    return Next::WaitsToWrite;
+                }
+                Written::All => self.clocks.blocked = None,
+            }
+            if self.ended {
+                self.sent.complete = true;
+                return Next::Closes;
+            }
+            if !self.behind {
+                return Next::Waits;
+            }
+        }
+    }
+
+    /// Reads stored messages while there is room for them.
+    fn catch_up(&mut self) {
+        while self.behind && self.output.len() < BATCH {
+            let read = self.feed.read(BATCH);
+            if read.missed {
+                return self.end(Ending::TooSlow);
+            }
+            self.behind = read.more;
+            read.frames.into_iter().for_each(|frame| self.say(frame));
+        }
+    }
+
+    fn say(&mut self, frame: Bytes) {
+        self.sent.body_bytes += u64::try_from(frame.len()).unwrap_or(0);
+        self.output.push(frame);
+    }
+
+    fn most_queued(&self) -> usize {
+        self.feed.format.conf.push.subscriber_queue
+    }
+
+    // === The client ===
+
+    /// Takes what the client sent. Only a WebSocket's client has anything to say.
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        let Some(socket) = &mut self.socket else { return };
+        if self.ended {
+            return;
+        }
+        let received = socket.receive(bytes, &self.feed.format);
+        received.frames.into_iter().for_each(|frame| self.say(frame));
+        if received.closes {
+            (self.ended, self.behind) = (true, false);
+        }
+        // A client that asks and does not read is a slow one, too.
+        if self.output.len() > self.most_queued() {
+            self.end(Ending::TooSlow);
+        }
+    }
+
+    // === Time ===
+
+    /// When something is due next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let send_timeout = self.feed.format.conf.core.send_timeout;
+        let blocked = self.clocks.blocked.and_then(|since| since.checked_add(send_timeout));
+        let ping = self.clocks.ping.map(|(at, _)| at);
+        [blocked, ping, self.clocks.end].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, now: Instant, stream: Option<&IdleStream>) -> Next {
+        let send_timeout = self.feed.format.conf.core.send_timeout;
+        if self.clocks.blocked.is_some_and(|since| now.saturating_duration_since(since) >= send_timeout) {
+            return Next::Gone;
+        }
+        if self.clocks.end.is_some_and(|end| end <= now) {
+            self.clocks.end = None;
+            self.end(Ending::TimedOut);
+        }
+        if let Some((at, every)) = self.clocks.ping
+            && at <= now
+        {
+            self.clocks.ping = now.checked_add(every).map(|next| (next, every));
+            self.ping();
+        }
+        self.write(stream)
+    }
+
+    /// Sends a ping, unless there is something on its way anyhow. A WebSocket whose last one was not answered ends.
+    fn ping(&mut self) {
+        if let Some(last_words) = self.socket.as_mut().and_then(|socket| socket.ping_again()) {
+            self.say(last_words);
+            (self.ended, self.behind) = (true, false);
+        } else if self.output.is_empty()
+            && let Some((_, ping)) = self.feed.format.ping()
+        {
+            self.say(ping);
+        }
+    }
+}
+
+/// The line in the access log is written when the stream ends, however it ends.
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        if let Some(log) = &self.log {
+            log.write(&self.sent, &self.head);
+        }
+    }
+}
