@@ -3,8 +3,7 @@
 use super::{Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, rows};
 
 const COMPRESSOR: &str = "it tunes the compressor's memory; the answer unpacks to the same bytes without it";
-const NO_BACKENDS: &str =
-    "it is for answers of servers behind that name a character set; Encke has none behind it";
+const NAMED_STAYS: &str = "answers of servers behind that name a character set stay as they are";
 const NO_GUNZIP: &str = "Encke does not do this yet: a client without gzip would get compressed bytes \
      where nginx would have unpacked them";
 const NO_ADDITION: &str =
@@ -49,7 +48,7 @@ const GZIP: &[Directive] = &rows![
 ];
 
 const CHARSET: &[Directive] = &rows![
-    Accepted(flag) "override_charset", HSLI, ONE, "off", NO_BACKENDS,
+    Accepted(flag) "override_charset", HSLI, ONE, "off", NAMED_STAYS,
         "Converts answers that name a character set already.";
 ];
 
