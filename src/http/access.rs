@@ -1,15 +1,13 @@
 //! Who may: `allow`, `deny`, `auth_basic`, `auth_request`, `limit_except`, joined by `satisfy`. A tower layer around a location.
 
-use std::future::Future;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
+use axum::Extension;
 use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::Semaphore;
-use tower::{Layer, Service};
 
 use crate::config::model::{AccessConf, AccessWho, LocationConf, Severity};
 use crate::log;
@@ -18,88 +16,51 @@ use crate::push::waiting::ParkSlot;
 use crate::request::answer::Answer;
 use crate::request::{Endpoint, RequestCtx};
 
-use super::{auth_request, htpasswd, limits};
+use super::{auth_request, htpasswd};
 
-/// Puts a location's access rules around its handler.
-#[derive(Clone, Debug)]
-pub struct AccessLayer;
-
-impl AccessLayer {
-    /// `None` for a location that anybody may use.
-    pub fn of(conf: &LocationConf) -> Option<Self> {
-        let asks = conf.auth_request.uri.is_some();
-        let open = |access: &AccessConf| !asks && access.rules.is_empty() && access.auth_basic.is_none();
-        let limited = conf.limit_except.as_ref().is_some_and(|limit| !open(&limit.access));
-        (limited || !open(&conf.access)).then_some(Self)
-    }
+/// Whether a location has rules of access.
+pub fn has_rules(conf: &LocationConf) -> bool {
+    let asks = conf.auth_request.uri.is_some();
+    let open = |access: &AccessConf| !asks && access.rules.is_empty() && access.auth_basic.is_none();
+    let limited = conf.limit_except.as_ref().is_some_and(|limit| !open(&limit.access));
+    limited || !open(&conf.access)
 }
 
-impl<S> Layer<S> for AccessLayer {
-    type Service = Access<S>;
-
-    fn layer(&self, inner: S) -> Access<S> {
-        Access { inner }
+/// Lets requests go on that may.
+pub async fn layer(
+    Extension(ctx): Extension<Arc<RequestCtx>>,
+    Extension(inside): Extension<Arc<dyn Subrequest>>,
+    Extension(slot): Extension<Arc<ParkSlot>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if ctx.depth > 0 {
+        // Who asks inside was let in already.
+        drop(ctx);
+        return next.run(request).await;
     }
-}
-
-/// A handler behind access rules.
-#[derive(Clone, Debug)]
-pub struct Access<S> {
-    inner: S,
-}
-
-impl<S> Service<Request> for Access<S>
-where
-    S: Service<Request, Response = Response> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    let same = Arc::clone(&ctx);
+    let ctx = match check(ctx, &*inside, &slot).await {
+        Ok(ctx) => ctx,
+        Err(answer) => return answer.into_response(),
+    };
+    let changed = !Arc::ptr_eq(&ctx, &same);
+    drop(same);
+    if !changed {
+        drop(ctx);
+        return next.run(request).await;
     }
-
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        let Some(ctx) = request.extensions().get::<Arc<RequestCtx>>().map(Arc::clone) else {
-            return Box::pin(async { Ok(Answer::error(500).into_response()) });
-        };
-        if ctx.depth > 0 {
-            // Who asks inside was let in already.
-            return Box::pin(self.inner.call(request));
-        }
-        let inside = request.extensions().get::<Arc<dyn Subrequest>>().map(Arc::clone);
-        let slot = limits::slot_of(&request);
-        // The service that was asked whether it is ready is the one to be called.
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
-        Box::pin(async move {
-            let same = Arc::clone(&ctx);
-            let ctx = match check(ctx, inside, slot).await {
-                Ok(ctx) => ctx,
-                Err(answer) => return Ok(answer.into_response()),
-            };
-            let changed = !Arc::ptr_eq(&ctx, &same);
-            drop(same);
-            request.extensions_mut().insert(Arc::clone(&ctx));
-            if !changed {
-                drop(ctx);
-                return inner.call(request).await;
-            }
-            let mut response = inner.call(request).await?;
-            response.extensions_mut().get_or_insert(ctx);
-            Ok(response)
-        })
-    }
+    request.extensions_mut().insert(Arc::clone(&ctx));
+    let mut response = next.run(request).await;
+    response.extensions_mut().get_or_insert(ctx);
+    response
 }
 
 /// Whether the request may go on, and the request as it then is: `auth_request_set` changes it.
 async fn check(
     ctx: Arc<RequestCtx>,
-    inside: Option<Arc<dyn Subrequest>>,
-    slot: Option<Arc<ParkSlot>>,
+    inside: &dyn Subrequest,
+    slot: &ParkSlot,
 ) -> Result<Arc<RequestCtx>, Answer> {
     let (ctx, answer) = judge(ctx, inside).await;
     let Some(answer) = answer else { return Ok(ctx) };
@@ -110,10 +71,7 @@ async fn check(
 }
 
 /// What the rules come to: an answer for who may not go on.
-async fn judge(
-    ctx: Arc<RequestCtx>,
-    inside: Option<Arc<dyn Subrequest>>,
-) -> (Arc<RequestCtx>, Option<Answer>) {
+async fn judge(ctx: Arc<RequestCtx>, inside: &dyn Subrequest) -> (Arc<RequestCtx>, Option<Answer>) {
     let access = rules(&ctx).clone();
     let mut refusals = Refusals { any: access.satisfy_any, worst: None };
     match verdict(&access, &ctx.remote) {
@@ -131,8 +89,7 @@ async fn judge(
     }
     let mut ctx = ctx;
     if let Some(uri) = ctx.conf.auth_request.uri.clone() {
-        let Some(inside) = inside else { return (ctx, Some(Answer::error(500))) };
-        let (told, verdict) = auth_request::ask(&ctx, &*inside, &uri).await;
+        let (told, verdict) = auth_request::ask(&ctx, inside, &uri).await;
         ctx = told;
         match verdict {
             Ok(()) => return (ctx, None),
@@ -219,11 +176,11 @@ async fn password(ctx: &RequestCtx, access: &AccessConf) -> Option<Result<(), An
 }
 
 /// A refusal takes `auth_delay`, whatever it is for.
-async fn delay(ctx: &RequestCtx, slot: Option<Arc<ParkSlot>>) {
+async fn delay(ctx: &RequestCtx, slot: &ParkSlot) {
     let delay = rules(ctx).auth_delay;
     if !delay.is_zero() {
         ctx.log(Severity::Info, "delaying unauthorized request");
-        limits::rest(slot, delay).await;
+        slot.rest(delay).await;
     }
 }
 

@@ -1,72 +1,31 @@
 //! `mirror`: a tower layer that makes requests inside for those that pass it, and looks at no answer.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
+use axum::Extension;
 use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use tower::{Layer, Service};
 
-use crate::config::model::LocationConf;
 use crate::push::hooks::{Inside, Subrequest};
 use crate::request::answer::Answer;
 use crate::request::{RequestCtx, body};
 
-/// Puts `mirror` around a location's handler.
-#[derive(Clone, Debug)]
-pub struct MirrorLayer;
-
-impl MirrorLayer {
-    /// `None` for a location without mirrors.
-    pub fn of(conf: &LocationConf) -> Option<Self> {
-        (!conf.mirror.uris.is_empty()).then_some(Self)
+/// Mirrors the client's own requests, and lets all go on.
+pub async fn layer(
+    Extension(ctx): Extension<Arc<RequestCtx>>,
+    Extension(inside): Extension<Arc<dyn Subrequest>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if ctx.depth == 0
+        && let Err(answer) = reflect(&ctx, &inside).await
+    {
+        return answer.into_response();
     }
-}
-
-impl<S> Layer<S> for MirrorLayer {
-    type Service = Mirror<S>;
-
-    fn layer(&self, inner: S) -> Mirror<S> {
-        Mirror { inner }
-    }
-}
-
-/// A handler whose requests are mirrored.
-#[derive(Clone, Debug)]
-pub struct Mirror<S> {
-    inner: S,
-}
-
-impl<S> Service<Request> for Mirror<S>
-where
-    S: Service<Request, Response = Response> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let ctx = request.extensions().get::<Arc<RequestCtx>>().map(Arc::clone);
-        let inside = request.extensions().get::<Arc<dyn Subrequest>>().map(Arc::clone);
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        Box::pin(async move {
-            if let Some((ctx, inside)) = ctx.zip(inside).filter(|(ctx, _)| ctx.depth == 0)
-                && let Err(answer) = reflect(&ctx, &inside).await
-            {
-                return Ok(answer.into_response());
-            }
-            inner.call(request).await
-        })
-    }
+    // The request is changed in place while nobody else holds it.
+    drop(ctx);
+    next.run(request).await
 }
 
 /// Starts the requests; only the body of the original is waited for.

@@ -1,25 +1,19 @@
 //! Settings in, axum routers out: the only place that builds them.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::response::Response;
-use axum::routing::{Route, any};
-use axum::{Router, middleware};
-use tower::{Layer, Service};
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::any;
 
 use crate::config::model::{Config, Instruction, Location, LocationConf, Locations, PushHandler};
 use crate::push::{self, PushState};
 
-use super::access::AccessLayer;
 use super::files::{self, try_files};
-use super::limits::connections::LimitConnLayer;
-use super::limits::requests::LimitReqLayer;
 use super::limits::zone::Zone;
-use super::mirror::MirrorLayer;
+use super::limits::{connections, requests};
 use super::upstream::Upstreams;
-use super::{proxy, status};
+use super::{access, mirror, proxy, status};
 
 /// What answers requests under these settings: one handler for every path and method (the location was chosen
 /// before, and methods are the handler's business), behind the location's limits and access rules.
@@ -41,37 +35,33 @@ pub fn build(
         PushHandler::None if conf.empty_gif => any(files::empty_gif),
         PushHandler::None => any(files::serve),
     };
-    let router = if passes(conf) && push_handler(conf) == PushHandler::None {
+    let mut router = if passes(conf) && push_handler(conf) == PushHandler::None {
         Router::new().fallback_service(any(proxy::pass).with_state(Arc::clone(upstreams)))
     } else {
         Router::new().fallback_service(handler.with_state(state.clone()))
     };
-    let mut router = layered(router, MirrorLayer::of(conf));
-    if conf.try_files.is_some() {
-        router = router.layer(middleware::from_fn(try_files::layer));
+    if !conf.mirror.uris.is_empty() {
+        router = router.layer(from_fn(mirror::layer));
     }
-    let router = layered(router, AccessLayer::of(conf));
-    let router = layered(router, LimitConnLayer::of(&conf.limit_conn, zones));
-    layered(router, LimitReqLayer::of(&conf.limit_req, zones))
+    if conf.try_files.is_some() {
+        router = router.layer(from_fn(try_files::layer));
+    }
+    if access::has_rules(conf) {
+        router = router.layer(from_fn(access::layer));
+    }
+    if let Some(limits) = connections::LocationLimits::of(&conf.limit_conn, zones) {
+        router = router.layer(from_fn_with_state(limits, connections::layer));
+    }
+    if let Some(limits) = requests::LocationLimits::of(&conf.limit_req, zones) {
+        router = router.layer(from_fn_with_state(limits, requests::layer));
+    }
+    router
 }
 
 /// What the location does with channels. What it does besides comes first if it has that from around.
 pub fn push_handler(conf: &LocationConf) -> PushHandler {
     let has_own = passes(conf) || conf.status.is_some() || conf.empty_gif;
     if conf.push.inherited && has_own { PushHandler::None } else { conf.push.handler }
-}
-
-/// A router with a layer around it, if there is one.
-fn layered<L>(router: Router, layer: Option<L>) -> Router
-where
-    L: Layer<Route> + Clone + Send + Sync + 'static,
-    L::Service: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
-    <L::Service as Service<Request>>::Future: Send + 'static,
-{
-    match layer {
-        Some(layer) => router.layer(layer),
-        None => router,
-    }
 }
 
 /// Whether requests, or those that `limit_except` limits, are passed on.

@@ -1,14 +1,12 @@
 //! `limit_conn`: how many connections with one key have a request under way.
 
 use std::collections::HashMap;
-use std::future::{Future, ready};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
-use axum::extract::Request;
+use axum::Extension;
+use axum::extract::{self, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use tower::{Layer, Service};
 
 use crate::config::model::{LimitConnConf, Severity};
 use crate::log;
@@ -16,7 +14,6 @@ use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::request::limits::{Held, LimitStatus, Slot, SlotName};
 
-use super::ctx_of;
 use super::slab::{Extent, Slab};
 use super::zone::{Memory, Zone};
 
@@ -108,9 +105,9 @@ impl Drop for Counted {
 
 // === the layer ===
 
-/// Puts a location's `limit_conn`s around its handler.
+/// The `limit_conn`s of a location.
 #[derive(Clone, Debug)]
-pub struct LimitConnLayer(Arc<[Limit]>);
+pub struct LocationLimits(Arc<[Limit]>);
 
 /// One `limit_conn`, with its zone.
 #[derive(Clone, Debug)]
@@ -120,7 +117,7 @@ struct Limit {
     most: usize,
 }
 
-impl LimitConnLayer {
+impl LocationLimits {
     /// `None` for a location without limits.
     pub fn of(conf: &LimitConnConf, zones: &[Arc<Zone>]) -> Option<Self> {
         let limits: Arc<[Limit]> = conf
@@ -137,44 +134,18 @@ impl LimitConnLayer {
     }
 }
 
-impl<S> Layer<S> for LimitConnLayer {
-    type Service = LimitConn<S>;
-
-    fn layer(&self, inner: S) -> LimitConn<S> {
-        LimitConn { inner, limits: Arc::clone(&self.0) }
+/// Lets requests go on that find room.
+pub async fn layer(
+    extract::State(limits): extract::State<LocationLimits>,
+    Extension(ctx): Extension<Arc<RequestCtx>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(answer) = check(&ctx, &limits.0) {
+        return answer.into_response();
     }
-}
-
-/// A handler behind `limit_conn`.
-#[derive(Clone, Debug)]
-pub struct LimitConn<S> {
-    inner: S,
-    limits: Arc<[Limit]>,
-}
-
-impl<S> Service<Request> for LimitConn<S>
-where
-    S: Service<Request, Response = Response>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let Some(ctx) = ctx_of(&request) else {
-            return Box::pin(ready(Ok(Answer::error(500).into_response())));
-        };
-        match check(&ctx, &self.limits) {
-            Ok(()) => Box::pin(self.inner.call(request)),
-            Err(answer) => Box::pin(ready(Ok(answer.into_response()))),
-        }
-    }
+    drop(ctx);
+    next.run(request).await
 }
 
 /// Takes the request's slots; they are its own until it is over.
@@ -184,19 +155,7 @@ fn check(ctx: &RequestCtx, limits: &[Limit]) -> Result<(), Answer> {
     }
     let mut slots: Vec<Slot> = Vec::new();
     for limit in limits {
-        let key = ctx.render(&limit.zone.conf.key);
-        if key.is_empty() {
-            continue;
-        }
-        if key.len() > LONGEST_KEY {
-            let text = format!(
-                "the value of the \"{}\" key is more than 255 bytes: \"{}\"",
-                limit.zone.conf.key_text,
-                String::from_utf8_lossy(&key)
-            );
-            ctx.log(Severity::Error, &text);
-            continue;
-        }
+        let Some(key) = limit.zone.key(ctx, LONGEST_KEY) else { continue };
         match limit.memory.take(&key, limit.most) {
             Ok(held) => slots.push(Box::new(held)),
             Err(refused) => return turn_away(ctx, limit, refused),

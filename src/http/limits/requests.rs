@@ -1,25 +1,23 @@
 //! `limit_req`: a leaky bucket for each key of a zone.
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axum::extract::Request;
+use axum::Extension;
+use axum::extract::{self, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use tower::{Layer, Service};
 
 use crate::config::model::{LimitReqConf, Severity, ZoneKind};
 use crate::log;
+use crate::push::waiting::ParkSlot;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::request::limits::LimitStatus;
 
 use super::slab::{Extent, Slab};
 use super::zone::{Memory, Zone};
-use super::{ctx_of, rest, slot_of};
 
 /// What nginx keeps of each key besides the key, and for a zone as a whole.
 pub const NODE: usize = 80;
@@ -202,9 +200,9 @@ fn now() -> u64 {
 
 // === the layer ===
 
-/// Puts a location's `limit_req`s around its handler.
+/// The `limit_req`s of a location.
 #[derive(Clone, Debug)]
-pub struct LimitReqLayer(Arc<[Limit]>);
+pub struct LocationLimits(Arc<[Limit]>);
 
 /// One `limit_req`, with its zone.
 #[derive(Clone, Debug)]
@@ -216,7 +214,7 @@ struct Limit {
     delay: u64,
 }
 
-impl LimitReqLayer {
+impl LocationLimits {
     /// `None` for a location without limits.
     pub fn of(conf: &LimitReqConf, zones: &[Arc<Zone>]) -> Option<Self> {
         let limits: Arc<[Limit]> = conf
@@ -236,55 +234,23 @@ impl LimitReqLayer {
     }
 }
 
-impl<S> Layer<S> for LimitReqLayer {
-    type Service = LimitReq<S>;
-
-    fn layer(&self, inner: S) -> LimitReq<S> {
-        LimitReq { inner, limits: Arc::clone(&self.0) }
+/// Lets requests go on that do not come too often, some of them after a while.
+pub async fn layer(
+    extract::State(limits): extract::State<LocationLimits>,
+    Extension(ctx): Extension<Arc<RequestCtx>>,
+    Extension(slot): Extension<Arc<ParkSlot>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let delay = match check(&ctx, &limits.0) {
+        Ok(delay) => delay,
+        Err(answer) => return answer.into_response(),
+    };
+    drop(ctx);
+    if !delay.is_zero() {
+        slot.rest(delay).await;
     }
-}
-
-/// A handler behind `limit_req`.
-#[derive(Clone, Debug)]
-pub struct LimitReq<S> {
-    inner: S,
-    limits: Arc<[Limit]>,
-}
-
-impl<S> Service<Request> for LimitReq<S>
-where
-    S: Service<Request, Response = Response> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let Some(ctx) = ctx_of(&request) else {
-            return Box::pin(async { Ok(Answer::error(500).into_response()) });
-        };
-        match check(&ctx, &self.limits) {
-            Ok(delay) if delay.is_zero() => Box::pin(self.inner.call(request)),
-            Ok(delay) => {
-                // The service that was asked whether it is ready is the one to be called.
-                let ready = self.inner.clone();
-                let mut inner = std::mem::replace(&mut self.inner, ready);
-                let slot = slot_of(&request);
-                Box::pin(async move {
-                    drop(ctx);
-                    rest(slot, delay).await;
-                    inner.call(request).await
-                })
-            }
-            Err(answer) => Box::pin(async { Ok(answer.into_response()) }),
-        }
-    }
+    next.run(request).await
 }
 
 /// How long the request has to wait, or the answer that turns it away.
@@ -334,19 +300,7 @@ fn check(ctx: &RequestCtx, limits: &[Limit]) -> Result<Duration, Answer> {
 
 /// The limits that are for this request, with its keys.
 fn keyed<'a>(ctx: &RequestCtx, limits: &'a [Limit]) -> Vec<(&'a Limit, Vec<u8>)> {
-    let keys = limits.iter().map(|limit| (limit, ctx.render(&limit.zone.conf.key)));
-    keys.filter(|(limit, key)| {
-        if key.len() > LONGEST_KEY {
-            let text = format!(
-                "the value of the \"{}\" key is more than 65535 bytes: \"{}\"",
-                limit.zone.conf.key_text,
-                String::from_utf8_lossy(key)
-            );
-            ctx.log(Severity::Error, &text);
-        }
-        (1..=LONGEST_KEY).contains(&key.len())
-    })
-    .collect()
+    limits.iter().filter_map(|limit| Some((limit, limit.zone.key(ctx, LONGEST_KEY)?))).collect()
 }
 
 fn turn_away(ctx: &RequestCtx, limit: &Limit, verdict: Verdict) -> Result<Duration, Answer> {

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::config::model::{Config, ZoneConf, ZoneKind};
+use crate::config::model::{Config, Severity, ZoneConf, ZoneKind};
+use crate::request::RequestCtx;
 
 use super::connections::Connections;
 use super::requests::Requests;
@@ -14,6 +15,21 @@ pub struct Zone {
     pub conf: ZoneConf,
     /// What is in it.
     pub memory: Memory,
+}
+
+impl Zone {
+    /// A request's key in it. `None` if it has none, or one of more than `longest` bytes, which is logged: no limit is for it.
+    pub fn key(&self, ctx: &RequestCtx, longest: usize) -> Option<Vec<u8>> {
+        let key = ctx.render(&self.conf.key);
+        if key.len() > longest {
+            let name = &self.conf.key_text;
+            let text = String::from_utf8_lossy(&key);
+            let message = format!("the value of the \"{name}\" key is more than {longest} bytes: \"{text}\"");
+            ctx.log(Severity::Error, &message);
+            return None;
+        }
+        (!key.is_empty()).then_some(key)
+    }
 }
 
 /// What is in a zone, shared by all workers and by the generations that name it alike.
