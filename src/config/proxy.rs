@@ -253,6 +253,22 @@ pub struct UpstreamServer {
     pub down: bool,
 }
 
+impl UpstreamServer {
+    /// One of which nothing else is said: nginx's defaults.
+    pub fn new(address: PeerAddress, name: impl Into<Box<str>>) -> Self {
+        Self {
+            address,
+            name: name.into(),
+            weight: 1,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            max_conns: 0,
+            backup: false,
+            down: false,
+        }
+    }
+}
+
 /// An address of a server behind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PeerAddress {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::config::model::{Location, Locations, Matcher};
-use crate::request::RequestCtx;
+use crate::request::answer::Answer;
+use crate::request::{RequestCtx, uri};
 
 /// What a level of locations says of a path.
 enum Found {
@@ -22,6 +23,18 @@ pub fn find(locations: &Locations, ctx: &mut RequestCtx) -> Option<Arc<Location>
         Found::Settled(location) | Found::Prefix(location) => Some(location),
         Found::Nothing => None,
     }
+}
+
+/// Sends a client that left out the slash behind a directory, or behind the name of a location, there.
+pub fn slash_redirect(ctx: &RequestCtx) -> Answer {
+    let mut target = Vec::with_capacity(ctx.uri.len() + 1);
+    uri::escape_path(&ctx.uri, &mut target);
+    target.push(b'/');
+    if !ctx.args.is_empty() {
+        target.push(b'?');
+        target.extend_from_slice(&ctx.args);
+    }
+    Answer::redirect(301, target)
 }
 
 /// Exact; else the longest prefix, and whatever is nested in it; else the regexes of this level in file order,

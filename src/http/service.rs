@@ -437,7 +437,8 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
             return Routed::Content;
         };
         if found.lacks_slash(&ctx.uri) {
-            return Routed::Answer(slash_redirect(ctx, &found));
+            ctx.conf = Arc::clone(&found.conf);
+            return Routed::Answer(location::slash_redirect(ctx));
         }
         if let Some(routed) = enter(ctx, &found) {
             return routed;
@@ -447,19 +448,6 @@ fn locate(ctx: &mut RequestCtx) -> Routed {
             return cycle;
         }
     }
-}
-
-/// Sends a client that left out the slash behind the name of a location there.
-fn slash_redirect(ctx: &mut RequestCtx, location: &Location) -> Answer {
-    ctx.conf = Arc::clone(&location.conf);
-    let mut target = Vec::with_capacity(ctx.uri.len() + 1);
-    uri::escape_path(&ctx.uri, &mut target);
-    target.push(b'/');
-    if !ctx.args.is_empty() {
-        target.push(b'?');
-        target.extend_from_slice(&ctx.args);
-    }
-    Answer::redirect(301, target)
 }
 
 /// Counts that the request is sent elsewhere; where that happens too often it is answered 500.

@@ -11,9 +11,9 @@ use crate::config::model::{AccessLog, AccessTarget, LocationConf, LogEscape, Log
 use crate::config::template::Template;
 use crate::log;
 
-use super::RequestCtx;
 use super::answer::Sent;
 use super::late::{Frozen, Pending};
+use super::{RequestCtx, json};
 
 /// The access log lines of one request, waiting for its answer.
 #[derive(Debug)]
@@ -176,19 +176,6 @@ fn escape(how: LogEscape, value: Option<&[u8]>, out: &mut Vec<u8>) {
                 }
             }
         }
-        LogEscape::Json => {
-            for &byte in value {
-                match byte {
-                    b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-                    b'\n' => out.extend_from_slice(b"\\n"),
-                    b'\r' => out.extend_from_slice(b"\\r"),
-                    b'\t' => out.extend_from_slice(b"\\t"),
-                    0x08 => out.extend_from_slice(b"\\b"),
-                    0x0c => out.extend_from_slice(b"\\f"),
-                    ..32 => out.extend_from_slice(format!("\\u{byte:04X}").as_bytes()),
-                    _ => out.push(byte),
-                }
-            }
-        }
+        LogEscape::Json => json::escape(value, out),
     }
 }

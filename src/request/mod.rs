@@ -9,6 +9,7 @@ pub mod date;
 pub mod evaluation;
 pub mod forwarded;
 pub mod gzip;
+pub mod json;
 pub mod late;
 pub mod limits;
 pub mod log_line;

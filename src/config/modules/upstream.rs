@@ -240,16 +240,7 @@ pub fn reference(b: &mut Builder<'_>, call: &Call<'_>, host: &HostPort) -> Outco
 
 fn server(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let text = call.text(0);
-    let mut row = UpstreamServer {
-        address: PeerAddress::Unix(std::path::PathBuf::new()),
-        name: text.as_ref().into(),
-        weight: 1,
-        max_fails: 1,
-        fail_timeout: Duration::from_secs(10),
-        max_conns: 0,
-        backup: false,
-        down: false,
-    };
+    let mut row = UpstreamServer::new(PeerAddress::Unix(std::path::PathBuf::new()), text.as_ref());
     for parameter in call.args().skip(1) {
         parse_parameter(b, parameter, &mut row)?;
     }
@@ -357,16 +348,9 @@ pub fn finish(b: &mut Builder<'_>) -> Outcome<Vec<Upstream>> {
 fn finish_group(draft: UpstreamDraft) -> Outcome<Upstream> {
     let Some(block) = draft.block else {
         let shown = draft.host.host.clone();
-        let servers = addresses(&draft.host, &shown)?.into_iter().map(|address| UpstreamServer {
-            address,
-            name: draft.host.text.clone(),
-            weight: 1,
-            max_fails: 1,
-            fail_timeout: Duration::from_secs(10),
-            max_conns: 0,
-            backup: false,
-            down: false,
-        });
+        let servers = addresses(&draft.host, &shown)?
+            .into_iter()
+            .map(|address| UpstreamServer::new(address, draft.host.text.clone()));
         return Ok(Upstream {
             name: draft.host.host.clone(),
             port: Some(draft.host.port.unwrap_or(80)),

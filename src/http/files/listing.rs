@@ -15,7 +15,7 @@ use crate::log;
 use crate::request::answer::{Answer, Responder};
 use crate::request::path::FilePath;
 use crate::request::payload::{Payload, Pieces};
-use crate::request::{RequestCtx, date, uri};
+use crate::request::{RequestCtx, date, json, uri};
 
 use super::open::{self, Kind};
 
@@ -194,7 +194,7 @@ fn json(entries: &[Entry]) -> Vec<u8> {
     let mut out = b"[".to_vec();
     for (at, entry) in entries.iter().enumerate() {
         out.extend_from_slice(if at == 0 { b"\r\n{ \"name\":\"" } else { b",\r\n{ \"name\":\"" });
-        escape_json(&entry.name, &mut out);
+        json::escape(&entry.name, &mut out);
         let (kind, time) = (kind_name(entry.kind), date::format(entry.modified));
         out.extend_from_slice(format!("\", \"type\":\"{kind}\", \"mtime\":\"{time}\"").as_bytes());
         if entry.kind == Kind::File {
@@ -208,21 +208,6 @@ fn json(entries: &[Entry]) -> Vec<u8> {
 
 fn jsonp(callback: &[u8], entries: &[Entry]) -> Vec<u8> {
     [b"/* callback */\r\n", callback, b"(", &json(entries), b");"].concat()
-}
-
-fn escape_json(text: &[u8], out: &mut Vec<u8>) {
-    for &byte in text {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            0..0x20 => out.extend_from_slice(format!("\\u{byte:04X}").as_bytes()),
-            other => out.push(other),
-        }
-    }
 }
 
 fn xml(entries: &[Entry]) -> Vec<u8> {

@@ -15,13 +15,14 @@ use http::Method;
 
 use crate::config::model::{GzipStatic, Severity};
 use crate::log;
+use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Ranges};
 use crate::request::content::Content;
 use crate::request::gzip::{self, Acceptance, ProxiedAnswer};
 use crate::request::path::FilePath;
 use crate::request::payload::Payload;
-use crate::request::{RequestCtx, uri};
 
+use super::location;
 use open::{Kind, Opened};
 
 /// A transparent image of one dot.
@@ -97,7 +98,7 @@ fn plain(ctx: &RequestCtx) -> Answer {
         Err(error) => return refuse(ctx, &path, &error),
     };
     match opened.kind() {
-        Kind::Directory => directory(ctx),
+        Kind::Directory => location::slash_redirect(ctx),
         Kind::Other => {
             ctx.log(Severity::Crit, &format!("\"{}\" is not a regular file", path.text()));
             Answer::error(404)
@@ -120,18 +121,6 @@ fn send(ctx: &RequestCtx, opened: Opened) -> Answer {
         conditional: true,
         ..Answer::default()
     }
-}
-
-/// A directory whose slash is missing.
-fn directory(ctx: &RequestCtx) -> Answer {
-    let mut location = Vec::with_capacity(ctx.uri.len() + 1);
-    uri::escape_path(&ctx.uri, &mut location);
-    location.push(b'/');
-    if !ctx.args.is_empty() {
-        location.push(b'?');
-        location.extend_from_slice(&ctx.args);
-    }
-    Answer::redirect(301, location)
 }
 
 /// What `gzip_static` comes to.

@@ -97,16 +97,7 @@ impl Group {
 
     /// A group of addresses that a name server told of.
     pub fn of_addresses(name: &str, addresses: Vec<PeerAddress>) -> Self {
-        let servers = addresses.into_iter().map(|address| UpstreamServer {
-            address,
-            name: name.into(),
-            weight: 1,
-            max_fails: 1,
-            fail_timeout: std::time::Duration::from_secs(10),
-            max_conns: 0,
-            backup: false,
-            down: false,
-        });
+        let servers = addresses.into_iter().map(|address| UpstreamServer::new(address, name));
         let (servers, balance) = (servers.collect(), Balance::RoundRobin);
         Self::new(&Upstream { name: name.into(), port: None, servers, balance, keepalive: None })
     }
