@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Conf, Connection, Ending, PATIENCE, Reply, Server};
+use crate::harness::{Conf, Connection, Ending, PATIENCE, Reply, Server, eventually};
 
 const SILENCE: Duration = Duration::from_millis(150);
 
@@ -12,20 +12,6 @@ const PUSH: &str = "
     location /activity { set $push_channel_id $arg_id; push_subscriber; }
     location /word { return 200 word; }
     location /metrics { encke_metrics; }";
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn metric(server: &Server, name: &str) -> Option<f64> {
-    let text = server.get("/metrics").text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
-    line?.parse().ok()
-}
 
 fn still_serves(server: &Server) {
     assert_eq!(server.get("/word").text(), "word");
@@ -74,13 +60,11 @@ fn a_client_that_never_reads_is_let_go_and_its_message_freed() {
     for client in &mut deaf {
         client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
     }
-    eventually("they wait", || metric(&server, "encke_subscribers_parked{worker=\"0\"}") == Some(5.0));
+    eventually("they wait", || server.metric("encke_subscribers_parked{worker=\"0\"}") == Some(5.0));
     assert_eq!(server.post("/publish?id=a", &"x".repeat(6 << 20)).status(), 201);
-    eventually("they are slow", || {
-        metric(&server, "encke_subscribers_slow_total{worker=\"0\"}") == Some(5.0)
-    });
-    eventually("they are let go", || metric(&server, "encke_connections_writing{worker=\"0\"}") == Some(1.0));
-    eventually("the memory is free", || metric(&server, "encke_memory_bytes") < Some(65536.0));
+    eventually("they are slow", || server.metric("encke_subscribers_slow_total{worker=\"0\"}") == Some(5.0));
+    eventually("they are let go", || server.metric("encke_connections_writing{worker=\"0\"}") == Some(1.0));
+    eventually("the memory is free", || server.metric("encke_memory_bytes") < Some(65536.0));
 }
 
 // === Floods ===
@@ -113,7 +97,7 @@ fn parked_connections_that_are_idle_make_room_too() {
     for client in &mut clients {
         client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
     }
-    eventually("they wait", || metric(&server, "encke_subscribers_parked{worker=\"0\"}") == Some(28.0));
+    eventually("they wait", || server.metric("encke_subscribers_parked{worker=\"0\"}") == Some(28.0));
     // Those who wait are not idle: they stay, whoever else comes.
     let others: Vec<Connection> = (0..20).map(|_| server.connect()).collect();
     std::thread::sleep(SILENCE);
@@ -206,8 +190,8 @@ fn a_flood_of_channels_stays_within_the_budget() {
         client.send(format!("POST /publish?id={number} HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nm"));
         refused += usize::from(client.receive(PATIENCE).into_response().status() == 507);
     }
-    assert!(metric(&server, "encke_memory_bytes") <= Some(65536.0));
-    let evicted = metric(&server, "encke_messages_evicted_total").unwrap_or_default();
+    assert!(server.metric("encke_memory_bytes") <= Some(65536.0));
+    let evicted = server.metric("encke_messages_evicted_total").unwrap_or_default();
     assert!(refused > 0 || evicted > 0.0, "there is no room for all of them");
     still_serves(&server);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Conf, Connection, PATIENCE, Server};
+use crate::harness::{Conf, Connection, PATIENCE, Server, eventually};
 
 const LOCATIONS: &str = r#"
     nchan_channel_group_accounting on;
@@ -63,14 +63,6 @@ fn read_until(connection: &mut Connection, end: &str) -> String {
         text += &String::from_utf8_lossy(&connection.receive_bytes(Duration::from_millis(100)));
     }
     text
-}
-
-fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_true() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Conf, Connection, Ending, PATIENCE, Reply, Server};
+use crate::harness::{Conf, Connection, Ending, PATIENCE, Reply, Server, eventually};
 
 const SILENCE: Duration = Duration::from_millis(150);
 
@@ -13,25 +13,8 @@ const PUSH: &str = "
     location /metrics { encke_metrics; }
     location /status { stub_status; }";
 
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// The value of a metric, its label included in the name.
-fn metric(server: &Server, name: &str) -> Option<f64> {
-    let text = server.get("/metrics").text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
-    line?.parse().ok()
-}
-
 fn wait_for_parked(server: &Server, count: f64) {
-    eventually("subscribers wait", || {
-        metric(server, "encke_subscribers_parked{worker=\"0\"}") == Some(count)
-    });
+    eventually("subscribers wait", || server.metric("encke_subscribers_parked{worker=\"0\"}") == Some(count));
 }
 
 fn subscribe(server: &Server, target: &str) -> Connection {
@@ -119,7 +102,7 @@ fn a_place_is_kept_over_a_reload() {
     let _first = subscribe(&server, "/activity?id=a&k=x");
     wait_for_parked(&server, 1.0);
     server.signal(Signal::SIGHUP);
-    eventually("the reload is done", || metric(&server, "encke_config_generation") == Some(2.0));
+    eventually("the reload is done", || server.metric("encke_config_generation") == Some(2.0));
     assert_eq!(server.get("/activity?id=a&k=x").status(), 503);
 }
 
@@ -158,7 +141,7 @@ fn zones_survive_a_reload_unless_they_are_others() {
     let reload = |conf: &Conf, generation: f64| {
         server.rewrite_conf(conf);
         server.signal(Signal::SIGHUP);
-        eventually("the reload is done", || metric(&server, "encke_config_generation") == Some(generation));
+        eventually("the reload is done", || server.metric("encke_config_generation") == Some(generation));
     };
     assert!(passes(&server) && !passes(&server));
     reload(&zone("$arg_k", "1m"), 2.0);
@@ -304,15 +287,15 @@ fn metrics_tell_of_messages_and_subscribers() {
         ("encke_config_generation", 1.0),
         ("encke_reloads_total{result=\"failure\"}", 0.0),
     ] {
-        assert_eq!(metric(&server, name), Some(expected), "{name} in\n{}", response.text());
+        assert_eq!(server.metric(name), Some(expected), "{name} in\n{}", response.text());
     }
-    assert!(metric(&server, "encke_memory_bytes") > Some(0.0));
+    assert!(server.metric("encke_memory_bytes") > Some(0.0));
     server.rewrite_conf(&Conf::whole("nonsense;"));
     server.signal(Signal::SIGHUP);
     eventually("the failed reload counts", || {
-        metric(&server, "encke_reloads_total{result=\"failure\"}") == Some(1.0)
+        server.metric("encke_reloads_total{result=\"failure\"}") == Some(1.0)
     });
-    assert_eq!(metric(&server, "encke_config_generation"), Some(1.0));
+    assert_eq!(server.metric("encke_config_generation"), Some(1.0));
 }
 
 /// `docs/operating.md` has a table of all metrics.

@@ -5,11 +5,10 @@ use std::io::Read as _;
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Backend, Conf, PATIENCE, Server};
+use crate::harness::{Backend, Conf, PATIENCE, Server, eventually};
 
 const NGINX: Backend = Backend::Nginx { nchan: false };
 
@@ -21,14 +20,6 @@ fn start(server: &str) -> Server {
 
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
-}
-
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "in time: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 // === Buffers ===

@@ -18,15 +18,6 @@ const LOCATIONS: &str = "
     location /brief { set $push_channel_id $arg_id; push_subscriber; push_subscriber_timeout 1s; }
     location /word { return 200 word; }";
 
-fn wait_for_subscribers(server: &Server, channel: &str, count: usize) {
-    let deadline = Instant::now() + PATIENCE;
-    let wanted = format!("active subscribers: {count}");
-    while !server.get(&format!("/publish?id={channel}")).text().ends_with(&wanted) {
-        assert!(Instant::now() < deadline, "never {count} subscribers on {channel}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn an_answer_still_on_its_way_is_not_lost_when_the_next_request_waits() {
     let server = server();
@@ -37,7 +28,7 @@ fn an_answer_still_on_its_way_is_not_lost_when_the_next_request_waits() {
     client.send("GET /activity?id=large HTTP/1.1\r\nHost: h\r\n\r\nGET /activity?id=small HTTP/1.1\r\nHost: h\r\n\r\n");
     std::thread::sleep(SILENCE);
     assert_eq!(client.receive(PATIENCE).into_response().body, large.as_bytes());
-    wait_for_subscribers(&server, "small", 1);
+    server.wait_for_subscribers("small", 1);
     assert_eq!(server.post("/publish?id=small", "late").status(), 201);
     assert_eq!(client.receive(PATIENCE).into_response().text(), "late");
 }
@@ -49,7 +40,7 @@ fn a_body_that_comes_late_is_read_before_its_request_waits() {
     client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345");
     assert!(matches!(client.receive(SILENCE), Reply::Pending), "half of the body is missing");
     client.send("67890");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     server.post("/publish?id=a", "m");
     assert_eq!(client.receive(PATIENCE).into_response().text(), "m");
     client.send("GET /word HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -67,7 +58,7 @@ fn a_chunked_body_is_read_before_its_request_waits() {
     client.send(
         "GET /activity?id=a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
     );
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     server.post("/publish?id=a", "m");
     assert_eq!(client.receive(PATIENCE).into_response().text(), "m");
 }
@@ -77,7 +68,7 @@ fn requests_that_come_while_one_waits_are_answered_after_it_in_order() {
     let server = server();
     let mut client = server.connect();
     client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\nGET /word HTTP/1.1\r\nHost: h\r\n\r\n");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     client.send("GET /publish?id=a HTTP/1.1\r\nHost: h\r\n\r\nGET /wo");
     assert!(matches!(client.receive(SILENCE), Reply::Pending));
     server.post("/publish?id=a", "m");
@@ -94,7 +85,7 @@ fn a_flood_of_requests_behind_a_waiting_one_is_bounded_and_none_is_lost() {
     let server = server();
     let mut client = server.connect();
     client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     let one = "GET /word HTTP/1.1\r\nHost: h\r\nX-Padding: 0123456789012345678901234567890123456789\r\n\r\n";
     let flood = one.repeat(REQUESTS);
     std::thread::scope(|scope| {
@@ -115,7 +106,7 @@ fn a_client_that_takes_its_message_slowly_gets_all_of_it() {
     let mut client = server.connect();
     socket2::SockRef::from(client.stream()).set_recv_buffer_size(65536).expect("a small buffer");
     client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     let large = "0123456789".repeat(300_000);
     assert_eq!(server.post("/publish?id=a", &large).status(), 201);
     std::thread::sleep(SILENCE);
@@ -129,7 +120,7 @@ fn a_client_that_takes_nothing_is_let_go_after_send_timeout() {
     let server = Server::start(Conf::server(format!("send_timeout 1s; {LOCATIONS}")));
     let mut client = server.connect();
     client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     let large = "x".repeat(7 << 20);
     server.post("/publish?id=a", &large);
     std::thread::sleep(Duration::from_millis(1500));
@@ -145,7 +136,7 @@ fn the_connection_of_a_delivered_message_is_kept_for_keepalive_timeout() {
     let server = Server::start(Conf::server(format!("keepalive_timeout 1s; {LOCATIONS}")));
     let mut client = server.connect();
     client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     server.post("/publish?id=a", "m");
     let start = Instant::now();
     assert_eq!(client.receive(PATIENCE).into_response().text(), "m");
@@ -158,9 +149,9 @@ fn a_client_that_leaves_is_no_longer_counted() {
     let server = server();
     let mut leaving = server.connect();
     leaving.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     drop(leaving);
-    wait_for_subscribers(&server, "a", 0);
+    server.wait_for_subscribers("a", 0);
     assert_eq!(server.post("/publish?id=a", "m").status(), 202);
 }
 
@@ -222,10 +213,10 @@ fn a_client_that_leaves_after_sending_more_than_is_read_ahead_is_no_longer_count
     let server = server();
     let mut leaving = server.connect();
     leaving.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     leaving.send("\r\n".repeat(50_000));
     drop(leaving);
-    wait_for_subscribers(&server, "a", 0);
+    server.wait_for_subscribers("a", 0);
 }
 
 #[test]
@@ -233,7 +224,7 @@ fn send_timeout_is_for_the_next_part_and_not_for_the_whole_message() {
     let server = Server::start(Conf::server(format!("send_timeout 1s; {LOCATIONS}")));
     let mut client = server.connect();
     client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     let large = "x".repeat(7 << 20);
     server.post("/publish?id=a", &large);
     let mut got = 0;
@@ -254,7 +245,7 @@ fn a_channel_that_is_ahead_of_the_clock_is_not_forgotten_before_the_clock_caught
     let server = Server::start(Conf::server(conf));
     let mut client = server.connect();
     client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    wait_for_subscribers(&server, "a", 1);
+    server.wait_for_subscribers("a", 1);
     for _ in 0..6 {
         server.post("/publish?id=a", "m");
     }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Conf, Ending, PATIENCE, Reply, Server};
+use crate::harness::{Conf, Ending, PATIENCE, Reply, Server, eventually};
 
 const PUSH: &str = "
     location /publish { set $push_channel_id $arg_id; push_publisher; }
@@ -28,14 +28,6 @@ fn conf_file(text: &str) -> (tempfile::TempDir, String) {
     std::fs::write(&path, text).expect("written");
     let path = path.to_str().expect("text").to_owned();
     (dir, path)
-}
-
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn subscribers(server: &Server, channel: &str) -> String {

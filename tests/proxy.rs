@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::backend::{Backends, Scripts};
-use crate::harness::{Conf, Connection, Ending, PATIENCE, Reply, Server};
+use crate::harness::{Conf, Connection, Ending, PATIENCE, Reply, Server, eventually};
 
 /// Long enough to see that nothing comes.
 const SILENCE: Duration = Duration::from_millis(200);
@@ -18,14 +18,6 @@ fn start(scripts: &[(&str, &str)], http: &str, server: &str) -> (Backends, Serve
     let conf = Conf::server(backends.fill_in(server)).http(&backends.fill_in(http));
     let server = Server::start(conf);
     (backends, server)
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn log(server: &Server, name: &str) -> String {

@@ -39,15 +39,15 @@ fn addresses_come_and_go_with_a_reload() {
     };
     let server = Server::start(conf("listen unix:{{dir}}/first;"));
     let (first, second) = (server.dir().join("first"), server.dir().join("second"));
-    crate::process::eventually("the first address is there", || {
+    crate::harness::eventually("the first address is there", || {
         std::os::unix::net::UnixStream::connect(&first).is_ok()
     });
     server.rewrite_conf(&conf("listen unix:{{dir}}/second;"));
     server.signal(Signal::SIGHUP);
-    crate::process::eventually("the new address is there", || {
+    crate::harness::eventually("the new address is there", || {
         std::os::unix::net::UnixStream::connect(&second).is_ok()
     });
-    crate::process::eventually("the old one is gone", || !first.exists());
+    crate::harness::eventually("the old one is gone", || !first.exists());
     for _ in 0..8 {
         assert_eq!(server.get("/").text(), "here");
     }

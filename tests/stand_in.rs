@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process::eventually;
+use crate::harness::eventually;
 
 const NGINX: &str = "/usr/sbin/nginx";
 

@@ -8,8 +8,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Conf, Connection, PATIENCE, Server};
-use crate::process::eventually;
+use crate::harness::{Conf, Connection, PATIENCE, Server, eventually};
 
 /// A manager that listens to what services say.
 struct Manager {

@@ -8,8 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::crowd;
-use crate::harness::{Conf, Connection, PATIENCE, Server};
-use crate::process::eventually;
+use crate::harness::{Conf, Connection, PATIENCE, Server, eventually};
 
 /// Ends whatever process the pid file names in the end: it is not the one that the harness started.
 struct Successors(PathBuf);

@@ -23,15 +23,6 @@ const SERVER: &str = "
     location /gone { access_log {{dir}}/watched.log mapped if=$logged; return 410; }
     location /numbered { userid on; push_subscriber; }";
 
-fn wait_for_subscribers(server: &Server, channel: &str, count: usize) {
-    let deadline = Instant::now() + PATIENCE;
-    let wanted = format!("active subscribers: {count}");
-    while !server.get(&format!("/publish?id={channel}")).text().ends_with(&wanted) {
-        assert!(Instant::now() < deadline, "never {count} subscribers on {channel}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn log_lines_of_who_waited_are_computed_from_the_answer_and_the_request() {
     let server = Server::start(Conf::server(SERVER).http(HTTP));
@@ -39,7 +30,7 @@ fn log_lines_of_who_waited_are_computed_from_the_answer_and_the_request() {
     for (client, who) in clients.iter_mut().zip(["ann", "bob"]) {
         client.send(format!("GET /watched?id=a&who={who} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     }
-    wait_for_subscribers(&server, "a", 2);
+    server.wait_for_subscribers("a", 2);
     assert_eq!(server.get("/gone").status(), 410);
     server.post("/publish?id=a", "text");
     for client in &mut clients {
@@ -79,7 +70,7 @@ fn each_subscriber_gets_a_cookie_of_its_own() {
     for client in &mut clients {
         client.send("GET /numbered?id=b HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
-    wait_for_subscribers(&server, "b", 2);
+    server.wait_for_subscribers("b", 2);
     server.post("/publish?id=b", "text");
     let mut cookies = clients.map(|mut client| {
         let response = client.receive(PATIENCE).into_response();

@@ -28,3 +28,12 @@ pub(crate) use server::{Backend, Server, StartError};
 
 /// How long an answer may take where the test says nothing else; generous, for busy machines.
 pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Waits until something holds.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}

@@ -248,6 +248,20 @@ impl Server {
         ))
     }
 
+    /// The value of a metric (its labels included in the name) of a server with `encke_metrics` at `/metrics`.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.get("/metrics").text();
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?.parse().ok()
+    }
+
+    /// Waits until so many wait in a channel, of a server with a publisher at `/publish?id=`.
+    pub(crate) fn wait_for_subscribers(&self, channel: &str, count: usize) {
+        let wanted = format!("active subscribers: {count}");
+        super::eventually(&format!("{count} subscribers on {channel}"), || {
+            self.get(&format!("/publish?id={channel}")).text().ends_with(&wanted)
+        });
+    }
+
     pub(crate) fn get(&self, target: &str) -> Response {
         self.request(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
     }
