@@ -380,17 +380,11 @@ impl Parking {
         let (State::Streaming(streaming), stream) = (&entry.state, &entry.stream) else { return };
         match (next, stream) {
             (Next::Gone, _) => return self.finish(id, Fate::Leaves),
-            (Next::Closes, Some(stream)) => {
+            (Next::Closes, Some(_)) => {
                 let conf = streaming.feed.format.conf.connection;
-                let _ = stream.socket.shutdown(std::net::Shutdown::Write);
                 self.leave_channels(id);
-                if let Some(entry) = self.entries.get_mut(id) {
-                    entry.state = State::Closing;
-                }
-                if conf.lingering_close == Lingering::Off {
-                    return self.finish(id, Fate::Leaves);
-                }
-                return self.set_deadline(id, Some(conf.lingering_timeout));
+                let fate = self.close(id, conf);
+                return self.finish(id, fate);
             }
             (Next::WaitsToWrite, Some(stream)) => {
                 let raw = stream.socket.as_raw_fd();
@@ -461,19 +455,27 @@ impl Parking {
         entry.state = State::Idle(None);
         entry.gauge.set(Stage::Waiting);
         if !keep_alive {
-            let _ = stream.socket.shutdown(std::net::Shutdown::Write);
-            entry.state = State::Closing;
-            if conf.lingering_close == Lingering::Off {
-                return Fate::Leaves;
-            }
-            self.set_deadline(id, Some(conf.lingering_timeout));
-            return Fate::Stays;
+            return self.close(id, conf);
         }
         if !entry.readahead.is_empty() {
             return Fate::Resumes;
         }
         entry.state = State::Idle(Some(self.idle.borrow_mut().park(id)));
         self.set_deadline(id, Some(timeout));
+        Fate::Stays
+    }
+
+    /// Closes our side, once all is said.
+    fn close(&mut self, id: usize, conf: ConnectionConf) -> Fate {
+        let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
+        if let Some(stream) = &entry.stream {
+            let _ = stream.socket.shutdown(std::net::Shutdown::Write);
+        }
+        entry.state = State::Closing;
+        if conf.lingering_close == Lingering::Off {
+            return Fate::Leaves;
+        }
+        self.set_deadline(id, Some(conf.lingering_timeout));
         Fate::Stays
     }
 
