@@ -203,6 +203,27 @@ fn proxies_on_unix_sockets_are_trusted_by_name() {
 }
 
 #[test]
+fn proxies_tell_more_than_addresses() {
+    let server = Server::start(Conf::whole(
+        "daemon off; events {} error_log stderr; http { server { listen 127.0.0.1:{{port}} proxy_protocol;
+         location / { return 200 \"$proxy_protocol_tlv_authority|$proxy_protocol_tlv_0x1|$proxy_protocol_tlv_SSL_version|\"; } } }",
+    ));
+    let field = |kind: u8, value: &[u8]| {
+        let length = u16::try_from(value.len()).expect("short").to_be_bytes();
+        [&[kind][..], &length, value].concat()
+    };
+    let tls = [&[1, 0, 0, 0, 0][..], &field(0x21, b"TLSv1.3")].concat();
+    let rest =
+        [&[127, 0, 0, 1, 127, 0, 0, 1, 0, 80, 1, 0][..], &field(2, b"example.com"), &field(0x20, &tls)];
+    let rest = rest.concat();
+    let length = u16::try_from(rest.len()).expect("short").to_be_bytes();
+    let header = [b"\r\n\r\n\0\r\nQUIT\n\x21\x11", &length[..], &rest].concat();
+    let mut client = server.connect();
+    client.send([&header[..], b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"].concat());
+    assert_eq!(client.receive(PATIENCE).into_response().text(), "example.com||TLSv1.3|");
+}
+
+#[test]
 fn proxy_headers_may_come_in_pieces() {
     let server = Server::start(Conf::whole(
         "daemon off; events {} error_log stderr; http { server { listen 127.0.0.1:{{port}} proxy_protocol;

@@ -310,22 +310,28 @@ pub enum Family {
     Cookie,
     /// `$http_NAME`.
     Http,
+    /// `$proxy_protocol_tlv_NAME`.
+    ProxyProtocolTlv,
     /// `$sent_http_NAME`.
     SentHttp,
+    /// `$sent_trailer_NAME`.
+    SentTrailer,
     /// `$upstream_cookie_NAME`.
     UpstreamCookie,
     /// `$upstream_http_NAME`.
     UpstreamHttp,
     /// `$upstream_trailer_NAME`.
     UpstreamTrailer,
-    /// `$sent_trailer_NAME`.
-    Empty,
 }
 
 impl Family {
     /// Whether values are settled only with the answer.
     pub const fn is_late(self) -> bool {
-        matches!(self, Self::SentHttp | Self::UpstreamCookie | Self::UpstreamHttp | Self::UpstreamTrailer)
+        match self {
+            Self::Arg | Self::Cookie | Self::Http | Self::ProxyProtocolTlv => false,
+            Self::SentHttp | Self::SentTrailer => true,
+            Self::UpstreamCookie | Self::UpstreamHttp | Self::UpstreamTrailer => true,
+        }
     }
 }
 
@@ -338,8 +344,6 @@ pub struct FamilyRow {
     pub prefix: &'static str,
     /// The nginx module it comes from.
     pub module: &'static str,
-    /// What becomes of them.
-    pub support: Support,
     /// What they hold, for the docs.
     pub doc: &'static str,
 }
@@ -350,20 +354,15 @@ pub const FAMILIES: &[FamilyRow] = &[
     family(Family::Cookie, "cookie_", "core", "the cookie of that name"),
     family(Family::Http, "http_", "core", "the request header of that name, lower case with `_` for `-`"),
     family(Family::SentHttp, "sent_http_", "core", "the header of that name in the answer"),
-    FamilyRow {
-        family: Family::Empty,
-        prefix: "proxy_protocol_tlv_",
-        module: "core",
-        support: Support::Empty("further fields of the PROXY protocol are not kept yet"),
-        doc: "",
-    },
-    FamilyRow {
-        family: Family::Empty,
-        prefix: "sent_trailer_",
-        module: "core",
-        support: Support::Empty("what `add_trailer` added is not kept for logs yet"),
-        doc: "",
-    },
+    family(
+        Family::ProxyProtocolTlv,
+        "proxy_protocol_tlv_",
+        "core",
+        "a further field of the PROXY protocol's second version, by its name (`alpn`, `authority`, `unique_id`, \
+         `netns`, `ssl`, `ssl_version`, `ssl_cn`, `ssl_cipher`, `ssl_sig_alg`, `ssl_key_alg`, `ssl_verify`) or its \
+         number (`0x05`, `ssl_0x21`)",
+    ),
+    family(Family::SentTrailer, "sent_trailer_", "core", "the field of that name behind the answer's body"),
     family(
         Family::UpstreamCookie,
         "upstream_cookie_",
@@ -385,7 +384,7 @@ pub const FAMILIES: &[FamilyRow] = &[
 ];
 
 const fn family(family: Family, prefix: &'static str, module: &'static str, doc: &'static str) -> FamilyRow {
-    FamilyRow { family, prefix, module, support: Support::Done, doc }
+    FamilyRow { family, prefix, module, doc }
 }
 
 /// Members of families that nginx has rows of their own for, and that nothing else may define.

@@ -88,9 +88,8 @@ fn variable_line(row: &BuiltinRow) -> String {
 }
 
 fn family_line(row: &FamilyRow) -> String {
-    let (status, doc) = support(row.support, row.doc);
-    let kind = if row.family == Family::SentHttp { "set, late" } else { "set" };
-    format!("| `${}`*name* | {status} | {kind} | {} |\n", row.prefix, cell(&doc))
+    let kind = if matches!(row.family, Family::SentHttp | Family::SentTrailer) { "set, late" } else { "set" };
+    format!("| `${}`*name* | done | {kind} | {} |\n", row.prefix, cell(row.doc))
 }
 
 fn support(support: Support, doc: &str) -> (&'static str, String) {

@@ -22,7 +22,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::config::model::{ConnectionConf, Lingering, Server};
 use crate::metrics;
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::{Framed, Sent};
+use crate::request::answer::Framed;
+use crate::request::evaluation::AnswerSoFar;
 use crate::store::WorkerId;
 
 use super::gate::{ClientWatch, Gate, GateState, Phase};
@@ -270,7 +271,7 @@ async fn answer(
     };
     if *shared.pace.borrow() == Pace::Gone && !reply.passed {
         if let Some(log) = reply.log {
-            log.write(&Sent { status: rendered.status, ..Sent::default() }, &[]);
+            log.write(&AnswerSoFar::of_status(rendered.status));
         }
         return Err(Silence);
     }
@@ -538,7 +539,7 @@ async fn send_refusal(
     let answer = [rendered.head.clone(), rendered.in_memory()].concat();
     let sent = tokio::time::timeout(reply.conf.core.send_timeout, stream.write_all(&answer)).await;
     if let Some(log) = reply.log {
-        log.write(&rendered.sent(), &rendered.head);
+        log.write(&rendered.so_far(rendered.sent()));
     }
     if matches!(sent, Ok(Ok(()))) {
         let conf = reply.conf.connection;

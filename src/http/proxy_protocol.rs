@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::config::model::Severity;
 use crate::log;
-use crate::request::Proxied;
+use crate::request::proxied::Proxied;
 
 use super::origin::Origin;
 use super::stream::Stream;
@@ -25,7 +25,7 @@ const SIGNATURE: &[u8] = ppp::v2::PROTOCOL_PREFIX;
 #[derive(Debug, PartialEq, Eq)]
 enum Parsed {
     /// A header of that length. Without addresses, the proxy speaks for itself or for a client that has none.
-    Header(usize, Option<Proxied>),
+    Header(usize, Option<Box<Proxied>>),
     /// More has to come.
     Partial,
     /// No header.
@@ -56,7 +56,10 @@ pub async fn read(stream: &mut Stream, origin: &mut Origin) -> Option<Bytes> {
     Some(rest)
 }
 
-type Received = Result<(Option<Proxied>, Bytes), BytesMut>;
+/// The client, and where it connected to.
+type Pair = (SocketAddr, SocketAddr);
+
+type Received = Result<(Option<Box<Proxied>>, Bytes), BytesMut>;
 
 async fn receive(stream: &mut Stream) -> io::Result<Received> {
     // Room for what comes behind a broken header: unread bytes would reset the connection.
@@ -106,18 +109,18 @@ fn parse_v1(bytes: &[u8]) -> Parsed {
         return Parsed::Header(length, None);
     }
     let Ok(header) = ppp::v1::Header::try_from(&bytes[..length]) else { return Parsed::Broken };
-    let proxied = match header.addresses {
+    let proxied: Option<Pair> = match header.addresses {
         ppp::v1::Addresses::Unknown => None,
-        ppp::v1::Addresses::Tcp4(of) => Some(Proxied {
-            source: (of.source_address, of.source_port).into(),
-            destination: (of.destination_address, of.destination_port).into(),
-        }),
-        ppp::v1::Addresses::Tcp6(of) => Some(Proxied {
-            source: (of.source_address, of.source_port).into(),
-            destination: (of.destination_address, of.destination_port).into(),
-        }),
+        ppp::v1::Addresses::Tcp4(of) => Some((
+            (of.source_address, of.source_port).into(),
+            (of.destination_address, of.destination_port).into(),
+        )),
+        ppp::v1::Addresses::Tcp6(of) => Some((
+            (of.source_address, of.source_port).into(),
+            (of.destination_address, of.destination_port).into(),
+        )),
     };
-    Parsed::Header(length, proxied)
+    Parsed::Header(length, proxied.map(|pair| boxed(pair, &[])))
 }
 
 fn parse_v2(bytes: &[u8]) -> Parsed {
@@ -134,7 +137,7 @@ fn parse_v2(bytes: &[u8]) -> Parsed {
         return Parsed::Header(length, None);
     }
     let Ok(header) = ppp::v2::Header::try_from(header) else { return Parsed::Broken };
-    let pair: Option<(SocketAddr, SocketAddr)> = match header.addresses {
+    let pair: Option<Pair> = match header.addresses {
         ppp::v2::Addresses::IPv4(of) => Some((
             (of.source_address, of.source_port).into(),
             (of.destination_address, of.destination_port).into(),
@@ -145,15 +148,19 @@ fn parse_v2(bytes: &[u8]) -> Parsed {
         )),
         _ => None,
     };
-    Parsed::Header(length, pair.map(|(source, destination)| Proxied { source, destination }))
+    Parsed::Header(length, pair.map(|pair| boxed(pair, header.tlv_bytes())))
+}
+
+fn boxed((source, destination): Pair, fields: &[u8]) -> Box<Proxied> {
+    Box::new(Proxied { source, destination, fields: fields.into() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn proxied(source: &str, destination: &str) -> Option<Proxied> {
-        Some(Proxied { source: source.parse().unwrap(), destination: destination.parse().unwrap() })
+    fn proxied(source: &str, destination: &str) -> Option<Box<Proxied>> {
+        Some(boxed((source.parse().unwrap(), destination.parse().unwrap()), &[]))
     }
 
     fn v2(command: u8, kind: u8, rest: &[u8]) -> Vec<u8> {
@@ -164,12 +171,14 @@ mod tests {
     #[test]
     fn headers_of_both_versions() {
         let four = [&[1, 2, 3, 4, 5, 6, 7, 8, 0, 80, 1, 0][..], &[4, 0, 1, 9]].concat();
-        let cases: [(Vec<u8>, Option<Proxied>); 7] = [
+        let with_field =
+            Proxied { fields: [4, 0, 1, 9].into(), ..*proxied("1.2.3.4:80", "5.6.7.8:256").unwrap() };
+        let cases: [(Vec<u8>, Option<Box<Proxied>>); 7] = [
             (b"PROXY TCP4 1.2.3.4 5.6.7.8 80 256\r\n".to_vec(), proxied("1.2.3.4:80", "5.6.7.8:256")),
             (b"PROXY TCP6 ::1 ::2 1 2\r\n".to_vec(), proxied("[::1]:1", "[::2]:2")),
             (b"PROXY UNKNOWN\r\n".to_vec(), None),
             (b"PROXY UNKNOWN what ever\r\n".to_vec(), None),
-            (v2(1, 0x11, &four), proxied("1.2.3.4:80", "5.6.7.8:256")),
+            (v2(1, 0x11, &four), Some(Box::new(with_field))),
             (v2(0, 0x11, &four), None),
             (v2(1, 0x31, &[0; 216]), None),
         ];

@@ -17,10 +17,11 @@ use crate::config::model::{
 use crate::push::dispatch::{self, Task};
 use crate::push::hooks::Subrequest;
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::{Answer, Ranges, Rendered, Responder, Sent};
+use crate::request::answer::{Answer, Ranges, Rendered, Responder};
 use crate::request::body::{self, RequestBody};
 use crate::request::channel_facts::ChannelFacts;
 use crate::request::content::{Content, InternalRedirect};
+use crate::request::evaluation::AnswerSoFar;
 use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::request::rewrite::Outcome;
@@ -259,7 +260,7 @@ pub fn abandon(exchange: &Exchange, bytes: &[u8], pipelined: bool, how: Abandone
     };
     ctx.log(Severity::Info, &format!("{what} while reading client {part}"));
     if let Some(log) = PendingLog::new(&ctx) {
-        log.write(&Sent { status, ..Sent::default() }, &[]);
+        log.write(&AnswerSoFar::of_status(status));
     }
 }
 
@@ -619,7 +620,7 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
     let log = PendingLog::new(&ctx);
     if answer.silent {
         if let Some(log) = log {
-            log.write(&Sent { status: answer.status, ..Sent::default() }, &[]);
+            log.write(&AnswerSoFar::of_status(answer.status));
         }
         return Reply {
             rendered: None,

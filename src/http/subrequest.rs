@@ -15,6 +15,7 @@ use crate::config::model::Severity;
 use crate::push::hooks::{Inside, InsideAnswer, Subrequest};
 use crate::request::answer::{Answer, Sent};
 use crate::request::body::RequestBody;
+use crate::request::evaluation::AnswerSoFar;
 use crate::request::log_line::PendingLog;
 use crate::request::payload::{Payload, Pieces};
 use crate::request::{RequestCtx, pages};
@@ -69,7 +70,8 @@ async fn make(exchange: Exchange, ctx: RequestCtx, most_body: usize) -> InsideAn
     if ctx.conf.auth_request.log_subrequest
         && let Some(log) = PendingLog::new(&ctx)
     {
-        log.write(&Sent { status: answer.status, complete: true, ..Sent::default() }, &[]);
+        let sent = Sent { status: answer.status, complete: true, ..Sent::default() };
+        log.write(&AnswerSoFar { sent, ..AnswerSoFar::default() });
     }
     InsideAnswer { answer, body: body.unwrap_or_default(), ctx: Arc::new(ctx) }
 }

@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::request::answer::{self, Framed, Rendered, Sent};
+use crate::request::evaluation::AnswerSoFar;
 use crate::request::gzip::Compressor;
 use crate::request::log_line::PendingLog;
 use crate::request::pace::Pace;
@@ -33,7 +34,8 @@ pub async fn send(
     log: Option<Box<PendingLog>>,
 ) -> Result<(), BrokenOff> {
     let sent = Sent { status: rendered.status, ..Sent::default() };
-    let mut transfer = Transfer { state, sent, head: rendered.head.clone(), log, pace: rendered.pace };
+    let (head, last_chunk) = (rendered.head.clone(), rendered.last_chunk);
+    let mut transfer = Transfer { state, sent, head, last_chunk, log, pace: rendered.pace };
     transfer.push(rendered.head, Which::Head).await;
     match rendered.body {
         Framed::Whole(bytes) => transfer.push(bytes, Which::Body).await,
@@ -84,7 +86,7 @@ pub async fn send_paced(stream: &mut Stream, paced: Paced) -> io::Result<()> {
         let head_bytes = length_of(&rendered.head).min(sent);
         let (status, complete) = (rendered.status, result.is_ok());
         let sent = Sent { status, head_bytes, body_bytes: sent - head_bytes, complete };
-        log.write(&sent, &rendered.head);
+        log.write(&rendered.so_far(sent));
     }
     result
 }
@@ -101,6 +103,7 @@ struct Transfer<'a> {
     state: &'a RefCell<GateState>,
     sent: Sent,
     head: Bytes,
+    last_chunk: Bytes,
     log: Option<Box<PendingLog>>,
     pace: Option<Pace>,
 }
@@ -172,7 +175,8 @@ impl Transfer<'_> {
 impl Drop for Transfer<'_> {
     fn drop(&mut self) {
         if let Some(log) = &self.log {
-            log.write(&self.sent, &self.head);
+            let last_chunk = if self.sent.complete { &*self.last_chunk } else { &[] };
+            log.write(&AnswerSoFar { sent: self.sent, head: &self.head, last_chunk });
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::config::model::Severity;
 use crate::request::answer::Sent;
+use crate::request::evaluation::AnswerSoFar;
 use crate::request::log_line::PendingLog;
 use crate::request::passed::Far;
 
@@ -68,7 +69,8 @@ pub async fn run(stream: Stream, readahead: Bytes, opened: Opened) {
     });
     if let Some(log) = log {
         let head_bytes = u64::try_from(head.len()).unwrap_or(0);
-        log.write(&Sent { status: 101, head_bytes, body_bytes: down, complete: true }, &head);
+        let sent = Sent { status: 101, head_bytes, body_bytes: down, complete: true };
+        log.write(&AnswerSoFar { sent, head: &head, last_chunk: &[] });
     }
 }
 

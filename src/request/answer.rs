@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::model::{AddHeader, Expires, ExpiresSetting, LocationConf, Recoding};
 use crate::config::template::Template;
 
+use super::evaluation::AnswerSoFar;
 use super::gzip::{Acceptance, ProxiedAnswer};
 use super::late::{Frozen, Pending};
 use super::pace::Pace;
@@ -203,6 +204,8 @@ pub struct Rendered {
     pub head: Bytes,
     /// The body as framed; empty for HEAD.
     pub body: Framed,
+    /// The last chunk once more, for the access log. An answer without chunks has it for its trailers, as in nginx.
+    pub last_chunk: Bytes,
     /// Whether the connection stays open.
     pub keep_alive: bool,
     /// How fast it is sent, if there is a limit.
@@ -239,6 +242,11 @@ impl Rendered {
             body_bytes: length(&self.in_memory()),
             complete: true,
         }
+    }
+
+    /// What there is of it for an access log, when so much was sent.
+    pub fn so_far(&self, sent: Sent) -> AnswerSoFar<'_> {
+        AnswerSoFar { sent, head: &self.head, last_chunk: &self.last_chunk }
     }
 
     /// The body, if it is in memory: pages, messages and whatever else a subscriber that waited gets.
@@ -414,14 +422,21 @@ impl Responder {
         let status = answer.status;
         if let Some(tunnel) = tunnel {
             let body = Framed::Tunnel(tunnel);
-            return Rendered { status, head: head.finish(), body, keep_alive: false, pace: None };
+            return Rendered {
+                status,
+                head: head.finish(),
+                body,
+                last_chunk: Bytes::new(),
+                keep_alive: false,
+                pace: None,
+            };
         }
         let recoder = recoding.filter(|_| !bodiless).map(|recoding| Recoder::new(Arc::clone(recoding)));
         let body = if bodiless { Payload::default() } else { answer.body };
         let gzip = compressed.then_some(self.conf.gzip.level);
-        let last_chunk = chunked.then(|| self.last_chunk(status, &head.0));
-        let body = frame(body, recoder, gzip, last_chunk);
-        Rendered { status, head: head.finish(), body, keep_alive, pace: self.pace() }
+        let last_chunk = if chunked || trailers { self.last_chunk(status, &head.0) } else { Bytes::new() };
+        let body = frame(body, recoder, gzip, chunked.then(|| last_chunk.clone()));
+        Rendered { status, head: head.finish(), body, last_chunk, keep_alive, pace: self.pace() }
     }
 
     /// `limit_rate` for this answer.
@@ -588,14 +603,14 @@ impl Responder {
         let expires = match &self.conf.headers.expires {
             ExpiresSetting::Fixed(expires) => *expires,
             ExpiresSetting::Variable { modified, .. } => {
-                let sent = Sent { status: answer.status, ..Sent::default() };
                 // What a value may depend on of what is still to be written.
                 let mut head = Head::new(answer.status, answer.phrases);
                 if let Some(content_type) = self.content_type(answer) {
                     head.line("Content-Type", content_type);
                 }
                 self.last_modified(&mut head, answer);
-                let value = self.own.as_ref()?.expires.as_ref()?.finish(&sent, &head.0, write_value);
+                let value =
+                    self.own.as_ref()?.expires.as_ref()?.finish(&so_far(answer.status, &head.0), write_value);
                 Expires::parse(&value, *modified).ok()?
             }
         };
@@ -671,19 +686,23 @@ fn values<'a>(
     status: u16,
     head: &[u8],
 ) -> Vec<(&'a str, Cow<'a, [u8]>)> {
-    let sent = Sent { status, ..Sent::default() };
     let fitting = rows.iter().enumerate().filter(|(_, row)| row.always || is_plain(status));
     let values = fitting.filter_map(|(at, row)| {
         let value = match row.value.as_literal() {
             Some(bytes) => Cow::Borrowed(bytes),
             None => {
                 let pending = own.iter().find(|(place, _)| *place == at);
-                Cow::Owned(pending?.1.finish(&sent, head, write_value))
+                Cow::Owned(pending?.1.finish(&so_far(status, head), write_value))
             }
         };
         (!value.is_empty()).then_some((&*row.name, value))
     });
     values.collect()
+}
+
+/// An answer of which there is only a part of its head.
+fn so_far(status: u16, head: &[u8]) -> AnswerSoFar<'_> {
+    AnswerSoFar { head, ..AnswerSoFar::of_status(status) }
 }
 
 /// A header of an answer; the ETag of a compressed one is weak, since its bytes are others.

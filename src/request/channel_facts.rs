@@ -85,11 +85,11 @@ impl Clone for ChannelFacts {
 
 /// `TIME:TAG`, of `Last-Modified` and `Etag`; or a compound `Etag`.
 fn id_in_head(answer: &AnswerSoFar<'_>) -> Option<Vec<u8>> {
-    let tag = late::sent_header(&answer.sent, answer.head, b"etag")?;
+    let tag = late::sent_header(answer, b"etag")?;
     if tag.contains(&b':') {
         return Some(tag.into_owned());
     }
-    let time = late::sent_header(&answer.sent, answer.head, b"last_modified")?;
+    let time = late::sent_header(answer, b"last_modified")?;
     let time = super::date::parse(&time)?.to_string();
     Some([time.as_bytes(), b":", &tag].concat())
 }

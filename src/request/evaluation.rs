@@ -28,6 +28,15 @@ pub struct AnswerSoFar<'a> {
     pub sent: Sent,
     /// Its head, as far as it is written.
     pub head: &'a [u8],
+    /// Its last chunk, once that is written.
+    pub last_chunk: &'a [u8],
+}
+
+impl AnswerSoFar<'_> {
+    /// Nothing but a status is known.
+    pub fn of_status(status: u16) -> Self {
+        Self { sent: Sent { status, ..Sent::default() }, ..Self::default() }
+    }
 }
 
 /// The evaluation of one text.
@@ -129,11 +138,12 @@ impl<'a> Evaluation<'a> {
             Family::Cookie => self.ctx.cookie(name).map(Cow::Borrowed),
             Family::Http => self.ctx.http(name),
             Family::SentHttp if self.answer.head.is_empty() => self.ctx.expected_header(name),
-            Family::SentHttp => late::sent_header(&self.answer.sent, self.answer.head, name),
+            Family::SentHttp => late::sent_header(&self.answer, name),
+            Family::SentTrailer => late::sent_trailer(&self.answer, name).map(Cow::Borrowed),
             Family::UpstreamCookie | Family::UpstreamHttp | Family::UpstreamTrailer => {
                 self.ctx.upstream.member(family, name).map(Cow::Owned)
             }
-            Family::Empty => None,
+            Family::ProxyProtocolTlv => self.ctx.connection.proxied.as_ref()?.field(name).map(Cow::Owned),
         }
     }
 

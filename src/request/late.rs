@@ -33,6 +33,7 @@ enum Piece {
     Text(Box<[u8]>),
     Builtin(Builtin),
     SentHttp(Box<[u8]>),
+    SentTrailer(Box<[u8]>),
     Upstream(Builtin),
     UpstreamMember(Family, Box<[u8]>),
     Computed(Variable),
@@ -51,6 +52,7 @@ enum FrozenPiece {
     Text(#[serde(with = "serde_bytes")] Vec<u8>),
     Builtin(String),
     SentHttp(#[serde(with = "serde_bytes")] Vec<u8>),
+    SentTrailer(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
 /// What is assumed of the answer where a value that is computed from it has to be known before there is one: who waits
@@ -63,12 +65,13 @@ impl Pending {
     pub fn freeze(&self, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Frozen {
         // A copy, since it keeps what was computed, and this process may yet go on.
         let ctx = self.ctx.clone();
-        let answer = AnswerSoFar { sent: ASSUMED, head: &[] };
+        let answer = AnswerSoFar { sent: ASSUMED, ..AnswerSoFar::default() };
         let evaluation = ctx.as_ref().map(|ctx| Evaluation::with_answer(ctx, answer));
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => FrozenPiece::Text(text.to_vec()),
             Piece::Builtin(builtin) => FrozenPiece::Builtin(name(*builtin).to_owned()),
             Piece::SentHttp(name) => FrozenPiece::SentHttp(name.to_vec()),
+            Piece::SentTrailer(name) => FrozenPiece::SentTrailer(name.to_vec()),
             Piece::Upstream(_) | Piece::UpstreamMember(..) => {
                 let mut text = Vec::new();
                 write(self.told(piece).as_deref(), &mut text);
@@ -97,6 +100,7 @@ impl Pending {
                 Piece::Builtin(builtin::find(&name).map_or(Builtin::Empty, |row| row.variable))
             }
             FrozenPiece::SentHttp(name) => Piece::SentHttp(name.into()),
+            FrozenPiece::SentTrailer(name) => Piece::SentTrailer(name.into()),
         });
         Self {
             pieces: pieces.collect(),
@@ -158,18 +162,19 @@ impl Pending {
         }
     }
 
-    /// The whole text, for an answer with this head (what there is of it so far).
-    pub fn finish(&self, sent: &Sent, head: &[u8], write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Vec<u8> {
+    /// The whole text, with what there is of the answer.
+    pub fn finish(&self, answer: &AnswerSoFar<'_>, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::with_capacity(160);
-        let answer = AnswerSoFar { sent: *sent, head };
-        let evaluation = self.ctx.as_ref().map(|ctx| Evaluation::with_answer(ctx, answer));
+        let evaluation = self.ctx.as_ref().map(|ctx| Evaluation::with_answer(ctx, *answer));
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Builtin(builtin) => {
-                    write(late_value(*builtin, Some(sent), self.started, self.accepted).as_deref(), &mut out);
+                    let sent = Some(&answer.sent);
+                    write(late_value(*builtin, sent, self.started, self.accepted).as_deref(), &mut out);
                 }
-                Piece::SentHttp(name) => write(sent_header(sent, head, name).as_deref(), &mut out),
+                Piece::SentHttp(name) => write(sent_header(answer, name).as_deref(), &mut out),
+                Piece::SentTrailer(name) => write(sent_trailer(answer, name), &mut out),
                 Piece::Upstream(_) | Piece::UpstreamMember(..) => {
                     write(self.told(piece).as_deref(), &mut out);
                 }
@@ -197,34 +202,46 @@ fn late_piece(ctx: &RequestCtx, variable: &Variable) -> Piece {
     };
     match meaning {
         Meaning::Family(Family::SentHttp, name) => Piece::SentHttp(name.clone()),
+        Meaning::Family(Family::SentTrailer, name) => Piece::SentTrailer(name.clone()),
         Meaning::Family(family, name) => Piece::UpstreamMember(*family, name.clone()),
         _ => Piece::Computed(variable.clone()),
     }
 }
 
-/// `$sent_http_NAME`: all headers of that name in the head of an answer; `_` in the name stands for `-`. As in nginx, the two
+/// `$sent_http_NAME`: all headers of that name in the head of an answer. As in nginx, the two
 /// headers that every answer has are not there, and a request that is logged has no connection to keep any more.
-pub(super) fn sent_header<'a>(sent: &Sent, head: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+pub(super) fn sent_header<'a>(answer: &AnswerSoFar<'a>, name: &[u8]) -> Option<Cow<'a, [u8]>> {
     match name {
-        b"server" | b"date" => return None,
-        b"connection" if sent.complete => return Some(Cow::Borrowed(b"close")),
-        b"keep_alive" if sent.complete => return None,
-        _ => {}
+        b"server" | b"date" => None,
+        b"connection" if answer.sent.complete => Some(Cow::Borrowed(b"close")),
+        b"keep_alive" if answer.sent.complete => None,
+        _ => {
+            let mut values = fields(answer.head, name);
+            let first = values.next()?;
+            let rest: Vec<&[u8]> = values.collect();
+            if rest.is_empty() {
+                return Some(Cow::Borrowed(first));
+            }
+            Some(Cow::Owned(std::iter::once(first).chain(rest).collect::<Vec<_>>().join(&b", "[..])))
+        }
     }
-    let same = |header: &[u8]| {
-        let pairs = || header.iter().zip(name);
+}
+
+/// `$sent_trailer_NAME`: the first field of that name behind the body.
+pub(super) fn sent_trailer<'a>(answer: &AnswerSoFar<'a>, name: &[u8]) -> Option<&'a [u8]> {
+    fields(answer.last_chunk, name).next()
+}
+
+/// All values of that name in lines of which the first is no field; `_` in the name stands for `-`.
+fn fields<'a>(lines: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+    let same = move |header: &[u8]| {
+        let mut pairs = header.iter().zip(name);
         header.len() == name.len()
-            && pairs().all(|(a, b)| a.eq_ignore_ascii_case(b) || (*a == b'-' && *b == b'_'))
+            && pairs.all(|(a, b)| a.eq_ignore_ascii_case(b) || (*a == b'-' && *b == b'_'))
     };
-    let lines = head.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::trim_ascii_end);
-    let mut values = lines.filter_map(|line| {
+    let lines = lines.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::trim_ascii_end);
+    lines.filter_map(move |line| {
         let colon = line.iter().position(|byte| *byte == b':')?;
         same(&line[..colon]).then(|| line[colon + 1..].trim_ascii_start())
-    });
-    let first = values.next()?;
-    let rest: Vec<&[u8]> = values.collect();
-    if rest.is_empty() {
-        return Some(Cow::Borrowed(first));
-    }
-    Some(Cow::Owned(std::iter::once(first).chain(rest).collect::<Vec<_>>().join(&b", "[..])))
+    })
 }

@@ -11,7 +11,7 @@ use crate::config::model::{AccessLog, AccessTarget, LocationConf, LogEscape, Log
 use crate::config::template::Template;
 use crate::log;
 
-use super::answer::Sent;
+use super::evaluation::AnswerSoFar;
 use super::late::{Frozen, Pending};
 use super::{RequestCtx, json};
 
@@ -77,10 +77,10 @@ impl PendingLog {
         (!lines.is_empty()).then(|| Box::new(Self { lines, limited, file_cache: conf.log.file_cache }))
     }
 
-    /// Writes the lines, for an answer with this head.
-    pub fn write(&self, sent: &Sent, head: &[u8]) {
+    /// Writes the lines, with what there is of the answer.
+    pub fn write(&self, answer: &AnswerSoFar<'_>) {
         for line in &self.lines {
-            line.write(sent, head, self.file_cache.as_ref());
+            line.write(answer, self.file_cache.as_ref());
         }
     }
 }
@@ -134,13 +134,13 @@ impl PendingLine {
         })
     }
 
-    fn write(&self, sent: &Sent, head: &[u8], file_cache: Option<&LogFileCache>) {
-        let plain = |pending: &Pending| pending.finish(sent, head, unescaped);
+    fn write(&self, answer: &AnswerSoFar<'_>, file_cache: Option<&LogFileCache>) {
+        let plain = |pending: &Pending| pending.finish(answer, unescaped);
         if self.condition.as_ref().is_some_and(|condition| !holds(&plain(condition))) {
             return;
         }
         let how = self.log.format.escape;
-        let mut line = self.text.finish(sent, head, |value, out| escape(how, value, out));
+        let mut line = self.text.finish(answer, |value, out| escape(how, value, out));
         line.push(b'\n');
         match (&self.log.target, &self.path) {
             (AccessTarget::Fixed(target), _) => log::write_access(target, &line),

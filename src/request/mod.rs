@@ -18,6 +18,7 @@ pub mod pages;
 pub mod passed;
 pub mod path;
 pub mod payload;
+pub mod proxied;
 pub mod recode;
 mod referer;
 pub mod rewrite;
@@ -48,6 +49,7 @@ use crate::store::Store;
 use self::body::RequestBody;
 use self::channel_facts::ChannelFacts;
 use self::limits::Limits;
+use self::proxied::Proxied;
 use self::upstream::UpstreamRecord;
 use self::userid::UidState;
 use self::values::Values;
@@ -94,15 +96,6 @@ impl Endpoint {
     }
 }
 
-/// What a proxy said of the client, by the PROXY protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proxied {
-    /// The client.
-    pub source: SocketAddr,
-    /// Where the client connected to.
-    pub destination: SocketAddr,
-}
-
 /// What is known of a connection for as long as it lives.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -113,7 +106,7 @@ pub struct Connection {
     /// Where the connection came in.
     pub local: Endpoint,
     /// What a proxy said of the client, if one did.
-    pub proxied: Option<Proxied>,
+    pub proxied: Option<Box<Proxied>>,
     /// When it was accepted.
     pub accepted: Instant,
 }

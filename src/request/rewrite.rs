@@ -8,7 +8,7 @@ use crate::config::template::{Part, Template};
 use crate::config::value;
 use crate::config::variable::Variable;
 
-use super::answer::{Answer, Sent};
+use super::answer::Answer;
 use super::evaluation::{AnswerSoFar, Evaluation};
 use super::{RequestCtx, uri};
 
@@ -218,8 +218,7 @@ impl RequestCtx {
 
     fn answer_return(&self, directive: &Return) -> Outcome {
         // What is evaluated here knows the status already.
-        let answer = AnswerSoFar { sent: Sent { status: directive.status, ..Sent::default() }, head: &[] };
-        let evaluation = Evaluation::with_answer(self, answer);
+        let evaluation = Evaluation::with_answer(self, AnswerSoFar::of_status(directive.status));
         let text = directive.text.as_ref().map(|text| evaluation.render(text));
         match (directive.status, text) {
             (status @ (408 | 444 | 499), None) => Outcome::Close(status),

@@ -16,7 +16,8 @@ use crate::push::reply::{FrozenReply, Reply};
 use crate::push::waiting::{Waiting, What};
 use crate::request::limits::SlotName;
 use crate::request::log_line::{FrozenLog, PendingLog};
-use crate::request::{Connection, Endpoint, Proxied};
+use crate::request::proxied::Proxied;
+use crate::request::{Connection, Endpoint};
 use crate::store::{ChannelKey, WorkerId};
 
 use super::super::origin::{Origin, Place};
@@ -31,8 +32,7 @@ pub struct Handed {
     listen: ListenName,
     remote: Option<SocketAddr>,
     local: Option<SocketAddr>,
-    /// What a proxy said: the client, and where it connected to.
-    proxied: Option<(SocketAddr, SocketAddr)>,
+    proxied: Option<Box<Proxied>>,
     serial: u64,
     age: Duration,
     requests: u64,
@@ -198,7 +198,7 @@ impl Parked {
             },
             remote: inet(&connection.remote),
             local: inet(&connection.local),
-            proxied: connection.proxied.map(|proxied| (proxied.source, proxied.destination)),
+            proxied: connection.proxied.clone(),
             serial: connection.serial,
             age: connection.accepted.elapsed(),
             requests: self.origin.requests,
@@ -281,7 +281,7 @@ impl Arrived {
             serial: self.handed.serial,
             remote: endpoint(self.handed.remote),
             local: endpoint(self.handed.local),
-            proxied: self.handed.proxied.map(|(source, destination)| Proxied { source, destination }),
+            proxied: self.handed.proxied,
             accepted: now.checked_sub(self.handed.age).unwrap_or(now),
         });
         let site = Arc::clone(site);

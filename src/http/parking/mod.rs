@@ -31,6 +31,7 @@ use crate::push::longpoll::{LastAnswer, LongPoll};
 use crate::push::transport::Ending;
 use crate::push::waiting::{Waiting, What};
 use crate::request::answer::{Rendered, Sent};
+use crate::request::evaluation::AnswerSoFar;
 use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::store::Event;
@@ -132,8 +133,9 @@ struct Writing {
     parts: [Bytes; 2],
     keep_alive: bool,
     sent: Sent,
-    /// The head once more, for the log.
+    /// The head once more, for the log, and the last chunk.
     head: Bytes,
+    last_chunk: Bytes,
     log: Option<Box<PendingLog>>,
     /// Held until the answer is written.
     _limits: Option<Arc<Limits>>,
@@ -360,6 +362,7 @@ impl Parking {
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
             head: rendered.head,
+            last_chunk: rendered.last_chunk,
             log,
             _limits: limits,
             keepalive_timeout,
@@ -449,7 +452,8 @@ impl Parking {
             metrics::count(|worker| worker.latency.observe(published.elapsed()));
         }
         if let Some(log) = &writing.log {
-            log.write(&writing.sent, &writing.head);
+            let Writing { sent, head, last_chunk, .. } = &**writing;
+            log.write(&AnswerSoFar { sent: *sent, head, last_chunk });
         }
         let (keep_alive, timeout, conf) = (writing.keep_alive, writing.keepalive_timeout, writing.connection);
         entry.state = State::Idle(None);
@@ -523,7 +527,7 @@ impl Parking {
         if let State::Waiting(Waiter { log: Some(log), .. }) = &entry.state
             && !matches!(fate, Fate::HandedOver)
         {
-            log.write(&Sent { status: 499, ..Sent::default() }, &[]);
+            log.write(&AnswerSoFar::of_status(499));
         }
         if let State::Idle(Some(key)) = entry.state {
             self.idle.borrow_mut().forget(key);

@@ -10,6 +10,7 @@ use crate::push::socket::SocketSide;
 use crate::push::transport::Ending;
 use crate::push::waiting::Stream;
 use crate::request::answer::Sent;
+use crate::request::evaluation::AnswerSoFar;
 use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::store::Event;
@@ -244,7 +245,7 @@ impl Streaming {
 impl Drop for Streaming {
     fn drop(&mut self) {
         if let Some(log) = &self.log {
-            log.write(&self.sent, &self.head);
+            log.write(&AnswerSoFar { sent: self.sent, head: &self.head, last_chunk: &[] });
         }
     }
 }
