@@ -95,6 +95,8 @@ pub struct HttpDraft {
     pub servers: Vec<Block>,
     /// `log_format`s by name.
     pub formats: HashMap<Box<[u8]>, Arc<LogFormat>>,
+    /// What `charset` and `source_charset` name.
+    pub charsets: Vec<Box<str>>,
     /// `charset_map`s.
     pub charset_maps: Vec<CharsetMap>,
     /// `push_max_reserved_memory`, `nchan_shared_memory_size`.

@@ -9,9 +9,10 @@ use super::builtin::Builtin;
 use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
-    Dialect, ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program,
-    Root, Server,
+    CharsetConf, Charsets, Dialect, ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf,
+    Locations, Matcher, Program, Root, Server,
 };
+use super::modules::charset;
 use super::modules::files;
 use super::modules::location::shown;
 use super::modules::nchan::PushDefaults;
@@ -36,6 +37,7 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>, Ve
     let merger = &mut Merger {
         defaults: PushDefaults::new(channel_id, b.http.speaks_nchan, &mut b.variables),
         default_root: files::default_root(b),
+        charsets: Arc::new(charset::charsets(&b.http.charsets, &b.http.charset_maps)),
         error_log: b.main.error_log.clone(),
         names: Vec::new(),
         b,
@@ -128,6 +130,7 @@ struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     defaults: PushDefaults,
     default_root: Root,
+    charsets: Arc<Charsets>,
     error_log: Vec<ErrorLog>,
     /// Of the server that is being merged.
     names: Vec<ServerName>,
@@ -295,11 +298,13 @@ impl Merger<'_, '_> {
     }
 
     fn conf(&mut self, name: String, conf: &ConfDraft, own: &OwnDraft) -> Outcome<LocationConf> {
-        let mut charset = conf.charset.finish();
-        match conf.charset.recoding(&self.b.http.charset_maps) {
-            Ok(recoding) => charset.recoding = recoding,
-            Err(error) => self.b.settle(Err(error))?,
-        }
+        let charset = match conf.charset.finish(&self.charsets) {
+            Ok(charset) => charset,
+            Err(error) => {
+                self.b.settle(Err(error))?;
+                CharsetConf::default()
+            }
+        };
         let referer = conf.referer.finish(&self.names, self.b.http.span);
         let secure_link = conf.secure_link.finish(self.b.http.span);
         Ok(LocationConf {

@@ -1,12 +1,14 @@
 //! Answers, and their bytes on the wire: the same for a request answered at once and for one that waited.
 
+pub mod charset;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::config::model::{AddHeader, Expires, ExpiresSetting, LocationConf, Recoding};
+use crate::config::model::{AddHeader, Expires, ExpiresSetting, LocationConf};
 use crate::config::template::Template;
 
 use super::evaluation::AnswerSoFar;
@@ -138,8 +140,8 @@ struct Own {
     trailers: Box<[OwnValue]>,
     /// `expires` with variables.
     expires: Option<Pending>,
-    /// `charset` with variables.
-    charset: Option<Vec<u8>>,
+    /// `charset` and `source_charset` with variables.
+    charsets: [Option<Vec<u8>>; 2],
     /// `limit_rate`.
     pace: Option<Pace>,
     /// The cookie of `userid`.
@@ -164,7 +166,7 @@ struct FrozenOwn {
     added: Vec<(usize, Frozen)>,
     trailers: Vec<(usize, Frozen)>,
     expires: Option<Frozen>,
-    charset: Option<Vec<u8>>,
+    charsets: [Option<Vec<u8>>; 2],
     pace: Option<Pace>,
     uid: Option<UidCookie>,
 }
@@ -271,18 +273,18 @@ impl Own {
             ExpiresSetting::Fixed(_) => None,
             ExpiresSetting::Variable { value, .. } => Some(pending(value)),
         };
-        let charset = ctx.conf.charset.charset.as_ref().filter(|name| name.as_literal().is_none());
         let own = Self {
             added: values(&headers.add),
             trailers: values(&headers.trailers),
             expires,
-            charset: charset.map(|name| ctx.render(name)),
+            charsets: charset::rendered(ctx),
             pace: Pace::of(ctx),
             uid: ctx.uid_cookie(),
         };
-        let Self { added, trailers, expires, charset, pace, uid } = &own;
+        let Self { added, trailers, expires, charsets, pace, uid } = &own;
         let empty = added.is_empty() && trailers.is_empty() && expires.is_none();
-        (!empty || charset.is_some() || pace.is_some() || uid.is_some()).then(|| Box::new(own))
+        let empty = empty && charsets.iter().all(Option::is_none);
+        (!empty || pace.is_some() || uid.is_some()).then(|| Box::new(own))
     }
 
     fn freeze(&self) -> FrozenOwn {
@@ -292,7 +294,7 @@ impl Own {
             added: rows(&self.added),
             trailers: rows(&self.trailers),
             expires: self.expires.as_ref().map(freeze),
-            charset: self.charset.clone(),
+            charsets: self.charsets.clone(),
             pace: self.pace,
             uid: self.uid.clone(),
         }
@@ -306,7 +308,7 @@ impl Own {
             added: rows(frozen.added),
             trailers: rows(frozen.trailers),
             expires: frozen.expires.map(Pending::thaw),
-            charset: frozen.charset,
+            charsets: frozen.charsets,
             pace: frozen.pace,
             uid: frozen.uid,
         }
@@ -615,42 +617,6 @@ impl Responder {
             }
         };
         Freshness::new(expires, answer.last_modified)
-    }
-
-    /// `Content-Type` with its charset.
-    fn content_type<'a>(&self, answer: &'a Answer) -> Option<Cow<'a, [u8]>> {
-        let kind = answer.content_type.as_deref()?;
-        let sent = !kind.is_empty() && (answer.status != 204 || answer.passed.is_some());
-        // Of redirects, Netscape 4 took the charset for that of the next page.
-        let charset = self.charset(kind).filter(|_| !matches!(answer.status, 301 | 302));
-        sent.then(|| match charset {
-            Some(name) => Cow::Owned([kind, b"; charset=", &*name].concat()),
-            None => Cow::Borrowed(kind),
-        })
-    }
-
-    /// How an answer's text is converted, if it is.
-    fn recoding(&self, answer: &Answer) -> Option<&Arc<Recoding>> {
-        let recoding = self.conf.charset.recoding.as_ref()?;
-        let named = answer.content_type.as_deref().is_some_and(|kind| self.charset(kind).is_some());
-        (named && !answer.is_encoded() && !matches!(answer.status, 301 | 302)).then_some(recoding)
-    }
-
-    /// Whether an answer's text is converted to one of another length: then no ranges of it can be given.
-    pub fn changes_length(&self, answer: &Answer) -> bool {
-        self.recoding(answer).is_some_and(|recoding| !recode::keeps_length(recoding))
-    }
-
-    /// The charset that is added to a type.
-    pub fn charset(&self, content_type: &[u8]) -> Option<Cow<'_, [u8]>> {
-        let charset = &self.conf.charset;
-        let name = match charset.charset.as_ref()?.as_literal() {
-            Some(name) => name,
-            None => self.own.as_ref()?.charset.as_deref()?,
-        };
-        let has_parameter = content_type.to_ascii_lowercase().windows(8).any(|window| window == b"charset=");
-        let added = !name.is_empty() && !has_parameter && gzip::has_type(&charset.types, content_type);
-        added.then_some(Cow::Borrowed(name))
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Passed {
     pub status_line: Box<[u8]>,
     /// Headers, as spelled, in order; without those that only concern the connection.
     pub headers: Vec<(Box<str>, Vec<u8>)>,
+    /// The server behind has said of the charset all that there is to say (`X-Accel-Charset`).
+    pub charset_is_final: bool,
     /// What follows the head is no body: bytes go both ways until somebody closes.
     pub tunnel: Option<Tunnel>,
 }

@@ -10,7 +10,7 @@ use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::draft;
-use super::super::model::{CharsetConf, Recoding};
+use super::super::model::{CharsetConf, Charsets, Conversion, Recoding};
 use super::super::template::Template;
 use super::{HSL, HSLI, Module, ONE, done};
 
@@ -19,6 +19,7 @@ draft! {
     CharsetDraft {
         charset: Option<Template>,
         source: Template,
+        overrides: bool,
         types: Arc<Vec<Box<str>>>,
     }
 }
@@ -51,6 +52,14 @@ const DIRECTIVES: &[Directive] = &[
             let name = name(b, call)?;
             call.fill(&mut b.block().conf.charset.source, |_| Ok(name))
         },
+    ),
+    done(
+        "override_charset",
+        HSLI,
+        ONE,
+        "off",
+        "Texts of servers behind are converted to `charset` from the charset that they name.",
+        |b, call| call.fill(&mut b.block().conf.charset.overrides, Call::flag),
     ),
     done(
         "charset_map",
@@ -172,15 +181,19 @@ const DEFAULT_TYPES: [&str; 6] = [
 ];
 
 fn charset(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    let name = name(b, call)?;
-    call.fill(&mut b.block().conf.charset.charset, |call| Ok(Some(name).filter(|_| call.arg(0) != b"off")))
+    let name = if call.arg(0) == b"off" { None } else { Some(name(b, call)?) };
+    call.fill(&mut b.block().conf.charset.charset, |_| Ok(name))
 }
 
 /// The name of a charset. A variable stands alone: elsewhere a dollar sign is one.
 fn name(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Template> {
     match call.arg(0) {
         name @ [b'$', ..] => b.compile(name),
-        name => Ok(Template::literal(name)),
+        name => {
+            let known = String::from_utf8_lossy(name).into_owned().into();
+            b.http.charsets.push(known);
+            Ok(Template::literal(name))
+        }
     }
 }
 
@@ -198,37 +211,45 @@ pub(super) fn add_types(b: &mut Builder<'_>, call: &Call<'_>, list: &mut Arc<Vec
     }
 }
 
+/// What directives name besides the maps, and what the maps make possible.
+pub fn charsets(named: &[Box<str>], maps: &[CharsetMap]) -> Charsets {
+    let conversions = maps.iter().flat_map(|map| {
+        let conversion = |from: &str, to: &str, recoding| Conversion {
+            from: from.into(),
+            to: to.into(),
+            recoding: Arc::new(recoding),
+        };
+        [conversion(&map.from, &map.to, map.forward()), conversion(&map.to, &map.from, map.backward())]
+    });
+    let of_maps = maps.iter().flat_map(|map| [map.from.as_str().into(), map.to.as_str().into()]);
+    Charsets { names: named.iter().cloned().chain(of_maps).collect(), conversions: conversions.collect() }
+}
+
 impl CharsetDraft {
-    /// How texts get from `source_charset` to `charset`.
+    /// The charset in force.
     ///
     /// # Errors
-    /// When no map leads there, or when variables say from where to where.
-    pub fn recoding(&self, maps: &[CharsetMap]) -> Outcome<Option<Arc<Recoding>>> {
-        let (Some(source), Some(Some(charset))) = (&self.source, &self.charset) else { return Ok(None) };
-        let Some((source, charset)) = source.as_literal().zip(charset.as_literal()) else {
-            let text = "a variable in \"charset\" beside \"source_charset\" is not supported yet";
-            return Err(Diagnostic::emerg(text));
-        };
-        let (source, charset) = (String::from_utf8_lossy(source), String::from_utf8_lossy(charset));
-        if source.eq_ignore_ascii_case(&charset) {
-            return Ok(None);
-        }
-        let forward = maps.iter().find(|map| map.is_between(&source, &charset)).map(CharsetMap::forward);
-        let backward = || maps.iter().find(|map| map.is_between(&charset, &source)).map(CharsetMap::backward);
-        match forward.or_else(backward) {
-            Some(recoding) => Ok(Some(Arc::new(recoding))),
-            None => Err(Diagnostic::emerg(format!(
-                "no \"charset_map\" between the charsets \"{source}\" and \"{charset}\""
-            ))),
-        }
-    }
-
-    /// The charset in force.
-    pub fn finish(&self) -> CharsetConf {
+    /// When nothing leads from `source_charset` to it.
+    pub fn finish(&self, charsets: &Arc<Charsets>) -> Outcome<CharsetConf> {
         let types = self.types.as_ref().map_or_else(
             || DEFAULT_TYPES.map(Into::into).to_vec(),
             |types| std::iter::once("text/html".into()).chain(types.iter().cloned()).collect(),
         );
-        CharsetConf { charset: self.charset.clone().flatten(), recoding: None, types: Arc::new(types) }
+        let conf = CharsetConf {
+            charset: self.charset.clone().flatten(),
+            source: self.source.clone(),
+            overrides: self.overrides.unwrap_or(false),
+            charsets: Arc::clone(charsets),
+            types: Arc::new(types),
+        };
+        let known = |name: &Option<Template>| Some(name.as_ref()?.as_literal()?.to_vec());
+        let Some((source, charset)) = known(&conf.source).zip(known(&conf.charset)) else { return Ok(conf) };
+        if source.eq_ignore_ascii_case(&charset) || charsets.conversion(&source, &charset).is_some() {
+            return Ok(conf);
+        }
+        let (source, charset) = (String::from_utf8_lossy(&source), String::from_utf8_lossy(&charset));
+        Err(Diagnostic::emerg(format!(
+            "no \"charset_map\" between the charsets \"{source}\" and \"{charset}\""
+        )))
     }
 }

@@ -587,6 +587,8 @@ impl ProxyDraft {
     fn redirects(&self, pass: &ProxyPass, location: &[u8]) -> Arc<[Replace]> {
         let default = || match &pass.target {
             PassTarget::Computed(_) => None,
+            // Behind a unix socket: there is no URL that begins so.
+            PassTarget::Fixed { port, .. } if port.is_empty() => None,
             PassTarget::Fixed { host, uri, .. } => {
                 // Without a URI the path is the same on both sides.
                 let path: &[u8] = uri.as_deref().unwrap_or(location);

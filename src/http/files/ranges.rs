@@ -73,7 +73,7 @@ fn several(responder: &Responder, answer: Answer, source: Arc<dyn Source>, range
         header.extend_from_slice(kind);
         if let Some(charset) = responder.charset(kind) {
             header.extend_from_slice(b"; charset=");
-            header.extend_from_slice(&charset);
+            header.extend_from_slice(charset);
         }
         header.extend_from_slice(b"\r\n");
     }

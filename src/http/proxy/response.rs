@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::config::model::Severity;
 use crate::config::proxy::ProxyConf;
-use crate::request::answer::Answer;
+use crate::request::answer::{Answer, charset};
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::pages::reason;
 use crate::request::passed::{Far, Passed, Tunnel};
@@ -61,10 +61,12 @@ pub(super) async fn make(
     if let Some(answer) = intercepted(&ctx, conf, status, find("www-authenticate")) {
         return answer.into_response();
     }
-    let charset = acts("x-accel-charset").filter(|_| ctx.conf.charset.charset.is_some());
-    let kind = find("content-type").map(|value| content_type(value, charset));
+    let kind = find("content-type").map(Into::into);
     let mut answer = Answer { status, content_type: kind, ..Answer::default() };
     pass_headers(&ctx, conf, &headers, &mut answer, status_line(&head, status));
+    if let Some(charset) = acts("x-accel-charset") {
+        name_charset(&ctx, charset, &mut answer);
+    }
     let length = find("content-length").filter(|_| find("transfer-encoding").is_none());
     let length = length.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let incoming = response.into_body();
@@ -140,25 +142,16 @@ fn status_line(head: &[u8], status: u16) -> Box<[u8]> {
     given.map_or_else(|| format!("{status} {}", reason(status)).into_bytes().into(), Into::into)
 }
 
-/// The type as nginx writes it: a charset without quotes, one blank in front of it.
-fn content_type(value: &[u8], charset: Option<&[u8]>) -> Box<[u8]> {
-    let mut rest = value;
-    let mut at = 0;
-    while let Some(semicolon) = rest.iter().position(|byte| *byte == b';') {
-        let parameter = rest[semicolon + 1..].trim_ascii_start();
-        let start = at + semicolon;
-        if parameter.get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"charset=")) {
-            let name = parameter[8..].trim_ascii();
-            let name = name.strip_prefix(b"\"").map_or(name, |name| name.strip_suffix(b"\"").unwrap_or(name));
-            return [&value[..start], b"; charset=", name].concat().into();
-        }
-        at = start + 1;
-        rest = &value[at..];
+/// `X-Accel-Charset` says which charset an answer is in, if it is one that the configuration knows. Of another, nothing is
+/// said.
+fn name_charset(ctx: &RequestCtx, name: &[u8], answer: &mut Answer) {
+    let (Some(kind), Some(passed)) = (&mut answer.content_type, &mut answer.passed) else { return };
+    passed.charset_is_final = true;
+    if !ctx.conf.charset.charsets.knows(name) {
+        let name = String::from_utf8_lossy(name);
+        return ctx.log(Severity::Error, &format!("unknown charset \"{name}\" to override"));
     }
-    match charset {
-        Some(charset) => [value, b"; charset=", charset].concat().into(),
-        None => value.into(),
-    }
+    *kind = charset::renamed(kind, name).into();
 }
 
 /// A header as the client gets it; `None` for those it does not get.
@@ -229,24 +222,8 @@ async fn upgrade(
     let passed = Passed {
         status_line: status_line(head, 101),
         headers: kept.collect(),
+        charset_is_final: true,
         tunnel: Some(Tunnel::new(far)),
     };
     Answer { passed: Some(Box::new(passed)), ..Answer::empty(101) }.into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn charsets_are_written_one_way() {
-        let shown = |value: &str, charset: Option<&str>| {
-            let kind = content_type(value.as_bytes(), charset.map(str::as_bytes));
-            String::from_utf8_lossy(&kind).into_owned()
-        };
-        assert_eq!(shown("text/html;charset=\"utf-8\"", None), "text/html; charset=utf-8");
-        assert_eq!(shown("text/html; x=y", None), "text/html; x=y");
-        assert_eq!(shown("text/html", Some("koi8-r")), "text/html; charset=koi8-r");
-        assert_eq!(shown("a/b; x=y; Charset=z", Some("no")), "a/b; x=y; charset=z");
-    }
 }

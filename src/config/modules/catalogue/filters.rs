@@ -1,9 +1,8 @@
-//! What changes an answer on its way out: the rest of gzip and charset, additions, substitutions, SSI, images, XSLT, Perl.
+//! What changes an answer on its way out: the rest of gzip, additions, substitutions, SSI, images, XSLT, Perl.
 
 use super::{Directive, H, HSL, HSLI, L, LX, Module, ONE, ONE_TO_THREE, SOME, TWO, rows};
 
 const COMPRESSOR: &str = "it tunes the compressor's memory; the answer unpacks to the same bytes without it";
-const NAMED_STAYS: &str = "answers of servers behind that name a character set stay as they are";
 const NO_GUNZIP: &str = "Encke does not do this yet: a client without gzip would get compressed bytes \
      where nginx would have unpacked them";
 const NO_ADDITION: &str =
@@ -24,7 +23,6 @@ const NO_PERL: &str = "Encke runs no Perl: a request that nginx would have given
 pub(super) const MODULES: &[Module] = &[
     Module { name: "ngx_http_gzip_module: rest", directives: GZIP },
     Module { name: "ngx_http_gunzip_module", directives: GUNZIP },
-    Module { name: "ngx_http_charset_module: rest", directives: CHARSET },
     Module { name: "ngx_http_addition_module", directives: ADDITION },
     Module { name: "ngx_http_sub_module", directives: SUB },
     Module { name: "ngx_http_ssi_module", directives: SSI },
@@ -45,11 +43,6 @@ const GZIP: &[Directive] = &rows![
         "Window of the compressor.";
     Accepted(size) "postpone_gzipping", HSL, ONE, "0", COMPRESSOR,
         "Holds bytes back until there are this many to compress.";
-];
-
-const CHARSET: &[Directive] = &rows![
-    Accepted(flag) "override_charset", HSLI, ONE, "off", NAMED_STAYS,
-        "Converts answers that name a character set already.";
 ];
 
 const GUNZIP: &[Directive] = &rows![
