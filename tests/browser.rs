@@ -11,11 +11,11 @@ use std::{env, fs};
 
 use nix::sys::signal::{Signal, kill};
 
+use crate::examples::changed;
 use crate::harness::{Conf, PATIENCE, Server, eventually};
 use crate::upgrade::Successors;
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conf-examples");
 
 #[test]
 fn chat_windows_show_every_message_once_over_every_transport() {
@@ -44,13 +44,10 @@ fn picture_of_the_chat() {
     }
 }
 
-/// The example, on another port and with a pid file, by which upgrades go.
+/// The example with a pid file, by which upgrades go.
 fn chat() -> Conf {
-    let text = fs::read_to_string(Path::new(EXAMPLES).join("chat.conf")).expect("the example is there");
-    let text = text
-        .replace("listen 127.0.0.1:8080;", "listen 127.0.0.1:{{port}};")
-        .replace("root conf-examples/", &format!("root {EXAMPLES}/"));
-    Conf::whole(format!("pid {{{{dir}}}}/server.pid;\nworker_processes 2;\n{text}"))
+    let text = changed("chat.conf", str::to_owned);
+    Conf::whole(format!("pid {{{{dir}}}}/server.pid; worker_processes 2;\n{text}"))
 }
 
 /// Whether Chromium, Node.js and what the scripts import are there. On CI they must be.

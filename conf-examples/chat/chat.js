@@ -119,7 +119,7 @@ class Panel {
   opened() {
     if (this.state === "connected") return;
     this.show("connected", "connected");
-    if (this.ids.length > 0) this.append("note").textContent = `resumed after id ${this.ids.at(-1)}`;
+    if (this.ids.length > 0) this.append("note", `resumed after id ${this.ids.at(-1)}`);
   }
 
   lost(why) {
@@ -130,9 +130,8 @@ class Panel {
   }
 
   receive(id, text) {
-    const row = this.append(this.ids.includes(id) ? "twice" : "message");
+    const row = this.append(this.ids.includes(id) ? "twice" : "message", ...parts(id, text));
     row.dataset.id = id;
-    row.append(...parts(id, text));
     this.ids.push(id);
     compare();
   }
@@ -143,13 +142,13 @@ class Panel {
     this.section.querySelector(".state").textContent = words;
   }
 
-  append(kind) {
+  append(kind, ...content) {
     const row = document.createElement("li");
     row.className = kind;
+    row.append(...content);
     this.list.append(row);
     if (this.list.childElementCount > LINES) this.list.firstElementChild.remove();
-    // After the text is there.
-    requestAnimationFrame(() => row.scrollIntoView({ block: "nearest" }));
+    this.list.scrollTop = this.list.scrollHeight;
     return row;
   }
 }
@@ -165,7 +164,7 @@ function parts(id, text) {
   const { from = "", via = "", text: words = text } = Object(message);
   const name = element("b", from);
   name.style.setProperty("--hue", hue(String(from)));
-  return [element("small", `${via} ${id}`), name, element("span", words)];
+  return [name, element("span", words), element("small", via ? `${id} via ${via}` : id)];
 }
 
 function element(tag, text) {
@@ -176,7 +175,7 @@ function element(tag, text) {
 
 /** A colour for a name, in degrees. */
 function hue(name) {
-  return [...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
+  return [...name].reduce((sum, letter) => (sum * 67 + letter.codePointAt(0)) % 360, 0);
 }
 
 /** Says whether all panels show the same. */

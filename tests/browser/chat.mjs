@@ -25,14 +25,14 @@ await perform(async (windows) => {
   // Nobody notices.
   await meanwhile(() => server("reload"), "reloaded");
   await allShown(pages);
-  await notes(pages[0], 0);
+  for (const transport of TRANSPORTS) await resumed(pages[0], transport, 0);
 
   // Who waits goes along, streams are told to come back.
   await meanwhile(() => server("upgrade"), "upgraded");
   await allShown(pages);
   await say(pages[0], "WebSocket", "to the new process");
   await allShown(pages);
-  await notes(pages[0], 2);
+  for (const transport of ["WebSocket", "EventSource"]) await resumed(pages[0], transport, 1);
 
   await disconnectAndReconnect(pages);
 
@@ -61,6 +61,7 @@ await perform(async (windows) => {
 
 /** Writes into the form of a window. */
 async function say(page, via, text) {
+  await page.bringToFront();
   await page.getByLabel(via, { exact: true }).check();
   await page.getByLabel("Message").fill(text);
   await page.getByLabel("Message").press("Enter");
@@ -83,6 +84,7 @@ async function meanwhile(deed, text) {
 }
 
 async function disconnectAndReconnect([page, other]) {
+  await page.bringToFront();
   for (const transport of TRANSPORTS) {
     const before = await lastId(page, transport);
     const notesBefore = await rows(page, transport, "note").count();
@@ -101,6 +103,7 @@ async function disconnectAndReconnect([page, other]) {
 
 /** What cannot be sent stays in the form. */
 async function notSent(page) {
+  await page.bringToFront();
   for (const [via, why] of [["POST", /^Not sent: /], ["WebSocket", /^Not sent: the WebSocket is not connected$/]]) {
     await page.getByLabel(via, { exact: true }).check();
     await page.getByLabel("Message").fill("lost?");
@@ -141,7 +144,7 @@ async function allShown(pages) {
   }
 }
 
-/** How often all panels of a window had to resume. */
-async function notes(page, count) {
-  await eventually("resumed", () => page.locator("li.note").count(), count);
+/** How often a panel has resumed. */
+async function resumed(page, transport, count) {
+  await eventually(`${transport} resumed`, () => rows(page, transport, "note").count(), count);
 }
