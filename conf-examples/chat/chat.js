@@ -13,7 +13,7 @@ const LINES = 500;
 // === Transports ===
 //
 // Each is a function of (after, on): `after` is the last id that was seen, if any, and `on` is told of `opened()`,
-// `message(id, text)` and `lost(why)`. It returns an object with `close()`.
+// `message(id, text)`, `lost(why)`, and `interrupted()` if nothing has to be done about it. What is returned has `close()`.
 
 /** An address that says after which message to begin. */
 function since(after, protocol = address.protocol) {
@@ -27,8 +27,10 @@ function webSocket(after, on) {
   // In this subprotocol lines with the id and the type come before the message, and an empty one.
   const socket = new WebSocket(since(after, address.protocol.replace("http", "ws")), "ws+meta.nchan");
   socket.onopen = () => on.opened();
+  socket.binaryType = "arraybuffer";
   socket.onmessage = ({ data }) => {
-    const [, id, text] = data.match(/^id: (.*)\n(?:.+\n)*\n([^]*)$/);
+    const whole = typeof data === "string" ? data : new TextDecoder().decode(data);
+    const [, id, text] = whole.match(/^id: (.*)\n(?:.+\n)*\n([^]*)$/);
     on.message(id, text);
   };
   socket.onclose = ({ code, reason }) => on.lost(`closed with ${code} ${reason}`);

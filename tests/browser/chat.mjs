@@ -20,6 +20,7 @@ await perform(async (windows) => {
   await say(pages[1], "POST", "<img src=x onerror=alert(1)> &lt;b&gt;");
   await byOthers("plain text\nof two lines");
   await byOthers('{"from": "<b>", "text": "{"}', "{");
+  await byOthers("no text, by its type", undefined, "application/octet-stream");
   await allShown(pages);
 
   // Nobody notices.
@@ -70,8 +71,8 @@ async function say(page, via, text) {
   await shown(page, "WebSocket");
 }
 
-async function byOthers(text, asShown = text) {
-  await publish(room, text);
+async function byOthers(text, asShown = text, type = "text/plain") {
+  await publish(room, text, type);
   said.push(asShown);
 }
 
