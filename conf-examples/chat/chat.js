@@ -157,16 +157,21 @@ class Panel {
 
 /** A message as it is shown: who, what, and by which way it came. Strangers wrote it, so all of it is text. */
 function parts(id, text) {
-  let message;
+  const { from, via, words } = understood(text);
+  const name = element("b", from);
+  name.style.setProperty("--hue", hue(from));
+  return [name, element("span", words), element("small", via ? `${id} via ${via}` : id)];
+}
+
+/** What a page like this one published, or the whole text as it came. */
+function understood(text) {
   try {
-    message = JSON.parse(text);
+    const { from, via, text: words } = JSON.parse(text);
+    if ([from, via, words].every((part) => typeof part === "string")) return { from, via, words };
   } catch {
     // Somebody published by other means.
   }
-  const { from = "", via = "", text: words = text } = Object(message);
-  const name = element("b", from);
-  name.style.setProperty("--hue", hue(String(from)));
-  return [name, element("span", words), element("small", via ? `${id} via ${via}` : id)];
+  return { from: "", via: "", words: text };
 }
 
 function element(tag, text) {

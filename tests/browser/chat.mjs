@@ -19,7 +19,8 @@ await perform(async (windows) => {
   await say(pages[0], "WebSocket", "grüße 🫖");
   await say(pages[1], "POST", "<img src=x onerror=alert(1)> &lt;b&gt;");
   await byOthers("plain text\nof two lines");
-  await byOthers('{"from": "<b>", "text": "{"}', "{");
+  await byOthers('{"from": "<b>", "via": "&", "text": "{"}', "{");
+  await byOthers('{"from": {"toString": 1}, "via": [], "text": {}}');
   await byOthers("no text, by its type", undefined, "application/octet-stream");
   await allShown(pages);
 
