@@ -73,8 +73,9 @@ fn chromium() -> PathBuf {
 
 /// A server to which a script has things happen.
 struct Theatre {
-    server: Server,
+    // Dropped before the server, in whose folder the pid file is.
     running: Successors,
+    server: Server,
     /// The server that was started anew.
     restarted: Option<Child>,
     reloads: usize,
@@ -85,7 +86,7 @@ impl Theatre {
         let server = Server::start(conf);
         let running = Successors::of(&server);
         eventually("the pid file is written", || running.pid().is_some());
-        Theatre { server, running, restarted: None, reloads: 0 }
+        Theatre { running, server, restarted: None, reloads: 0 }
     }
 
     /// Runs a script to its end, and fails if it does.
