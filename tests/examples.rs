@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::harness::backend::Backends;
-use crate::harness::{Conf, Connection, PATIENCE, Reply, Server};
+use crate::harness::{Backend, Conf, Connection, NGINX_TEMP_PATHS, PATIENCE, Reply, Server};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conf-examples");
 
@@ -166,7 +166,6 @@ fn limits_refuse_what_is_too_much() {
     }
 }
 
-/// Starts an example on a port of its own. What it includes stays where it is.
 #[test]
 fn pages_and_push_serves_files_beside_channels() {
     let server = start("pages-and-push.conf");
@@ -186,20 +185,61 @@ fn pages_and_push_serves_files_beside_channels() {
     assert_message(&mut subscriber, "hello");
 }
 
+/// What its windows do is tested in `browser.rs`.
+#[test]
+fn chat_conf_serves_a_page_and_the_channel_it_speaks_to() {
+    chat_works(&start("chat.conf"));
+}
+
+#[test]
+fn chat_conf_is_for_nginx_with_nchan_too() {
+    let nginx = Backend::Nginx { nchan: true };
+    if !nginx.is_installed() {
+        assert!(std::env::var_os("CI").is_none(), "nginx with Nchan is not installed");
+        eprintln!("skipped: nginx with Nchan is not installed");
+        return;
+    }
+    let conf = changed("chat.conf", |text| text.replace("http {", &format!("http {{ {NGINX_TEMP_PATHS}")));
+    let conf = format!("daemon off; pid {{{{dir}}}}/pid; {conf}");
+    chat_works(&Server::builder(Conf::whole(conf)).backend(nginx).start());
+}
+
+fn chat_works(server: &Server) {
+    for (file, content_type) in
+        [("", "text/html"), ("chat.css", "text/css"), ("chat.js", "application/javascript")]
+    {
+        let answer = server.get(&format!("/{file}"));
+        assert_eq!((answer.status(), answer.header("Content-Type")), (200, Some(content_type)), "/{file}");
+    }
+    let mut stream = server.connect();
+    stream.send("GET /room/a HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    assert_streamed(&mut stream, ": hi\n\n");
+    assert_eq!(server.post("/room/a", "hello").status(), 201);
+    assert_streamed(&mut stream, "\ndata: hello\n\n");
+    assert_message(&mut ask(server, "/room/a"), "hello");
+    assert_eq!(server.get("/room/").status(), 404);
+}
+
 fn start(name: &str) -> Server {
     start_changed(name, str::to_owned)
 }
 
 /// The same with a text that was changed.
 fn start_changed(name: &str, change: impl Fn(&str) -> String) -> Server {
-    let text = fs::read_to_string(Path::new(DIRECTORY).join(name)).expect("the example is in the repository");
-    let has_address = text.contains("listen 127.0.0.1:8080;");
-    let text = text
-        .replace("listen 127.0.0.1:8080;", "listen 127.0.0.1:{{port}};")
-        .replace("include ", &format!("include {DIRECTORY}/"));
-    let text = change(&text);
+    let text = changed(name, change);
+    let has_address = text.contains("listen 127.0.0.1:{{port}};");
     let builder = Server::builder(Conf::whole(text)).arg("-p").arg("{{dir}}");
     if has_address { builder.start() } else { builder.arg("--listen").arg("127.0.0.1:{{port}}").start() }
+}
+
+/// The text of an example, for a port of its own. What it includes stays where it is, and so do its pages.
+pub(crate) fn changed(name: &str, change: impl Fn(&str) -> String) -> String {
+    let text = fs::read_to_string(Path::new(DIRECTORY).join(name)).expect("the example is in the repository");
+    let text = text
+        .replace("listen 127.0.0.1:8080;", "listen 127.0.0.1:{{port}};")
+        .replace("include ", &format!("include {DIRECTORY}/"))
+        .replace("root conf-examples/", &format!("root {DIRECTORY}/"));
+    change(&text)
 }
 
 fn ask(server: &Server, target: &str) -> Connection {

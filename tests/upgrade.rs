@@ -11,20 +11,20 @@ use crate::crowd;
 use crate::harness::{Conf, Connection, PATIENCE, Server, eventually};
 
 /// Ends whatever process the pid file names in the end: it is not the one that the harness started.
-struct Successors(PathBuf);
+pub(crate) struct Successors(PathBuf);
 
 impl Successors {
     /// Of a server whose pid file is where [`Conf::server`] has it.
-    fn of(server: &Server) -> Self {
+    pub(crate) fn of(server: &Server) -> Self {
         Self(server.dir().join("server.pid"))
     }
 
-    fn pid(&self) -> Option<Pid> {
+    pub(crate) fn pid(&self) -> Option<Pid> {
         pid_in(&self.0)
     }
 
     /// Upgrades the process that runs, and returns the one that runs then.
-    fn upgrade(&self) -> Pid {
+    pub(crate) fn upgrade(&self) -> Pid {
         let old = self.pid().expect("it runs");
         kill(old, Signal::SIGUSR2).expect("it runs");
         eventually("another process has taken over", || self.pid().is_some_and(|pid| pid != old));

@@ -76,7 +76,7 @@ fn wrap(backend: Backend, http: &str, server: &str, workers: u32) -> String {
 }
 
 /// The built-in paths can be written by root only.
-const NGINX_TEMP_PATHS: &str = "client_body_temp_path {{dir}}/body;\n\
+pub(crate) const NGINX_TEMP_PATHS: &str = "client_body_temp_path {{dir}}/body;\n\
                                 proxy_temp_path {{dir}}/proxy;\n\
                                 fastcgi_temp_path {{dir}}/fastcgi;\n\
                                 uwsgi_temp_path {{dir}}/uwsgi;\n\

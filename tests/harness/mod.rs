@@ -22,7 +22,7 @@ mod response;
 mod server;
 
 pub(crate) use client::{Connection, Ending, Reply};
-pub(crate) use conf::Conf;
+pub(crate) use conf::{Conf, NGINX_TEMP_PATHS};
 pub(crate) use response::Response;
 pub(crate) use server::{Backend, Server, StartError};
 
