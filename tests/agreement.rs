@@ -302,6 +302,7 @@ topics! {
     config_of_logs: compare_checks("config_errors/logs.case"),
     config_of_map: compare_checks("config_errors/map.case"),
     config_of_process: compare_checks("config_errors/process.case"),
+    config_of_events: compare_checks("config_errors/events.case"),
     config_of_push: compare_checks("config_errors/push.case"),
     config_of_proxying: compare_checks("config_errors/proxy.case"),
     config_of_referer: compare_checks("config_errors/referer.case"),

@@ -1,5 +1,6 @@
 //! The process as an operator sees it: command line, signals, reload, files.
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -292,6 +293,133 @@ fn a_graceful_end_takes_no_longer_than_worker_shutdown_timeout() {
     assert_eq!(server.wait_for_exit(Duration::from_millis(100)), None, "something is under way");
     assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
     assert!(publishing.watch(PATIENCE).is_some());
+}
+
+#[test]
+fn idle_connections_are_kept_for_keepalive_min_timeout() {
+    let conf = |min: &str| {
+        Conf::whole(format!(
+            "daemon off; error_log stderr; events {{}} http {{ server {{ listen 127.0.0.1:{{{{port}}}};
+             location / {{ keepalive_min_timeout {min}; return 200 $request_uri; }} {PUSH} }} }}"
+        ))
+    };
+    let ask = "GET /again HTTP/1.1\r\nHost: h\r\n\r\n";
+    // What hyper holds, and what came back from the parking.
+    let idle = |server: &Server| {
+        let mut fresh = server.connect();
+        fresh.send(ask);
+        assert_eq!(fresh.receive(PATIENCE).into_response().text(), "/again");
+        fresh
+    };
+    let mut server = Server::start(conf("0"));
+    let mut closed = idle(&server);
+    server.signal(Signal::SIGQUIT);
+    assert_eq!(closed.watch(PATIENCE), Some(Ending::Closed));
+    assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
+
+    let mut server = Server::start(conf("1s"));
+    let (mut asks, mut silent) = (idle(&server), idle(&server));
+    server.signal(Signal::SIGQUIT);
+    eventually("it accepts nothing more", || {
+        std::net::TcpStream::connect(("127.0.0.1", server.port())).is_err()
+    });
+    asks.send(ask);
+    let last = asks.receive(PATIENCE).into_response();
+    assert_eq!((last.text(), last.header("connection")), ("/again".into(), Some("close".into())));
+    assert_eq!(server.wait_for_exit(Duration::from_millis(1)), None, "another may still ask");
+    assert_eq!(silent.watch(PATIENCE), Some(Ending::Closed));
+    assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
+}
+
+#[test]
+fn idle_connections_make_room_only_after_keepalive_min_timeout() {
+    let server = Server::start(Conf::whole(
+        "daemon off; worker_processes 1; error_log stderr; events { worker_connections 4; }
+         http { keepalive_min_timeout 1h; server { listen 127.0.0.1:{{port}}; location / { return 204; }
+         location /short { keepalive_min_timeout 0; return 204; } } }",
+    ));
+    let idle = |uri: &str| {
+        let mut client = server.connect();
+        client.send(format!("GET {uri} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert_eq!(client.receive(PATIENCE).into_response().status(), 204);
+        client
+    };
+    let (mut kept, mut short) = ([idle("/"), idle("/"), idle("/")], idle("/short"));
+    let _fifth = idle("/");
+    assert_eq!(short.watch(PATIENCE), Some(Ending::Closed));
+    for client in &mut kept {
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(client.receive(PATIENCE).into_response().status(), 204);
+    }
+}
+
+#[test]
+fn tcp_nodelay_is_set_where_it_is_on() {
+    let server = Server::start(Conf::server(
+        "location /on { return 204; } location /off { tcp_nodelay off; return 204; }
+         location /pub { push_publisher; set $push_channel_id a; tcp_nodelay off; }
+         location /sub { push_subscriber; set $push_channel_id a; }",
+    ));
+    let mut client = std::net::TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
+    let mut ask = |request: &str| {
+        client.write_all(request.as_bytes()).expect("written");
+        let mut answer = [0; 4096];
+        assert!(client.read(&mut answer).expect("read") > 0);
+        nodelay_of_peer(&server, &client)
+    };
+    assert!(!ask("GET /off HTTP/1.1\r\nHost: h\r\n\r\n"));
+    assert!(!ask("POST /pub HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na"));
+    assert!(ask("GET /on HTTP/1.1\r\nHost: h\r\n\r\n"));
+    assert!(ask("GET /off HTTP/1.1\r\nHost: h\r\n\r\n"), "once set, it stays");
+
+    let mut waiting = std::net::TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
+    let request = "GET /sub HTTP/1.1\r\nHost: h\r\nIf-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT\r\n\r\n";
+    waiting.write_all(request.as_bytes()).expect("written");
+    eventually("one waits", || server.get("/pub").text().ends_with("subscribers: 1"));
+    server.post("/pub", "b");
+    assert!(waiting.read(&mut [0; 4096]).expect("read") > 0);
+    assert!(nodelay_of_peer(&server, &waiting));
+}
+
+/// Whether the server's end of a connection has `TCP_NODELAY`: its descriptor is duplicated to ask.
+fn nodelay_of_peer(server: &Server, client: &std::net::TcpStream) -> bool {
+    let id = i32::try_from(server.pid()).ok().and_then(rustix::process::Pid::from_raw).expect("it runs");
+    let process = rustix::process::pidfd_open(id, rustix::process::PidfdFlags::empty()).expect("it runs");
+    let ours = client.local_addr().expect("connected");
+    let files = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("it runs");
+    let sockets = files.filter_map(|file| {
+        let number = file.ok()?.file_name().to_str()?.parse().ok()?;
+        let copy = rustix::process::pidfd_getfd(&process, number, rustix::process::PidfdGetfdFlags::empty());
+        Some(socket2::Socket::from(copy.ok()?))
+    });
+    let is_peer = |socket: &socket2::Socket| {
+        socket.peer_addr().ok().and_then(|peer| peer.as_socket()).is_some_and(|peer| peer == ours)
+    };
+    sockets.into_iter().find(is_peer).expect("the other end").tcp_nodelay().expect("a TCP socket")
+}
+
+#[test]
+fn debug_connection_tells_of_the_requests_of_some_clients() {
+    let server = Server::start(Conf::whole(
+        "daemon off; error_log stderr crit; events { debug_connection 127.0.0.0/8; debug_connection unix:; }
+         http { server { listen 127.0.0.1:{{port}}; location /a { rewrite ^ /b?x=1 last; } location /b { return 200 b; } } }",
+    ));
+    server.get("/a");
+    for line in [
+        "http request line: \"GET /a HTTP/1.1\"",
+        "using location: \"/b\"",
+        "http answer: \"HTTP/1.1 200 OK\"",
+    ] {
+        eventually(line, || {
+            server.stderr().lines().any(|told| told.contains("[debug]") && told.contains(line))
+        });
+    }
+    let silent = Server::start(Conf::whole(
+        "daemon off; error_log stderr info; events { debug_connection 10.0.0.0/8; }
+         http { server { listen 127.0.0.1:{{port}}; location / { return 204; } } }",
+    ));
+    silent.get("/a");
+    assert!(!silent.stderr().contains("[debug]"));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use encke_parser::Span;
 
 use super::context::Contexts;
 use super::model::{
-    Affinity, Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher, StatusPage,
-    TryFiles, User,
+    AccessWho, Affinity, Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher,
+    StatusPage, TryFiles, User,
 };
 use super::modules::access::AccessDraft;
 use super::modules::auth_request::AuthRequestDraft;
@@ -72,6 +72,7 @@ pub struct MainDraft {
     pub priority: i32,
     pub affinity: Option<Affinity>,
     pub multi_accept: Option<bool>,
+    pub debug_connections: Vec<AccessWho>,
     pub shutdown_timeout: Option<Duration>,
     pub working_directory: Option<PathBuf>,
     pub environment: Vec<EnvironmentVariable>,

@@ -260,6 +260,7 @@ fn main(b: &mut Builder<'_>) -> MainConf {
         priority: main.priority,
         affinity: main.affinity,
         multi_accept: main.multi_accept.unwrap_or(false),
+        debug_connections: main.debug_connections,
         shutdown_timeout: main.shutdown_timeout.filter(|timeout| !timeout.is_zero()),
         working_directory: main.working_directory,
         environment: main.environment,

@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -110,8 +110,8 @@ struct Next {
     readahead: Bytes,
     /// The target of its first request, if hyper is to be given another one.
     target: Option<Bytes>,
-    /// If it is between requests: `keepalive_timeout`.
-    idle: Option<Duration>,
+    /// If it is between requests: `keepalive_timeout`, and the settings of the answer before.
+    idle: Option<(Duration, ConnectionConf)>,
 }
 
 /// Serves a connection that comes back from the parking.
@@ -125,7 +125,7 @@ pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
     drop(busy);
     match sent {
         Ok(()) if keep_alive => {
-            let next = Next { stream, readahead, target: None, idle: Some(idle) };
+            let next = Next { stream, readahead, target: None, idle: Some((idle, conf)) };
             serve_from(shared, next, origin).await;
         }
         Ok(()) => close(stream, Some(&conf)).await,
@@ -154,8 +154,8 @@ async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
 /// target hyper cannot read, with another target in its place.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
     let state = GateState::new(next.readahead, next.target, origin.borrow().default_server());
-    if let Some(timeout) = next.idle {
-        state.borrow_mut().rest(timeout);
+    if let Some((timeout, conf)) = next.idle {
+        state.borrow_mut().rest(timeout, conf);
     }
     let slot = Arc::new(ParkSlot::new(shared.worker));
     let service = service_fn(|request| {
@@ -420,7 +420,7 @@ where
             cx.waker().wake_by_ref();
         }
         (state.watches, state.gone) = (resting, false);
-        self.idle.update(state.idle_since(), cx.waker());
+        self.idle.update(state.closable_from(), cx.waker());
         self.idle.must_close().then_some(End::MadeRoom)
     }
 
@@ -433,7 +433,7 @@ where
 
     /// How the connection ends here, if that is what the worker wants.
     fn stopped(&self) -> Option<End> {
-        let (flushed, rests, passes) = {
+        let (flushed, rests, passes, kept) = {
             let state = self.state.borrow();
             // Before its first request, what a proxy says of the client would be asked for again.
             let fresh = proxy_protocol::is_awaited(&self.origin.borrow());
@@ -441,12 +441,14 @@ where
                 state.is_flushed(),
                 state.is_at_rest() && self.expected.is_none() && !fresh,
                 state.waits_for_others(),
+                state.closable_from().is_some_and(|from| from > Instant::now()),
             )
         };
         match self.pace {
             Pace::Resting if rests => Some(End::Resting),
             // What a server behind will say is true even where the store is gone.
             Pace::Gone if passes => None,
+            Pace::Draining if kept => None,
             Pace::Draining | Pace::Gone if flushed => Some(self.closed(Ok(()))),
             _ => None,
         }
@@ -473,6 +475,9 @@ where
             (Some(since), _) => (since, state.send_timeout),
             (None, Phase::Head(since)) => {
                 (since, self.origin.borrow().default_server().client_header_timeout)
+            }
+            (None, Phase::Idle(since)) if matches!(self.pace, Pace::Draining) => {
+                (since, state.conf.keepalive_min_timeout.min(state.keepalive_timeout))
             }
             (None, Phase::Idle(since)) => (since, state.keepalive_timeout),
             (None, Phase::Handling) => return None,
@@ -517,6 +522,7 @@ fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>, client: 
         number: origin.requests,
         slot: Arc::clone(slot),
         client,
+        is_last: matches!(*shared.pace.borrow(), Pace::Draining | Pace::Gone),
     }
 }
 

@@ -236,8 +236,9 @@ impl GateState {
     }
 
     /// No request is under way: the next one has so long to come.
-    pub fn rest(&mut self, keepalive_timeout: Duration) {
+    pub fn rest(&mut self, keepalive_timeout: Duration, conf: ConnectionConf) {
         self.keepalive_timeout = keepalive_timeout;
+        self.conf = conf;
         self.phase = Phase::Idle(Instant::now());
     }
 
@@ -304,10 +305,10 @@ impl GateState {
         self.conf.reset_timedout && !waited
     }
 
-    /// Since when the connection may be closed to make room for others: it waits for the first byte of a request.
-    pub fn idle_since(&self) -> Option<Instant> {
+    /// From when on the connection may be closed to make room for others: it waits for the first byte of a request.
+    pub fn closable_from(&self) -> Option<Instant> {
         match (self.phase, &self.reading) {
-            (Phase::Idle(since), _) if self.is_flushed() => Some(since),
+            (Phase::Idle(since), _) if self.is_flushed() => Some(since + self.conf.keepalive_min_timeout),
             (Phase::Head(since), Reading::Head(head, _)) if head.is_empty() => Some(since),
             _ => None,
         }
@@ -449,6 +450,9 @@ impl Gate {
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         const BATCH: usize = 8;
         let mut state = self.state.borrow_mut();
+        if state.conf.tcp_nodelay && !state.output.is_empty() {
+            self.stream.send_at_once();
+        }
         while !state.output.is_empty() {
             let slices: Vec<io::IoSlice<'_>> =
                 state.output.iter().take(BATCH).map(|bytes| io::IoSlice::new(bytes)).collect();

@@ -22,7 +22,7 @@ pub struct Idle {
     told: Option<Instant>,
 }
 
-/// Since when a connection is idle, and a number that tells it from others.
+/// From when on a connection may be closed, and a number that tells it from others.
 pub type Key = (Instant, u64);
 
 #[derive(Debug)]
@@ -34,9 +34,9 @@ enum Seat {
 }
 
 impl Idle {
-    /// Notes a parked connection that became idle.
-    pub fn park(&mut self, place: usize) -> Key {
-        self.insert(Instant::now(), Seat::Parked(place))
+    /// Notes a parked connection that may be closed from then on.
+    pub fn park(&mut self, place: usize, from: Instant) -> Key {
+        self.insert(from, Seat::Parked(place))
     }
 
     /// Forgets a connection that is idle no more.
@@ -44,9 +44,9 @@ impl Idle {
         self.seats.remove(&key);
     }
 
-    fn insert(&mut self, since: Instant, seat: Seat) -> Key {
+    fn insert(&mut self, from: Instant, seat: Seat) -> Key {
         self.serial += 1;
-        let key = (since, self.serial);
+        let key = (from, self.serial);
         self.seats.insert(key, seat);
         key
     }
@@ -55,15 +55,16 @@ impl Idle {
     fn drain(&mut self) -> Vec<usize> {
         let count = (self.seats.len() / 8).clamp(1, AT_ONCE);
         let mut parked = Vec::new();
+        let now = Instant::now();
         for _ in 0..count {
+            let Some(first) = self.seats.first_entry().filter(|first| first.key().0 <= now) else { break };
             metrics::count(|worker| worker.reused.add(1));
-            match self.seats.pop_first() {
-                Some((_, Seat::Driven(told, waker))) => {
+            match first.remove() {
+                Seat::Driven(told, waker) => {
                     told.set(true);
                     waker.wake();
                 }
-                Some((_, Seat::Parked(place))) => parked.push(place),
-                None => break,
+                Seat::Parked(place) => parked.push(place),
             }
         }
         parked
@@ -99,9 +100,9 @@ impl Driven {
         Self { idle: Rc::clone(idle), told: Rc::default(), key: None }
     }
 
-    /// The connection is idle since then, or is not.
-    pub fn update(&mut self, since: Option<Instant>, waker: &Waker) {
-        if self.key.map(|(since, _)| since) == since {
+    /// The connection is idle and may be closed from then on, or is not.
+    pub fn update(&mut self, from: Option<Instant>, waker: &Waker) {
+        if self.key.map(|(from, _)| from) == from {
             return;
         }
         // Who was told while its next request came in serves that one first.
@@ -110,7 +111,7 @@ impl Driven {
         if let Some(key) = self.key.take() {
             idle.forget(key);
         }
-        self.key = since.map(|since| idle.insert(since, Seat::Driven(Rc::clone(&self.told), waker.clone())));
+        self.key = from.map(|from| idle.insert(from, Seat::Driven(Rc::clone(&self.told), waker.clone())));
     }
 
     /// Whether it has to close, to make room. Not if it has got a request meanwhile.

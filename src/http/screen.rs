@@ -209,7 +209,7 @@ pub fn has_first_line(head: &[u8]) -> bool {
 }
 
 /// The header lines of a head, without their ends.
-fn head_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn head_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines(head).skip(1).take_while(|line| !line.is_empty())
 }
 

@@ -53,6 +53,8 @@ pub struct Exchange {
     pub slot: Arc<ParkSlot>,
     /// Tells when the client has gone.
     pub client: ClientWatch,
+    /// The worker is about to end: the connection is closed behind the answer.
+    pub is_last: bool,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -105,6 +107,8 @@ enum Routed {
 pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>, raw: Raw) -> Reply {
     let (parts, incoming) = request.into_parts();
     let (mut ctx, refusal) = context(exchange, parts, raw);
+    ctx.debug("http request line", [&*ctx.line]);
+    ctx.debug("http header", screen::head_lines(&ctx.head));
     let routed = match &refusal {
         Some(Refusal { status, message }) => {
             ctx.log(Severity::Info, message);
@@ -122,7 +126,7 @@ pub async fn handle(exchange: &Exchange, request: Request<hyper::body::Incoming>
 
 /// Answers a request from outside. With `lingering`, it was refused before its end.
 async fn answer(exchange: &Exchange, mut ctx: RequestCtx, routed: Routed, lingering: bool) -> Reply {
-    ctx.keep_alive &= !lingering;
+    ctx.keep_alive &= !(lingering || exchange.is_last);
     let (ctx, answer, unfinished) = settle(exchange, ctx, routed).await;
     finish(ctx, answer, lingering || unfinished).await
 }
@@ -465,6 +469,8 @@ fn change_uri(ctx: &mut RequestCtx, doing: &str, target: &[u8]) -> Option<Routed
 /// Runs a location's rewrite directives; `None` when they ask for another location.
 fn enter(ctx: &mut RequestCtx, location: &Location) -> Option<Routed> {
     ctx.conf = Arc::clone(&location.conf);
+    ctx.debug("using location", [ctx.conf.name.as_bytes()]);
+    ctx.debug("http uri", [&*ctx.uri]);
     if ctx.conf.core.internal && !ctx.internal {
         return Some(Routed::Answer(Answer::error(404)));
     }
@@ -635,6 +641,8 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
         };
     }
     let rendered = Responder::new(&ctx).render(answer);
+    ctx.debug("http answer", [screen::first_line(&rendered.head)]);
+    ctx.debug("http answer header", screen::head_lines(&rendered.head));
     let unread = ctx.body.take_unread().filter(|_| rendered.keep_alive);
     let passed = !ctx.upstream.lock().tries.is_empty();
     let (limits, body) = (ctx.limits, ctx.body);

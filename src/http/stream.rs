@@ -12,11 +12,27 @@ use tokio::net::{TcpStream, UnixStream};
 
 /// A socket that tokio watches.
 #[derive(Debug)]
-pub enum Stream {
-    /// Over IP.
+pub struct Stream {
+    io: Io,
+    nodelay: bool,
+}
+
+#[derive(Debug)]
+enum Io {
     Tcp(TcpStream),
-    /// A unix socket.
     Unix(UnixStream),
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self { io: Io::Tcp(stream), nodelay: false }
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self { io: Io::Unix(stream), nodelay: true }
+    }
 }
 
 /// A socket that tokio does not watch.
@@ -25,6 +41,7 @@ pub struct IdleStream {
     /// The socket, non-blocking.
     pub socket: Socket,
     unix: bool,
+    nodelay: bool,
 }
 
 impl Stream {
@@ -33,20 +50,27 @@ impl Stream {
     /// # Errors
     /// When the system refuses to stop watching it.
     pub fn into_idle(self) -> io::Result<IdleStream> {
-        let (fd, unix): (OwnedFd, bool) = match self {
-            Self::Tcp(stream) => (stream.into_std()?.into(), false),
-            Self::Unix(stream) => (stream.into_std()?.into(), true),
+        let (fd, unix): (OwnedFd, bool) = match self.io {
+            Io::Tcp(stream) => (stream.into_std()?.into(), false),
+            Io::Unix(stream) => (stream.into_std()?.into(), true),
         };
-        Ok(IdleStream { socket: fd.into(), unix })
+        Ok(IdleStream { socket: fd.into(), unix, nodelay: self.nodelay })
     }
-}
 
-impl Stream {
+    /// Has what is written sent at once from now on, as `tcp_nodelay` wants it. It stays so, as in nginx.
+    pub fn send_at_once(&mut self) {
+        if let (Io::Tcp(stream), false) = (&self.io, self.nodelay) {
+            // Where that fails, pieces wait for one another.
+            let _ = stream.set_nodelay(true);
+            self.nodelay = true;
+        }
+    }
+
     /// Has the connection reset when it is closed: nothing of it stays in the kernel.
     pub fn reset_on_close(&self) {
-        match self {
-            Self::Tcp(stream) => reset_on_close(&SockRef::from(stream)),
-            Self::Unix(stream) => reset_on_close(&SockRef::from(stream)),
+        match &self.io {
+            Io::Tcp(stream) => reset_on_close(&SockRef::from(stream)),
+            Io::Unix(stream) => reset_on_close(&SockRef::from(stream)),
         }
     }
 }
@@ -59,7 +83,15 @@ fn reset_on_close(socket: &Socket) {
 impl IdleStream {
     /// A connected, non-blocking socket from elsewhere.
     pub fn new(socket: OwnedFd, unix: bool) -> Self {
-        Self { socket: socket.into(), unix }
+        Self { socket: socket.into(), unix, nodelay: unix }
+    }
+
+    /// As [`Stream::send_at_once`].
+    pub fn send_at_once(&mut self) {
+        if !self.nodelay {
+            let _ = self.socket.set_tcp_nodelay(true);
+            self.nodelay = true;
+        }
     }
 
     /// Has the connection reset when it is closed: nothing of it stays in the kernel.
@@ -73,28 +105,29 @@ impl IdleStream {
     /// When the system refuses to watch it.
     pub fn into_stream(self) -> io::Result<Stream> {
         let fd = OwnedFd::from(self.socket);
-        if self.unix {
-            UnixStream::from_std(fd.into()).map(Stream::Unix)
+        let io = if self.unix {
+            Io::Unix(UnixStream::from_std(fd.into())?)
         } else {
-            TcpStream::from_std(fd.into()).map(Stream::Tcp)
-        }
+            Io::Tcp(TcpStream::from_std(fd.into())?)
+        };
+        Ok(Stream { io, nodelay: self.nodelay })
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -103,23 +136,23 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Io::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -56,7 +56,10 @@ pub async fn send(
 /// # Errors
 /// When the client goes away, or takes nothing for `send_timeout`.
 pub async fn send_paced(stream: &mut Stream, paced: Paced) -> io::Result<()> {
-    let Paced { rendered, log, send_timeout, .. } = paced;
+    let Paced { rendered, log, send_timeout, connection, .. } = paced;
+    if connection.tcp_nodelay {
+        stream.send_at_once();
+    }
     let mut bytes: Bytes = [rendered.head.clone(), rendered.in_memory()].concat().into();
     let mut sent = 0;
     let result = loop {

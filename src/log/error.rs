@@ -37,16 +37,24 @@ pub fn write_error(logs: &[ErrorLog], severity: Severity, message: &[u8], contex
         return;
     }
     let line = line(severity, message, context);
-    for log in logs.iter().filter(|log| severity <= log.level) {
-        match &log.target {
-            LogTarget::File(path) => {
-                if let Some(file) = find(path) {
-                    file.write_error(&line);
-                }
+    logs.iter().filter(|log| severity <= log.level).for_each(|log| write(log, severity, &line));
+}
+
+/// The same to all of the logs, whatever they want.
+pub fn write_error_to_all(logs: &[ErrorLog], severity: Severity, message: &[u8], context: &[u8]) {
+    let line = line(severity, message, context);
+    logs.iter().for_each(|log| write(log, severity, &line));
+}
+
+fn write(log: &ErrorLog, severity: Severity, line: &[u8]) {
+    match &log.target {
+        LogTarget::File(path) => {
+            if let Some(file) = find(path) {
+                file.write_error(line);
             }
-            LogTarget::Stderr => open::write_to_stderr(&line),
-            LogTarget::Syslog(syslog) => syslog::send(syslog, severity, &line),
         }
+        LogTarget::Stderr => open::write_to_stderr(line),
+        LogTarget::Syslog(syslog) => syslog::send(syslog, severity, line),
     }
 }
 

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use crate::config::model::{LogFile as Settings, LogTarget, Severity};
 
 pub use self::cache::write_to_path;
-pub use self::error::{event, set_main, write_error};
+pub use self::error::{event, set_main, write_error, write_error_to_all};
 use self::file::LogFile;
 pub use self::trace::init;
 

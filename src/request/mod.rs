@@ -109,6 +109,8 @@ pub struct Connection {
     pub proxied: Option<Box<Proxied>>,
     /// When it was accepted.
     pub accepted: Instant,
+    /// Its requests are told of in detail (`debug_connection`).
+    pub debug: bool,
 }
 
 /// A request on its way through the phases.
@@ -249,18 +251,23 @@ impl RequestCtx {
             // Where the line is at fault, nginx has not read the headers yet.
             let has_headers = !message.ends_with(b"request line");
             let context = self.error_context(has_headers, upstream);
-            log::write_error(
-                &self.conf.log.error,
-                severity,
-                &[serial.as_bytes(), message].concat(),
-                &context,
-            );
+            let write = if self.connection.debug { log::write_error_to_all } else { log::write_error };
+            write(&self.conf.log.error, severity, &[serial.as_bytes(), message].concat(), &context);
+        }
+    }
+
+    /// Tells of each of these lines what is done with the request, for those who look for a mistake in a configuration.
+    pub fn debug<'a>(&self, what: &str, lines: impl IntoIterator<Item = &'a [u8]>) {
+        if self.logs(Severity::Debug) {
+            for line in lines {
+                self.log_bytes(Severity::Debug, &[what.as_bytes(), b": \"", line, b"\""].concat());
+            }
         }
     }
 
     /// Whether lines of this severity are written for the location.
     pub fn logs(&self, severity: Severity) -> bool {
-        self.conf.log.error.iter().any(|log| severity <= log.level)
+        self.connection.debug || self.conf.log.error.iter().any(|log| severity <= log.level)
     }
 
     /// What nginx appends to an error line about a request, in the bytes that came.

@@ -222,6 +222,7 @@ impl App {
         if end != End::HandedOver {
             systemd::stopping();
         }
+        self.close_sockets();
         let deadline = self.config.main.shutdown_timeout.map(|timeout| Instant::now() + timeout);
         let mut ended = end != End::HandedOver;
         while self.workers.iter().any(|worker| !worker.thread.is_finished()) {
@@ -246,15 +247,20 @@ impl App {
             // Scripts made for nginx now end the old process by the file that names it.
             let _ = tokio::time::timeout(STAYS_BEHIND, signals.end()).await;
         }
-        if !self.followed {
-            self.bound.iter().for_each(|bound| listen::unlink(&bound.address));
-        }
         if let Some(path) = &self.config.main.pid {
             pid::remove(path);
             pid::remove(&pid::old(path));
         }
         tracing::info!("exit");
         if end == End::Failed { Err("all workers have ended".to_owned()) } else { Ok(()) }
+    }
+
+    /// From now on new clients are refused, or find who comes after us; workers let go of their copies by themselves.
+    fn close_sockets(&mut self) {
+        let bound = std::mem::take(&mut self.bound);
+        if !self.followed {
+            bound.iter().for_each(|bound| listen::unlink(&bound.address));
+        }
     }
 
     /// Handles signals until one ends the server.

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, LocalSet};
 
 use crate::config::model::{ListenAddress, Severity};
+use crate::http::access;
 use crate::http::connection::{self, Pace, Shared};
 use crate::http::origin::{Origin, Place};
 use crate::http::parking::handover::Arrived;
@@ -303,13 +304,11 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, remote) = listener.accept().await?;
                 let local = stream.local_addr()?;
-                // Answers are written whole: waiting for more to send only delays them.
-                let _ = stream.set_nodelay(true);
-                Ok((Stream::Tcp(stream), Endpoint::Inet(remote), Endpoint::Inet(local)))
+                Ok((stream.into(), Endpoint::Inet(remote), Endpoint::Inet(local)))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), Endpoint::Unix, Endpoint::Unix))
+                Ok((stream.into(), Endpoint::Unix, Endpoint::Unix))
             }
         }
     }
@@ -336,8 +335,10 @@ async fn accept_all(
                 metrics::count(|worker| worker.handled.add(1));
                 let Some(listen) = site.listen(&address) else { continue };
                 let serial = SERIAL.fetch_add(1, Ordering::Relaxed) + 1;
+                let debug = access::is_among(&site.config.main.debug_connections, &remote);
+                let accepted = Instant::now();
                 let connection =
-                    Arc::new(Connection { serial, remote, local, proxied: None, accepted: Instant::now() });
+                    Arc::new(Connection { serial, remote, local, proxied: None, accepted, debug });
                 let origin = Origin { site, listen, connection, requests: 0, place };
                 tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
                 if one_at_a_time {

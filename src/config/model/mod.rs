@@ -65,6 +65,8 @@ pub struct MainConf {
     pub affinity: Option<Affinity>,
     /// `multi_accept`.
     pub multi_accept: bool,
+    /// `debug_connection`: clients whose requests are told of in detail.
+    pub debug_connections: Vec<AccessWho>,
     /// `worker_shutdown_timeout`: how long a graceful end may take.
     pub shutdown_timeout: Option<Duration>,
     /// `working_directory`.
@@ -461,6 +463,10 @@ pub struct ConnectionConf {
     pub lingering_timeout: Duration,
     /// `reset_timedout_connection`.
     pub reset_timedout: bool,
+    /// `tcp_nodelay`.
+    pub tcp_nodelay: bool,
+    /// `keepalive_min_timeout`.
+    pub keepalive_min_timeout: Duration,
 }
 
 /// `keepalive_disable`: browsers whose connections are not kept.

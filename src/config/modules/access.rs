@@ -1,10 +1,12 @@
 //! `allow`, `deny`, `satisfy`: who may come in.
 
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use super::super::builder::{Builder, Outcome};
 use super::super::call::{Call, invalid_parameter};
 use super::super::context::Contexts;
+use super::super::diag::Diagnostic;
 use super::super::directive::Directive;
 use super::super::draft::draft;
 use super::super::model::{AccessConf, AccessRule, AccessWho};
@@ -76,6 +78,29 @@ fn rule(b: &mut Builder<'_>, call: &Call<'_>, allow: bool) -> Outcome {
     };
     b.block().conf.access.rules.get_or_insert_default().push(AccessRule { allow, who });
     Ok(())
+}
+
+/// Addresses that a directive names: one, a network, those of a host, or `unix:`.
+///
+/// # Errors
+/// When a host has no address.
+pub(super) fn addresses(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome<Vec<AccessWho>> {
+    let given = call.arg(0);
+    if given == b"unix:" {
+        return Ok(vec![AccessWho::Unix]);
+    }
+    if let Some(network) = value::network(given) {
+        if network.low_bits {
+            b.warn(call, format!("low address bits of {} are meaningless", call.text(0)));
+        }
+        return Ok(vec![AccessWho::Net(network.address, network.prefix)]);
+    }
+    let host = call.text(0);
+    let found = (&*host, 0).to_socket_addrs();
+    let found =
+        found.map_err(|_| Diagnostic::emerg(format!("host not found in {} \"{host}\"", call.row.name)))?;
+    let whole = |ip: IpAddr| AccessWho::Net(ip, if ip.is_ipv4() { 32 } else { 128 });
+    Ok(found.map(|address| whole(address.ip())).collect())
 }
 
 impl AccessDraft {

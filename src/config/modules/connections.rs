@@ -15,6 +15,8 @@ draft! {
     /// How connections are kept and closed.
     ConnectionDraft {
         keepalive_time: Duration,
+        keepalive_min_timeout: Duration,
+        tcp_nodelay: bool,
         keepalive_disable: KeepAliveDisable,
         body_buffer_size: usize,
         lingering_close: Lingering,
@@ -28,8 +30,6 @@ draft! {
 pub const MODULE: Module = Module { name: "ngx_http_core_module: connections", directives: DIRECTIVES };
 
 const POOLS: &str = "it sizes a memory pool of nginx; Encke allocates what a request needs";
-const ALWAYS_AT_ONCE: &str = "Encke writes answers whole and never has the kernel hold bytes back";
-
 const DIRECTIVES: &[Directive] = &[
     done(
         "client_header_buffer_size",
@@ -82,6 +82,22 @@ const DIRECTIVES: &[Directive] = &[
         |b, call| call.fill(&mut b.block().conf.connection.keepalive_time, Call::millis),
     ),
     done(
+        "keepalive_min_timeout",
+        HSL,
+        ONE,
+        "0",
+        "How long an idle connection is not closed to make room for others, or at a graceful end.",
+        |b, call| call.fill(&mut b.block().conf.connection.keepalive_min_timeout, Call::millis),
+    ),
+    done(
+        "tcp_nodelay",
+        HSL,
+        ONE,
+        "on",
+        "What is written is sent at once. `off`: a small piece may wait until the client has acknowledged the one before.",
+        |b, call| call.fill(&mut b.block().conf.connection.tcp_nodelay, Call::flag),
+    ),
+    done(
         "keepalive_disable",
         HSL,
         Arity::between(1, 2),
@@ -122,7 +138,6 @@ const DIRECTIVES: &[Directive] = &[
     ),
     accepted("connection_pool_size", HS, ONE, POOLS, connection_pool_size),
     accepted("request_pool_size", HS, ONE, POOLS, request_pool_size),
-    accepted("tcp_nodelay", HSL, ONE, ALWAYS_AT_ONCE, accept::flag),
 ];
 
 fn keepalive_disable(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
@@ -181,6 +196,8 @@ impl ConnectionDraft {
             lingering_time: self.lingering_time.unwrap_or(Duration::from_secs(30)),
             lingering_timeout: self.lingering_timeout.unwrap_or(Duration::from_secs(5)),
             reset_timedout: self.reset_timedout.unwrap_or(false),
+            tcp_nodelay: self.tcp_nodelay.unwrap_or(true),
+            keepalive_min_timeout: self.keepalive_min_timeout.unwrap_or(Duration::ZERO),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::super::directive::{Arity, Directive};
 use super::super::draft::Block;
 use super::super::model::{Affinity, EnvironmentVariable, ErrorLog, LogTarget, Severity, User};
 use super::super::value;
-use super::{HSL, Module, NONE, ONE, accept, done};
+use super::{HSL, Module, NONE, ONE, accept, access, done};
 
 const MAIN: Contexts = Contexts::MAIN;
 const EVENTS: Contexts = Contexts::EVENTS;
@@ -68,6 +68,19 @@ const DIRECTIVES: &[Directive] = &[
         "off",
         "Whether a worker accepts all connections that wait before it goes on, or one at a time.",
         |b, call| call.fill(&mut b.main.multi_accept, Call::flag),
+    ),
+    done(
+        "debug_connection",
+        EVENTS,
+        ONE,
+        "",
+        "Clients whose requests are told of in the error log line by line, whatever its level: an address, a network, a host \
+         name, or `unix:`.",
+        |b, call| {
+            let mut who = access::addresses(b, call)?;
+            b.main.debug_connections.append(&mut who);
+            Ok(())
+        },
     ),
     done(
         "use",

@@ -1,15 +1,11 @@
 //! `set_real_ip_from` and its kin: whom a client behind a proxy is taken for.
 
-use std::net::ToSocketAddrs as _;
-
 use super::super::builder::{Builder, Outcome};
 use super::super::call::Call;
-use super::super::diag::Diagnostic;
 use super::super::directive::Directive;
 use super::super::draft::draft;
 use super::super::model::{AccessWho, RealIpConf, RealIpHeader};
-use super::super::value;
-use super::{HSL, Module, ONE, done};
+use super::{HSL, Module, ONE, access, done};
 
 draft! {
     /// Whom a client is taken for.
@@ -51,29 +47,9 @@ const DIRECTIVES: &[Directive] = &[
 ];
 
 fn set_real_ip_from(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    let given = call.arg(0);
-    let mut who = Vec::new();
-    if given == b"unix:" {
-        who.push(AccessWho::Unix);
-    } else if let Some(network) = value::network(given) {
-        if network.low_bits {
-            b.warn(call, format!("low address bits of {} are meaningless", call.text(0)));
-        }
-        who.push(AccessWho::Net(network.address, network.prefix));
-    } else {
-        let host = call.text(0);
-        let found = (&*host, 0).to_socket_addrs().map_err(|_| unknown_host(&host))?;
-        who.extend(found.map(|address| {
-            let ip = address.ip();
-            AccessWho::Net(ip, if ip.is_ipv4() { 32 } else { 128 })
-        }));
-    }
+    let mut who = access::addresses(b, call)?;
     b.block().conf.real_ip.from.get_or_insert_default().append(&mut who);
     Ok(())
-}
-
-fn unknown_host(host: &str) -> Diagnostic {
-    Diagnostic::emerg(format!("host not found in set_real_ip_from \"{host}\""))
 }
 
 fn header(name: &[u8]) -> RealIpHeader {

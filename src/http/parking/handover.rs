@@ -20,6 +20,7 @@ use crate::request::proxied::Proxied;
 use crate::request::{Connection, Endpoint};
 use crate::store::{ChannelKey, WorkerId};
 
+use super::super::access;
 use super::super::origin::{Origin, Place};
 use super::super::site::Site;
 use super::super::stream::IdleStream;
@@ -160,7 +161,7 @@ impl Parking {
         if self.entries.get(id).is_some_and(|entry| !entry.readahead.is_empty()) {
             self.finish(id, Fate::Resumes);
         } else if let Some(entry) = self.entries.get_mut(id) {
-            entry.state = State::Idle(Some(self.idle.borrow_mut().park(id)));
+            entry.state = State::Idle(Some(self.idle.borrow_mut().park(id, Instant::now())));
             entry.gauge.set(Stage::Waiting);
             self.set_deadline(id, left);
         }
@@ -277,9 +278,11 @@ impl Arrived {
         let Some(listen) = site.listen(&address) else { return };
         let endpoint = |address: Option<SocketAddr>| address.map_or(Endpoint::Unix, Endpoint::Inet);
         let now = Instant::now();
+        let remote = endpoint(self.handed.remote);
         let connection = Arc::new(Connection {
             serial: self.handed.serial,
-            remote: endpoint(self.handed.remote),
+            debug: access::is_among(&site.config.main.debug_connections, &remote),
+            remote,
             local: endpoint(self.handed.local),
             proxied: self.handed.proxied,
             accepted: now.checked_sub(self.handed.age).unwrap_or(now),

@@ -257,6 +257,9 @@ impl Parking {
     fn stream_begins(&mut self, id: usize) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         let State::Streaming(streaming) = &mut entry.state else { return };
+        if let (Some(stream), true) = (&mut entry.stream, streaming.feed.format.conf.connection.tcp_nodelay) {
+            stream.send_at_once();
+        }
         streaming.receive(&std::mem::take(&mut entry.readahead));
         let next = streaming.write(entry.stream.as_ref());
         self.follow(id, next);
@@ -303,10 +306,13 @@ impl Parking {
     /// nginx's workers do.
     pub fn close_all(&mut self) {
         // One whose socket has yet to come would leave its place to somebody else.
-        let here = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.stream.is_some() && !matches!(entry.state, State::Writing(_)));
+        let now = Instant::now();
+        let stays = |state: &State| match state {
+            State::Writing(_) => true,
+            State::Idle(Some((from, _))) => *from > now,
+            _ => false,
+        };
+        let here = self.entries.iter().filter(|(_, entry)| entry.stream.is_some() && !stays(&entry.state));
         let ids: Vec<usize> = here.map(|(id, _)| id).collect();
         for id in ids {
             self.say_goodbye(id);
@@ -421,9 +427,12 @@ impl Parking {
     /// Writes as much as the socket takes.
     fn write(&mut self, id: usize) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
-        let (Some(stream), State::Writing(writing)) = (&entry.stream, &mut entry.state) else {
+        let (Some(stream), State::Writing(writing)) = (&mut entry.stream, &mut entry.state) else {
             return Fate::Stays;
         };
+        if writing.connection.tcp_nodelay {
+            stream.send_at_once();
+        }
         while writing.parts.iter().any(|part| !part.is_empty()) {
             let slices = [IoSlice::new(&writing.parts[0]), IoSlice::new(&writing.parts[1])];
             match (&stream.socket).write_vectored(&slices) {
@@ -464,7 +473,8 @@ impl Parking {
         if !entry.readahead.is_empty() {
             return Fate::Resumes;
         }
-        entry.state = State::Idle(Some(self.idle.borrow_mut().park(id)));
+        let from = Instant::now() + conf.keepalive_min_timeout;
+        entry.state = State::Idle(Some(self.idle.borrow_mut().park(id, from)));
         self.set_deadline(id, Some(timeout));
         Fate::Stays
     }

@@ -267,8 +267,8 @@ pub struct Options {
 /// As the system says.
 pub async fn connect(address: &PeerAddress, options: Options) -> io::Result<Link> {
     let stream = match address {
-        PeerAddress::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
-        PeerAddress::Inet(address) => Stream::Tcp(connect_tcp(*address, options).await?),
+        PeerAddress::Unix(path) => Stream::from(UnixStream::connect(path).await?),
+        PeerAddress::Inet(address) => Stream::from(connect_tcp(*address, options).await?),
     };
     let wire = WireState::default();
     let io = TokioIo::new(Wire { stream, state: wire.clone() });

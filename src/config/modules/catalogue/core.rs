@@ -48,8 +48,6 @@ const EVENTS: &[Directive] = &rows![
         "Lets workers accept connections in turn.";
     Accepted(millis) "accept_mutex_delay", E, ONE, "500ms", EVENT_LOOP,
         "How long a worker waits before it tries to accept again.";
-    Accepted "debug_connection", E, ONE, "", DEBUGGING,
-        "Writes debugging lines for these clients.";
     Accepted(number) "epoll_events", E, ONE, "512", EVENT_LOOP,
         "How many events are taken from the kernel at once.";
     Accepted(number) "worker_aio_requests", E, ONE, "32", NO_DISK_THREADS,
@@ -64,9 +62,6 @@ const HTTP_CORE: &[Directive] = &rows![
     Accepted "early_hints", HSL, SOME, "",
         "what servers behind say early is not passed on; the answers are the same without it",
         "When 103 (Early Hints) of a server behind is passed on.";
-    Accepted(millis) "keepalive_min_timeout", HSL, ONE, "0",
-        "it keeps idle connections open at an end; clients open another where one is closed",
-        "How long a connection is not closed to make room or at a graceful end.";
     Refused "post_action", HSLI, ONE, "", POST_ACTION,
         "Makes a request inside after each answer.";
     Accepted(size) "postpone_output", HSL, ONE, "1460", WRITING,
