@@ -153,6 +153,36 @@ fn place(at: usize, message: &Message) -> Place {
     (second, tag, at)
 }
 
+/// What was read of several channels.
+struct Collected {
+    messages: Vec<Placed>,
+    read: Read,
+    /// What is behind that must wait: for messages that a channel did not give yet, for instance.
+    end: Place,
+    /// Channels that did not give all.
+    unfinished: Vec<usize>,
+}
+
+impl Default for Collected {
+    fn default() -> Self {
+        let end = (i64::MAX, u64::MAX, usize::MAX);
+        Self { messages: Vec::new(), read: Read::default(), end, unfinished: Vec::new() }
+    }
+}
+
+impl Collected {
+    fn read(&mut self, at: usize, source: &mut Source, most: usize) {
+        let (batch, state) = source.read(most);
+        self.read.missed |= state.missed;
+        if state.more {
+            self.read.more = true;
+            self.unfinished.push(at);
+            self.end = self.end.min(batch.last().map(|last| place(at, last)).unwrap_or_default());
+        }
+        self.messages.extend(batch.into_iter().map(|message| (at, message)));
+    }
+}
+
 impl Many {
     fn read(&mut self, most: usize) -> Read {
         let (messages, read) = self.collect(most);
@@ -175,22 +205,26 @@ impl Many {
     }
 
     /// Messages of all channels, in Nchan's order.
+    ///
+    /// Channels are read one after another, while others publish: the second message of two may be seen, and the first not,
+    /// since its channel was read before it came. So all are read once more. Whatever has yet to come then is of no earlier
+    /// second than what was there the first time; what is of a later one waits for its own event.
     fn collect(&mut self, most: usize) -> (Vec<Placed>, Read) {
-        let (mut messages, mut read) = (Vec::new(), Read::default());
-        // Messages behind those that a channel did not give yet must wait for them.
-        let mut horizon = None;
+        let mut all = Collected::default();
+        self.sources.iter_mut().enumerate().for_each(|(at, source)| all.read(at, source, most));
+        let Some(latest) = all.messages.iter().map(|(_, message)| message.id().0).max() else {
+            return (all.messages, all.read);
+        };
+        all.end = all.end.min((latest, u64::MAX, usize::MAX));
         for (at, source) in self.sources.iter_mut().enumerate() {
-            let (batch, state) = source.read(most);
-            read.missed |= state.missed;
-            if state.more {
-                read.more = true;
-                let last = batch.last().map(|last| place(at, last)).unwrap_or_default();
-                horizon = Some(horizon.map_or(last, |horizon: Place| horizon.min(last)));
+            // Who has more of its own shows nothing that could have come in between.
+            if !all.unfinished.contains(&at) {
+                all.read(at, source, most);
             }
-            messages.extend(batch.into_iter().map(|message| (at, message)));
         }
+        let Collected { mut messages, read, end, .. } = all;
         messages.retain(|(at, message): &Placed| {
-            let in_turn = horizon.is_none_or(|horizon| place(*at, message) <= horizon);
+            let in_turn = place(*at, message) <= end;
             if !in_turn {
                 let source = &mut self.sources[*at];
                 source.next = source.next.min(message.offset());
@@ -207,5 +241,121 @@ impl Many {
             Next { message: Arc::clone(message), cursor: self.cursor.clone() }
         });
         next.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::thread;
+
+    use crate::store::{
+        ChannelKey, Concurrency, ManualClock, Mode, Publish, Store, Subscribe, Subscribed, WorkerId,
+    };
+
+    use super::*;
+
+    const EACH: usize = 500;
+
+    /// Tells the other threads when the reader is done, or has failed.
+    struct Ends<'a>(&'a AtomicBool);
+
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Stays a few messages in front of the reader, who has seen `seen` of all channels.
+    fn publish(store: &Store, id: &str, written: &AtomicUsize, seen: &AtomicUsize, over: &AtomicBool) {
+        let key = ChannelKey::new(b"", id.as_bytes());
+        for number in 0..EACH {
+            while written.load(Ordering::Relaxed) > seen.load(Ordering::Relaxed) + 3 {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                thread::yield_now();
+            }
+            written.fetch_add(1, Ordering::Relaxed);
+            let body = format!("{id}{number}");
+            let publish = Publish {
+                key: &key,
+                body: body.as_bytes(),
+                content_type: None,
+                event_name: None,
+                deflated: None,
+                store: true,
+                max_messages: 20,
+                min_messages: 0,
+                message_timeout: None,
+                delete_oldest_received: false,
+                channel_timeout: 60,
+                accounting: None,
+            };
+            store.publish(&publish).expect("room");
+        }
+    }
+
+    /// What a client gets that comes back after each message.
+    fn first_after(store: &Store, ids: &[&str], cursor: &Cursor) -> Option<Next> {
+        let keys: Vec<_> = ids.iter().map(|id| ChannelKey::new(b"", id.as_bytes())).collect();
+        let subscriptions = keys.iter().enumerate().map(|(at, key)| {
+            let subscribed = store.subscribe(&Subscribe {
+                key,
+                position: cursor.position(at),
+                worker: WorkerId(0),
+                mode: Mode::Stream,
+                concurrency: Concurrency::Broadcast,
+                max_subscribers: 0,
+                must_exist: false,
+                channel_timeout: 60,
+                is_request: true,
+                accounting: None,
+            });
+            let Subscribed::Stream(subscription, from) = subscribed else { panic!("{subscribed:?}") };
+            (subscription, from)
+        });
+        let read = Sources::new(subscriptions.collect(), cursor.clone()).read(usize::MAX);
+        read.messages.into_iter().next()
+    }
+
+    #[test]
+    fn nothing_is_skipped_while_seconds_pass_and_channels_are_written_to() {
+        // Silent channels between the two make it likely that something happens between the reading of one and of the other.
+        let silent: Vec<String> = (0..100).map(|number| format!("silent{number}")).collect();
+        let ids: Vec<&str> =
+            ["a"].into_iter().chain(silent.iter().map(String::as_str)).chain(["b"]).collect();
+        let clock = Arc::new(ManualClock::new(1_000_000_000_000));
+        let store = Store::new(1 << 30, Arc::<ManualClock>::clone(&clock), vec![Box::new(|_| {})]);
+        let (store, over) = (&store, &AtomicBool::new(false));
+        let (written, total) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
+        thread::scope(|threads| {
+            let writers =
+                ["a", "b"].map(|id| threads.spawn(move || publish(store, id, written, total, over)));
+            threads.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    clock.advance(1000);
+                    thread::yield_now();
+                }
+            });
+            let _ends = Ends(over);
+            let (mut cursor, mut seen) = (Cursor::start(ids.len()), [0; 2]);
+            loop {
+                let ended = writers.iter().all(thread::ScopedJoinHandle::is_finished);
+                match first_after(store, &ids, &cursor) {
+                    Some(next) => {
+                        let body = String::from_utf8_lossy(next.message.body()).into_owned();
+                        let channel = usize::from(body.starts_with('b'));
+                        assert_eq!(body[1..], seen[channel].to_string(), "{} of {body}", cursor.time());
+                        seen[channel] += 1;
+                        cursor = next.cursor;
+                        total.fetch_add(1, Ordering::Relaxed);
+                    }
+                    None if ended => break,
+                    None => {}
+                }
+            }
+            assert_eq!(seen, [EACH; 2]);
+        });
     }
 }
