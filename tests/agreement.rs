@@ -268,6 +268,7 @@ topics! {
     redirects: compare_answers("redirects.case"),
     referers: compare_answers("referer.case"),
     request_bodies: compare_answers("bodies.case"),
+    request_bodies_in_files: compare_answers("body_files.case"),
     requests_that_are_broken: compare_answers("broken_requests.case"),
     returns: compare_answers("return.case"),
     rewrites: compare_answers("rewrite.case"),

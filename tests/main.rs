@@ -12,6 +12,8 @@ mod agreement;
 mod article;
 // Many subscribers, and a publisher, for the tests of what happens to them.
 mod crowd;
+// Bodies of requests in files.
+mod body_files;
 // What kills Nchan's workers.
 mod crashes;
 // The documentation is whole.

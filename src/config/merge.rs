@@ -10,8 +10,9 @@ use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
     Dialect, ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf, Locations, Matcher, Program,
-    Root, Server,
+    Root, Server, TempPath,
 };
+use super::modules::bodies;
 use super::modules::files;
 use super::modules::location::shown;
 use super::modules::nchan::PushDefaults;
@@ -36,6 +37,7 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>, Ve
     let merger = &mut Merger {
         defaults: PushDefaults::new(channel_id, b.http.speaks_nchan, &mut b.variables),
         default_root: files::default_root(b),
+        default_temp_path: bodies::default_temp_path(b),
         error_log: b.main.error_log.clone(),
         names: Vec::new(),
         b,
@@ -128,6 +130,7 @@ struct Merger<'b, 'a> {
     b: &'b mut Builder<'a>,
     defaults: PushDefaults,
     default_root: Root,
+    default_temp_path: Arc<TempPath>,
     error_log: Vec<ErrorLog>,
     /// Of the server that is being merged.
     names: Vec<ServerName>,
@@ -306,6 +309,7 @@ impl Merger<'_, '_> {
             name,
             core: conf.core.finish(),
             connection: conf.connection.finish(),
+            bodies: conf.bodies.finish(&self.default_temp_path),
             access: conf.access.finish(),
             limit_except: None,
             limit_req: conf.limit_req.finish(),

@@ -158,7 +158,7 @@ async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed) ->
             // Even if an error page turns it into something else: there may be a body that nobody read.
             ctx.keep_alive = false;
             lingering = true;
-            ctx.body = RequestBody::default();
+            ctx.body = ctx.body.given_up();
         }
         if answer.special
             && let Some(page) = error_page(&ctx, answer.status, &pages)

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod body_file;
 mod browser;
 pub mod channel_facts;
 pub mod content;
@@ -22,6 +23,7 @@ pub mod recode;
 mod referer;
 pub mod rewrite;
 mod secure_link;
+pub mod stretch;
 pub mod upstream;
 pub mod uri;
 mod user_agent;

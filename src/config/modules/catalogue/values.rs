@@ -21,12 +21,6 @@ pub(super) fn buffers(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     valid(call, number.is_some_and(|number| number > 0) && size.is_some_and(|size| size > 0))
 }
 
-/// `off`, `on` or `clean`.
-pub(super) fn in_file_only(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    call.one_of(&[("off", ()), ("on", ()), ("clean", ())])
-}
-
 /// `stop` or `abort`.
 pub(super) fn debug_points(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
