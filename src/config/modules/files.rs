@@ -269,8 +269,10 @@ fn root(b: &mut Builder<'_>, call: &Call<'_>, alias: Option<Option<Alias>>) -> O
             return Err(Diagnostic::emerg(text));
         }
     }
-    let text = if alias.is_none() { text.strip_suffix(b"/").unwrap_or(text) } else { text };
-    let path = if text.starts_with(b"$") { text.to_vec() } else { full_path(b, text) };
+    let mut path = if text.starts_with(b"$") { text.to_vec() } else { full_path(b, text) };
+    if alias.is_none() && path.ends_with(b"/") {
+        path.pop();
+    }
     let path = b.compile(&path)?;
     let prefix = prefix(b).into();
     b.block().conf.files.root = Some(Root { path, prefix, alias });
