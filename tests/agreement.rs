@@ -257,6 +257,7 @@ topics! {
     maps: compare_answers("map.case"),
     maps_in_directives: compare_answers("map_uses.case"),
     not_modified: compare_answers("not_modified.case"),
+    open_files: compare_answers("open_files.case"),
     output: compare_answers("output.case"),
     proxy_protocol: compare_answers("proxy_protocol.case"),
     ranges: compare_answers("ranges.case"),

@@ -34,6 +34,8 @@ pub struct Builder<'a> {
     pub log_files: Vec<LogFile>,
     /// How many `open_log_file_cache` there were so far.
     pub log_file_caches: usize,
+    /// How many `open_file_cache` there were.
+    pub file_caches: usize,
     /// Every `client_body_temp_path`, where it was first named.
     pub temp_paths: Vec<(TempPath, Span)>,
     /// What the main and `events` contexts set.
@@ -58,6 +60,7 @@ impl<'a> Builder<'a> {
             variables: Variables::default(),
             log_files: Vec::new(),
             log_file_caches: 0,
+            file_caches: 0,
             temp_paths: Vec::new(),
             main: MainDraft::default(),
             http: HttpDraft::default(),

@@ -337,6 +337,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         uri: Box::default(),
         args: Box::default(),
         store: Arc::clone(&exchange.site.store),
+        open_files: Arc::clone(&exchange.site.open_files),
         facts: ChannelFacts::default(),
         changed: false,
         depth: 0,

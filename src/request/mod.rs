@@ -14,6 +14,8 @@ pub mod json;
 pub mod late;
 pub mod limits;
 pub mod log_line;
+pub mod open;
+pub mod open_files;
 pub mod pace;
 pub mod pages;
 pub mod passed;
@@ -50,6 +52,7 @@ use crate::store::Store;
 use self::body::RequestBody;
 use self::channel_facts::ChannelFacts;
 use self::limits::Limits;
+use self::open_files::OpenFiles;
 use self::upstream::UpstreamRecord;
 use self::userid::UidState;
 use self::values::Values;
@@ -161,6 +164,8 @@ pub struct RequestCtx {
     pub args: Box<[u8]>,
     /// All channels.
     pub store: Arc<Store>,
+    /// Files that are kept open.
+    pub open_files: Arc<OpenFiles>,
     /// What is known of those it is about.
     pub facts: ChannelFacts,
     /// The path or the arguments are no longer those of the request line.

@@ -6,32 +6,32 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use axum::body::{Body, HttpBody};
-use bytes::Bytes;
-use http_body::Frame;
+use axum::body::Body;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tower_http::services::fs::AsyncReadBody;
 
 /// The bytes of a file in `range`, `at_once` of them in a piece. Where the file ends before, so does the body.
 pub fn body(file: Arc<File>, range: Range<u64>, at_once: usize) -> Body {
-    Body::new(Stretch { file, range, at_once: at_once.max(1), reading: None })
+    Body::new(AsyncReadBody::with_capacity(Stretch { file, range, reading: None }, at_once))
 }
 
 struct Stretch {
     file: Arc<File>,
     /// What is still to be read.
     range: Range<u64>,
-    at_once: usize,
     /// The piece that is being read, by a thread that may wait for the disk.
     reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
 }
 
 impl Stretch {
-    fn read(&self) -> JoinHandle<io::Result<Vec<u8>>> {
+    /// Reads the next bytes, at most so many.
+    fn read(&self, most: usize) -> JoinHandle<io::Result<Vec<u8>>> {
         let (file, start) = (Arc::clone(&self.file), self.range.start);
         let left = usize::try_from(self.range.end - start).unwrap_or(usize::MAX);
-        let mut piece = vec![0; left.min(self.at_once)];
+        let mut piece = vec![0; left.min(most)];
         spawn_blocking(move || {
             let length = read_at(&file, &mut piece, start)?;
             piece.truncate(length);
@@ -40,36 +40,25 @@ impl Stretch {
     }
 }
 
-impl HttpBody for Stretch {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
+impl AsyncRead for Stretch {
+    fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let stretch = self.get_mut();
-        if stretch.range.is_empty() {
-            return Poll::Ready(None);
+        if stretch.range.is_empty() || buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
         }
-        let mut reading = stretch.reading.take().unwrap_or_else(|| stretch.read());
-        let Poll::Ready(read) = Pin::new(&mut reading).poll(cx) else {
-            stretch.reading = Some(reading);
-            return Poll::Pending;
-        };
-        let piece = match read.map_err(io::Error::other).flatten() {
-            Ok(piece) => piece,
-            Err(error) => {
-                stretch.range.start = stretch.range.end;
-                return Poll::Ready(Some(Err(error)));
-            }
-        };
-        if piece.is_empty() {
-            stretch.range.start = stretch.range.end;
-            return Poll::Ready(None);
-        }
+        let started = stretch.reading.take().unwrap_or_else(|| stretch.read(buffer.remaining()));
+        let read = ready!(Pin::new(stretch.reading.insert(started)).poll(cx));
+        stretch.reading = None;
+        let piece = read.map_err(io::Error::other)??;
+        // What does not fit, where there is less room than before, is read again.
+        let piece = &piece[..piece.len().min(buffer.remaining())];
+        buffer.put_slice(piece);
         stretch.range.start += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+        Poll::Ready(Ok(()))
     }
 }
 

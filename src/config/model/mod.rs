@@ -936,6 +936,25 @@ pub struct FilesConf {
     pub read_at_once: usize,
     /// `read_ahead`: whether the kernel is told to.
     pub read_ahead: bool,
+    /// `open_file_cache`.
+    pub cache: Option<FileCache>,
+}
+
+/// `open_file_cache` and what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileCache {
+    /// Which of the configuration's caches it is: blocks that inherit one share it.
+    pub number: usize,
+    /// `max=`: most paths that are remembered.
+    pub max: usize,
+    /// `inactive=`: how long one is remembered after its last use.
+    pub inactive: Duration,
+    /// `open_file_cache_valid`: how long what is remembered is believed.
+    pub valid: Duration,
+    /// `open_file_cache_min_uses`: from which use on a file is kept open.
+    pub min_uses: u64,
+    /// `open_file_cache_errors`: whether errors are remembered, too.
+    pub errors: bool,
 }
 
 /// `disable_symlinks`.
@@ -948,7 +967,7 @@ pub struct Symlinks {
 }
 
 /// Which symbolic links are refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RefusedLinks {
     /// None.
     #[default]
