@@ -1,7 +1,7 @@
 //! Bodies of requests in files: what is on the disk, and what happens when it cannot be.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
@@ -70,6 +70,26 @@ fn a_body_goes_with_its_request_where_that_is_wanted() {
         assert!(file.contains("/spool/00000000"), "{file}");
     }
     eventually("the files go", || files(&server.dir().join("spool")).is_empty());
+}
+
+#[test]
+fn a_body_whose_client_goes_away_is_kept_or_goes_as_others() {
+    let (_backends, server) = start(
+        "client_body_buffer_size 1k;
+         location /kept { client_body_in_file_only on; client_body_temp_path {{dir}}/kept;
+             proxy_pass http://127.0.0.1:{{backend}}; }
+         location /clean { client_body_in_file_only clean; client_body_temp_path {{dir}}/clean;
+             proxy_pass http://127.0.0.1:{{backend}}; }",
+    );
+    for (target, left) in [("kept", 1), ("clean", 0)] {
+        let folder = server.dir().join(target);
+        let mut client = server.connect();
+        client.send(format!("POST /{target} HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"));
+        client.send(vec![b'x'; 5000]);
+        eventually("there is a file", || files(&folder).len() == 1);
+        drop(client);
+        eventually("what is left is right", || files(&folder).len() == left);
+    }
 }
 
 #[test]
@@ -146,4 +166,26 @@ fn a_directory_that_cannot_be_made_keeps_the_server_from_starting() {
     server.rewrite_conf(&conf("{{dir}}/other"));
     server.signal(Signal::SIGHUP);
     eventually("it is made by a reload", || server.dir().join("other").is_dir());
+}
+
+#[test]
+fn files_belong_to_the_user_that_the_server_becomes() {
+    let nobody = nix::unistd::User::from_name("nobody").ok().flatten();
+    let Some(nobody) = nobody.filter(|_| nix::unistd::geteuid().is_root()) else { return };
+    let dir = tempfile::TempDir::new().expect("a folder");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let spool = dir.path().join("spool");
+    fs::create_dir(&spool).expect("it can be made");
+    let server = Server::start(Conf::whole(format!(
+        "daemon off; user nobody nogroup; events {{}} http {{ access_log off; server {{ listen 127.0.0.1:{{{{port}}}};
+         client_body_in_file_only on; client_body_temp_path {} 1;
+         location / {{ set $push_channel_id a; push_publisher; }} }} }}",
+        spool.display()
+    )));
+    assert_eq!(server.post("/", "message").status(), 202);
+    let made = files(&spool);
+    assert_eq!(made.len(), 1);
+    for path in made[0].ancestors().take(3) {
+        assert_eq!(fs::metadata(path).expect("it is there").uid(), nobody.uid.as_raw(), "{path:?}");
+    }
 }

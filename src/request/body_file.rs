@@ -64,12 +64,17 @@ impl BodyFile {
 impl Drop for BodyFile {
     fn drop(&mut self) {
         if self.clean {
-            let path = std::mem::take(&mut self.path);
+            let (path, file) = (std::mem::take(&mut self.path), Arc::clone(&self.file));
             off_the_thread(move || {
-                if let Err(error) = fs::remove_file(&path) {
+                // Whoever was told of it may have taken it away.
+                if let Err(error) = fs::remove_file(&path)
+                    && error.kind() != ErrorKind::NotFound
+                {
                     let failure = Failure::new("unlink()", &path, &error);
                     log::event(Severity::Crit, &failure.0);
                 }
+                // The system frees its bytes now, which may take a while for many.
+                drop(file);
             });
         }
     }
@@ -177,8 +182,12 @@ pub async fn read(ctx: &RequestCtx, file: &Arc<BodyFile>) -> Result<Bytes, Answe
 async fn create(ctx: &RequestCtx) -> Result<BodyFile, Answer> {
     let (conf, temp_path) = (&ctx.conf.bodies, Arc::clone(&ctx.conf.bodies.temp_path));
     let clean = conf.files == BodyFiles::Clean;
-    let (file, path) = in_background(ctx, move || create_in(&temp_path)).await?;
-    Ok(BodyFile { file: Arc::new(file), path, length: AtomicU64::new(0), clean })
+    // It is complete where it is made: it goes, too, if nobody waits for it any more.
+    in_background(ctx, move || {
+        let (file, path) = create_in(&temp_path)?;
+        Ok(BodyFile { file: Arc::new(file), path, length: AtomicU64::new(0), clean })
+    })
+    .await
 }
 
 /// Runs what may wait for the disk, and makes an answer of its failure.
@@ -306,7 +315,7 @@ pub fn prepare(directory: &Path, user: Option<&User>) -> Result<(), String> {
 impl RequestCtx {
     /// `$request_body_file`: the file that the body was written to, if it was.
     pub(super) fn request_body_file(&self) -> Option<Vec<u8>> {
-        self.body.file().map(|file| file.path.as_os_str().as_bytes().to_vec())
+        self.body.file().map(|file| file.path().as_os_str().as_bytes().to_vec())
     }
 }
 
