@@ -26,7 +26,7 @@ fn page_is_up_to_date(page: &str, fresh: &str) {
 }
 
 /// Least share in percent of nginx's own names that are done. It may only be raised.
-const LEAST_DONE: usize = 80;
+const LEAST_DONE: usize = 85;
 
 #[test]
 fn every_name_of_nginx_has_a_row_and_most_are_done() {

@@ -4,7 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Conf, Ending, PATIENCE, Reply, Server};
+use nix::sys::signal::Signal;
+
+use crate::harness::{Conf, Ending, PATIENCE, Reply, Server, eventually};
 
 /// Large enough that sockets do not hold it.
 const LARGE: usize = 16 << 20;
@@ -146,4 +148,70 @@ fn a_subscriber_may_wait_on_a_connection_whose_body_was_dropped() {
     }
     server.post("/publish", "message");
     assert_eq!(client.receive(PATIENCE).into_response().text(), "message");
+}
+
+/// A server whose two workers keep files open, and the folder of those files.
+fn server_that_keeps_files_open() -> Server {
+    Server::start(
+        Conf::server("root {{dir}}; open_file_cache max=100; open_file_cache_errors on;").workers(2),
+    )
+}
+
+/// Asks on so many connections that every worker has some.
+fn ask_often(server: &Server, target: &str) -> Vec<(u16, String)> {
+    let mut answers: Vec<_> = (0..12)
+        .map(|_| {
+            let response = server.get(target);
+            (response.status(), if response.status() == 200 { response.text() } else { String::new() })
+        })
+        .collect();
+    answers.dedup();
+    answers
+}
+
+#[test]
+fn a_file_that_is_kept_open_is_served_as_it_was_by_all_workers() {
+    let server = server_that_keeps_files_open();
+    let (path, new) = (server.dir().join("file.txt"), server.dir().join("new.txt"));
+    let old = vec![(200, "old".to_owned())];
+    fs::write(&path, "old").expect("the file can be written");
+    assert_eq!(server.get("/file.txt").text(), "old");
+    fs::write(&new, "another").expect("the file can be written");
+    fs::rename(&new, &path).expect("it takes its place");
+    assert_eq!(ask_often(&server, "/file.txt"), old);
+    fs::remove_file(&path).expect("it is there");
+    assert_eq!(ask_often(&server, "/file.txt"), old);
+    assert_eq!(ask_often(&server, "/missing.txt"), [(404, String::new())]);
+    fs::write(server.dir().join("missing.txt"), "there").expect("the file can be written");
+    assert_eq!(ask_often(&server, "/missing.txt"), [(404, String::new())]);
+}
+
+#[test]
+fn a_reload_forgets_files_that_were_kept_open() {
+    let server = server_that_keeps_files_open();
+    let path = server.dir().join("file.txt");
+    fs::write(&path, "old").expect("the file can be written");
+    assert_eq!(server.get("/file.txt").text(), "old");
+    fs::remove_file(&path).expect("it is there");
+    fs::write(&path, "new").expect("the file can be written");
+    server.signal(Signal::SIGHUP);
+    eventually("it is opened again", || server.get("/file.txt").text() == "new");
+}
+
+#[test]
+fn many_read_a_file_that_is_kept_open() {
+    let server = server_that_keeps_files_open();
+    let content: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    fs::write(server.dir().join("large.bin"), &content).expect("the file can be written");
+    let mut clients: Vec<_> = (0..8).map(|_| server.connect()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let range = format!("Range: bytes={}-", number * 1000);
+        client.send(format!("GET /large.bin HTTP/1.1\r\nHost: localhost\r\n{range}\r\n\r\n"));
+    }
+    // They are all under way before the first is read to its end.
+    for (number, client) in clients.iter_mut().enumerate() {
+        let response = client.receive(PATIENCE).into_response();
+        assert_eq!(response.status(), 206);
+        assert!(response.body == content[number * 1000..], "{number}");
+    }
 }

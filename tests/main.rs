@@ -14,6 +14,8 @@ mod article;
 mod browser;
 // Many subscribers, and a publisher, for the tests of what happens to them.
 mod crowd;
+// Bodies of requests in files.
+mod body_files;
 // What kills Nchan's workers.
 mod crashes;
 // The documentation is whole.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use encke_parser::{Body, Directive as Node, SourceMap};
+use encke_parser::{Body, Directive as Node, SourceMap, Span};
 
 use super::call::Call;
 use super::check::{Finding, Verdict};
@@ -12,7 +12,7 @@ use super::context::Contexts;
 use super::diag::{self, Diagnostic};
 use super::directive::{self, Arity, Directive, Status};
 use super::draft::{Block, HttpDraft, MainDraft};
-use super::model::{LogFile, LogTarget, Severity};
+use super::model::{LogFile, LogTarget, Severity, TempPath};
 use super::template::Template;
 use super::variable::Variables;
 use super::{LoadOptions, Mode, syslog};
@@ -34,6 +34,10 @@ pub struct Builder<'a> {
     pub log_files: Vec<LogFile>,
     /// How many `open_log_file_cache` there were so far.
     pub log_file_caches: usize,
+    /// How many `open_file_cache` there were.
+    pub file_caches: usize,
+    /// Every `client_body_temp_path`, where it was first named.
+    pub temp_paths: Vec<(TempPath, Span)>,
     /// What the main and `events` contexts set.
     pub main: MainDraft,
     /// The `http` block: what all servers share.
@@ -56,6 +60,8 @@ impl<'a> Builder<'a> {
             variables: Variables::default(),
             log_files: Vec::new(),
             log_file_caches: 0,
+            file_caches: 0,
+            temp_paths: Vec::new(),
             main: MainDraft::default(),
             http: HttpDraft::default(),
             diagnostics: Vec::new(),

@@ -94,6 +94,7 @@ builtins! {
     RemoteUser "remote_user" Fixed "user name of Basic authentication";
     Request "request" Fixed "the request line as it came";
     RequestBody "request_body" Fixed "the request's body, where a location reads it and it fits into client_body_buffer_size";
+    RequestBodyFile "request_body_file" Fixed "the file of the request's body, where client_body_in_file_only has one written";
     RequestCompletion "request_completion" Late "OK if the request was answered, else empty";
     RequestFilename "request_filename" Fixed "path of the file for the request";
     RequestId "request_id" Fixed "16 random bytes, hexadecimal";
@@ -200,7 +201,6 @@ builtins! {
 
 /// Names that exist and are empty, with the module and the reason; `Open` ones can be defined.
 const EMPTY: &[(&str, Kind, &str, &[&str])] = &[
-    ("core", Kind::Fixed, "bodies are not kept in files", &["request_body_file"]),
     (
         "core",
         Kind::Fixed,

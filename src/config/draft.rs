@@ -14,6 +14,7 @@ use super::model::{
 };
 use super::modules::access::AccessDraft;
 use super::modules::auth_request::AuthRequestDraft;
+use super::modules::bodies::BodiesDraft;
 use super::modules::browser::BrowserDraft;
 use super::modules::charset::{CharsetDraft, CharsetMap};
 use super::modules::connections::ConnectionDraft;
@@ -149,6 +150,7 @@ draft! {
 pub struct ConfDraft {
     pub core: CoreDraft,
     pub connection: ConnectionDraft,
+    pub bodies: BodiesDraft,
     pub access: AccessDraft,
     pub limit_req: LimitReqDraft,
     pub limit_conn: LimitConnDraft,
@@ -246,6 +248,7 @@ impl ConfDraft {
     pub fn inherit(&mut self, parent: &Self) {
         self.core.inherit(&parent.core);
         self.connection.inherit(&parent.connection);
+        self.bodies.inherit(&parent.bodies);
         self.access.inherit(&parent.access);
         self.limit_req.inherit(&parent.limit_req);
         self.limit_conn.inherit(&parent.limit_conn);

@@ -10,8 +10,9 @@ use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
     CharsetConf, Charsets, Dialect, ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf,
-    Locations, Matcher, Program, Root, Server,
+    Locations, Matcher, Program, Root, Server, TempPath,
 };
+use super::modules::bodies;
 use super::modules::charset;
 use super::modules::files;
 use super::modules::location::shown;
@@ -38,6 +39,7 @@ pub(super) fn http(b: &mut Builder<'_>) -> Outcome<(Vec<Server>, Vec<Listen>, Ve
         defaults: PushDefaults::new(channel_id, b.http.speaks_nchan, &mut b.variables),
         default_root: files::default_root(b),
         charsets: Arc::new(charset::charsets(&b.http.charsets, &b.http.charset_maps)),
+        default_temp_path: bodies::default_temp_path(b),
         error_log: b.main.error_log.clone(),
         names: Vec::new(),
         b,
@@ -131,6 +133,7 @@ struct Merger<'b, 'a> {
     defaults: PushDefaults,
     default_root: Root,
     charsets: Arc<Charsets>,
+    default_temp_path: Arc<TempPath>,
     error_log: Vec<ErrorLog>,
     /// Of the server that is being merged.
     names: Vec<ServerName>,
@@ -311,6 +314,7 @@ impl Merger<'_, '_> {
             name,
             core: conf.core.finish(),
             connection: conf.connection.finish(),
+            bodies: conf.bodies.finish(&self.default_temp_path),
             access: conf.access.finish(),
             limit_except: None,
             limit_req: conf.limit_req.finish(),

@@ -163,7 +163,7 @@ async fn settle(exchange: &Exchange, mut ctx: RequestCtx, mut routed: Routed) ->
             // Even if an error page turns it into something else: there may be a body that nobody read.
             ctx.keep_alive = false;
             lingering = true;
-            ctx.body = RequestBody::default();
+            ctx.body = ctx.body.given_up();
         }
         if answer.special
             && let Some(page) = error_page(&ctx, answer.status, &pages)
@@ -342,6 +342,7 @@ fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<R
         uri: Box::default(),
         args: Box::default(),
         store: Arc::clone(&exchange.site.store),
+        open_files: Arc::clone(&exchange.site.open_files),
         facts: ChannelFacts::default(),
         changed: false,
         depth: 0,

@@ -9,6 +9,7 @@ use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
 use crate::push::PushState;
 use crate::request::Endpoint;
 use crate::request::limits::{Limits, SlotName};
+use crate::request::open_files::OpenFiles;
 use crate::store::Store;
 
 use super::limits::zone::{self, Memory, Zone};
@@ -22,6 +23,8 @@ pub struct Site {
     pub config: Arc<Config>,
     /// The channels, which outlive it.
     pub store: Arc<Store>,
+    /// Files that its locations keep open.
+    pub open_files: Arc<OpenFiles>,
     /// One router per location, server and `if`, by the address of its settings.
     routers: HashMap<usize, Router>,
     /// Zones of limits: the next generation goes on with them.
@@ -37,7 +40,7 @@ impl Site {
         router::each_conf(&config, &mut |conf| {
             routers.insert(key(conf), router::build(conf, state, &upstreams, &zones));
         });
-        Self { config, store: Arc::clone(&state.store), routers, zones }
+        Self { config, store: Arc::clone(&state.store), open_files: Arc::default(), routers, zones }
     }
 
     /// Takes over what a request of another process holds of `limit_conn`; what is gone here is not held.

@@ -14,7 +14,6 @@ use tokio::task::JoinSet;
 use crate::config::model::Severity;
 use crate::push::hooks::{Inside, InsideAnswer, Subrequest};
 use crate::request::answer::{Answer, Sent};
-use crate::request::body::RequestBody;
 use crate::request::evaluation::AnswerSoFar;
 use crate::request::log_line::PendingLog;
 use crate::request::payload::{Payload, Pieces};
@@ -88,12 +87,12 @@ fn context(parent: &RequestCtx, inside: Inside) -> RequestCtx {
     ctx.values.set_captures(Vec::new());
     ctx.carried.clear();
     ctx.upstream = Default::default();
-    ctx.body = RequestBody::default();
+    ctx.body = ctx.body.given_up();
     if let Some(body) = inside.body {
         let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
         ctx.headers.remove("transfer-encoding");
         ctx.headers.insert("content-length", HeaderValue::from(length));
-        ctx.body = RequestBody::read(body);
+        ctx.body = ctx.body.replaced(body);
     }
     ctx
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 
 use axum::body::{Body, HttpBody as _};
@@ -13,14 +13,21 @@ use crate::config::model::Severity;
 
 use super::RequestCtx;
 use super::answer::Answer;
+use super::body_file::{self, BodyFile, Writer};
 
 /// Most bytes reserved for a body before any of it has come.
 const MOST_RESERVED: usize = 64 * 1024;
 
-/// A request's body: taken from the connection by the first who reads it, in memory for those after. It stays with the
-/// request wherever that is sent.
+/// Most of a body in a file that stays in memory, too, for those who do not need it there.
+const MOST_IN_BOTH: usize = 1 << 20;
+
+/// A request's body: taken from the connection by the first who reads it, in memory or in a file for those after. It
+/// stays with the request wherever that is sent.
 #[derive(Clone, Debug, Default)]
-pub struct RequestBody(Arc<Mutex<State>>);
+pub struct RequestBody {
+    state: Arc<Mutex<State>>,
+    file: Arc<OnceLock<Arc<BodyFile>>>,
+}
 
 #[derive(Debug, Default)]
 enum State {
@@ -32,30 +39,64 @@ enum State {
     /// Passed on while it comes.
     Coming,
     Read(Bytes),
+    /// In its file only.
+    Stored(Arc<BodyFile>),
 }
 
 impl RequestBody {
     /// A body that is still to come.
     pub fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(State::Unread(body))))
+        Self::in_state(State::Unread(body))
     }
 
     /// A body that is there already.
     pub fn read(bytes: Bytes) -> Self {
-        Self(Arc::new(Mutex::new(State::Read(bytes))))
+        Self::in_state(State::Read(bytes))
     }
 
-    /// The bytes, if somebody read them and they are no more than `most`: `$request_body`.
+    fn in_state(state: State) -> Self {
+        Self { state: Arc::new(Mutex::new(state)), file: Arc::default() }
+    }
+
+    /// None, of a request whose body was given up. The file that some of it may be in is the request's all the same.
+    #[must_use]
+    pub fn given_up(&self) -> Self {
+        Self { file: Arc::clone(&self.file), ..Self::default() }
+    }
+
+    /// The same with bytes that take its place.
+    #[must_use]
+    pub fn replaced(&self, bytes: Bytes) -> Self {
+        Self { file: Arc::clone(&self.file), ..Self::read(bytes) }
+    }
+
+    /// The file it was written to, if it was.
+    pub fn file(&self) -> Option<&Arc<BodyFile>> {
+        self.file.get()
+    }
+
+    /// It is being written to this file.
+    pub(super) fn is_kept_in(&self, file: &Arc<BodyFile>) {
+        self.file.get_or_init(|| Arc::clone(file));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bytes, if somebody read them, they are no more than `most`, and in no file: `$request_body`.
     pub fn short(&self, most: usize) -> Option<Bytes> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Read(bytes) if (1..=most).contains(&bytes.len()) => Some(bytes.clone()),
+        match &*self.lock() {
+            State::Read(bytes) if (1..=most).contains(&bytes.len()) && self.file().is_none() => {
+                Some(bytes.clone())
+            }
             _ => None,
         }
     }
 
     /// Takes the body, if nobody read it.
     pub fn take_unread(&self) -> Option<Body> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         match std::mem::take(&mut *state) {
             State::Unread(body) => Some(body),
             other => {
@@ -67,29 +108,29 @@ impl RequestBody {
 
     /// Whether nobody has read it, be there any or not.
     pub fn is_untouched(&self) -> bool {
-        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Unread(_))
+        matches!(&*self.lock(), State::Unread(_))
     }
 
     /// Whether some of it is still to come.
     pub fn is_unread(&self) -> bool {
-        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Unread(body) if !body.is_end_stream())
+        matches!(&*self.lock(), State::Unread(body) if !body.is_end_stream())
     }
 
     /// Whether it is being passed on and not over yet.
     pub fn is_coming(&self) -> bool {
-        matches!(&*self.0.lock().unwrap_or_else(PoisonError::into_inner), State::Coming)
+        matches!(&*self.lock(), State::Coming)
     }
 
     fn replace(&self, state: State) -> State {
-        std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), state)
+        std::mem::replace(&mut *self.lock(), state)
     }
 }
 
 /// Reads the whole body; a body in one piece is not copied.
 ///
 /// # Errors
-/// The answer to give: 413 when it is longer than `client_max_body_size`, none at all when the client is too slow
-/// (`client_body_timeout`) or went away.
+/// The answer to give: 413 when it is longer than `client_max_body_size`, 500 when it cannot be written to the file
+/// where it belongs, none at all when the client is too slow (`client_body_timeout`) or went away.
 pub async fn read(ctx: &RequestCtx) -> Result<Bytes, Answer> {
     let bytes = match ctx.body.replace(State::Gone) {
         State::Gone => return Ok(Bytes::new()),
@@ -98,7 +139,14 @@ pub async fn read(ctx: &RequestCtx) -> Result<Bytes, Answer> {
             return Ok(Bytes::new());
         }
         State::Read(bytes) => bytes,
-        State::Unread(body) => receive(ctx, body).await?,
+        State::Stored(file) => body_file::read(ctx, &file).await?,
+        State::Unread(body) => match Writer::of(ctx) {
+            None => receive(ctx, body).await?,
+            Some(writer) => match store(ctx, body, writer, usize::MAX).await? {
+                Kept::InMemory(bytes) => bytes,
+                Kept::InFile(file) => body_file::read(ctx, &file).await?,
+            },
+        },
     };
     ctx.body.replace(State::Read(bytes.clone()));
     Ok(bytes)
@@ -129,13 +177,38 @@ async fn receive(ctx: &RequestCtx, mut body: Body) -> Result<Bytes, Answer> {
     Ok([&first[..], &rest[..]].concat().into())
 }
 
-/// A body of which only the beginning was waited for.
+/// Where a body is that was written to a file.
+enum Kept {
+    /// Here, besides.
+    InMemory(Bytes),
+    /// Only there.
+    InFile(Arc<BodyFile>),
+}
+
+/// Writes the body to a file as it comes. No more than `most` bytes of it are in memory at the end.
+async fn store(ctx: &RequestCtx, body: Body, mut writer: Writer, most: usize) -> Result<Kept, Answer> {
+    let mut rest = Rest { body, length: 0 };
+    let mut memory = Some(BytesMut::new());
+    while let Some(data) = rest.next(ctx).await? {
+        writer.add(ctx, &data).await?;
+        memory.take_if(|memory| memory.len() + data.len() > most);
+        if let Some(memory) = &mut memory {
+            memory.extend_from_slice(&data);
+        }
+    }
+    let file = writer.finish(ctx).await?;
+    Ok(memory.map_or(Kept::InFile(file), |memory| Kept::InMemory(memory.freeze())))
+}
+
+/// A body of which no more than the beginning was waited for.
 #[derive(Debug)]
-pub struct Begun {
-    /// Its beginning.
-    pub first: Bytes,
-    /// What is still to come; `None` when `first` is all.
-    pub rest: Option<Rest>,
+pub enum Begun {
+    /// All of it.
+    Whole(Bytes),
+    /// Its beginning, and what is still to come.
+    Partly(Bytes, Rest),
+    /// All of it, in a file.
+    Stored(Arc<BodyFile>),
 }
 
 /// The part of a body that is still to come.
@@ -145,34 +218,59 @@ pub struct Rest {
     length: u64,
 }
 
-/// Reads at most `enough` bytes of the body before it is used; a body that was read before is there as a whole.
+/// Reads at most `enough` bytes of the body before it is used; a body that was read before is there as a whole. One that
+/// belongs into a file is waited for until it is there, unless nothing is waited for.
 ///
 /// # Errors
 /// As [`read`].
 pub async fn begin(ctx: &RequestCtx, enough: usize) -> Result<Begun, Answer> {
-    let mut rest = match ctx.body.replace(State::Gone) {
-        State::Gone => return Ok(Begun { first: Bytes::new(), rest: None }),
+    let body = match ctx.body.replace(State::Gone) {
+        State::Gone => return Ok(Begun::Whole(Bytes::new())),
         State::Coming => {
             ctx.body.replace(State::Coming);
-            return Ok(Begun { first: Bytes::new(), rest: None });
+            return Ok(Begun::Whole(Bytes::new()));
         }
-        State::Read(bytes) => {
-            ctx.body.replace(State::Read(bytes.clone()));
-            return Ok(Begun { first: bytes, rest: None });
-        }
-        State::Unread(body) => Rest { body, length: 0 },
+        State::Read(bytes) => return Ok(whole(ctx, bytes)),
+        State::Stored(file) => return Ok(stored(ctx, file)),
+        State::Unread(body) => body,
     };
+    if enough > 0
+        && let Some(writer) = Writer::of(ctx)
+    {
+        return Ok(match store(ctx, body, writer, enough.min(MOST_IN_BOTH)).await? {
+            Kept::InMemory(bytes) => whole(ctx, bytes),
+            Kept::InFile(file) => stored(ctx, file),
+        });
+    }
+    let mut rest = Rest { body, length: 0 };
     let mut first = BytesMut::new();
     while first.len() < enough || rest.body.is_end_stream() {
-        let Some(data) = rest.next(ctx).await? else {
-            let bytes = first.freeze();
-            ctx.body.replace(State::Read(bytes.clone()));
-            return Ok(Begun { first: bytes, rest: None });
-        };
+        let Some(data) = rest.next(ctx).await? else { return Ok(whole(ctx, first.freeze())) };
         first.extend_from_slice(&data);
     }
     ctx.body.replace(State::Coming);
-    Ok(Begun { first: first.freeze(), rest: Some(rest) })
+    Ok(Begun::Partly(first.freeze(), rest))
+}
+
+fn whole(ctx: &RequestCtx, bytes: Bytes) -> Begun {
+    ctx.body.replace(State::Read(bytes.clone()));
+    Begun::Whole(bytes)
+}
+
+fn stored(ctx: &RequestCtx, file: Arc<BodyFile>) -> Begun {
+    ctx.body.replace(State::Stored(Arc::clone(&file)));
+    Begun::Stored(file)
+}
+
+/// Reads the body for its variables only.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_aside(ctx: &RequestCtx) -> Result<(), Answer> {
+    if let Begun::Partly(_, mut rest) = begin(ctx, MOST_IN_BOTH).await? {
+        while rest.next(ctx).await?.is_some() {}
+    }
+    Ok(())
 }
 
 impl Rest {

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod body_file;
 mod browser;
 pub mod channel_facts;
 pub mod content;
@@ -13,6 +14,8 @@ pub mod json;
 pub mod late;
 pub mod limits;
 pub mod log_line;
+pub mod open;
+pub mod open_files;
 pub mod pace;
 pub mod pages;
 pub mod passed;
@@ -23,6 +26,7 @@ pub mod recode;
 mod referer;
 pub mod rewrite;
 mod secure_link;
+pub mod stretch;
 pub mod upstream;
 pub mod uri;
 mod user_agent;
@@ -49,6 +53,7 @@ use crate::store::Store;
 use self::body::RequestBody;
 use self::channel_facts::ChannelFacts;
 use self::limits::Limits;
+use self::open_files::OpenFiles;
 use self::proxied::Proxied;
 use self::upstream::UpstreamRecord;
 use self::userid::UidState;
@@ -154,6 +159,8 @@ pub struct RequestCtx {
     pub args: Box<[u8]>,
     /// All channels.
     pub store: Arc<Store>,
+    /// Files that are kept open.
+    pub open_files: Arc<OpenFiles>,
     /// What is known of those it is about.
     pub facts: ChannelFacts,
     /// The path or the arguments are no longer those of the request line.

@@ -45,12 +45,17 @@ impl RequestCtx {
     pub fn document_root(&self) -> Vec<u8> {
         let root = &self.conf.files.root;
         let path = self.render(&root.path);
-        if path.starts_with(b"/") { path } else { [&root.prefix, &path[..]].concat() }
+        // A path without variables is whole already; that of `/` is empty.
+        let is_whole = path.starts_with(b"/") || root.path.as_literal().is_some();
+        if is_whole { path } else { [&root.prefix, &path[..]].concat() }
     }
 
     /// The same with links resolved; `None` where there is no such directory.
     pub fn realpath_root(&self) -> Option<Vec<u8>> {
-        let root = self.document_root();
+        let mut root = self.document_root();
+        if root.is_empty() {
+            root.push(b'/');
+        }
         match std::fs::canonicalize(as_path(&root)) {
             Ok(path) => Some(path.into_os_string().into_encoded_bytes()),
             Err(error) => {

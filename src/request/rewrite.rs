@@ -1,5 +1,6 @@
 //! Runs the rewrite module's directives for a request.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use crate::config::model::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag, Severity};
@@ -10,7 +11,8 @@ use crate::config::variable::Variable;
 
 use super::answer::Answer;
 use super::evaluation::{AnswerSoFar, Evaluation};
-use super::{RequestCtx, uri};
+use super::path::as_path;
+use super::{RequestCtx, open, uri};
 
 /// What a program came to.
 #[derive(Debug)]
@@ -130,6 +132,23 @@ impl RequestCtx {
         matches
     }
 
+    fn file_passes(&self, test: FileTest, path: &[u8]) -> bool {
+        let path = as_path(path);
+        let metadata = match open::metadata(self, path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                open::complain(self, path, &error);
+                return false;
+            }
+        };
+        match test {
+            FileTest::File => metadata.is_file(),
+            FileTest::Directory => metadata.is_dir(),
+            FileTest::Exists => true,
+            FileTest::Executable => metadata.permissions().mode() & 0o111 != 0,
+        }
+    }
+
     fn holds(&mut self, condition: &Condition, run: &Run) -> bool {
         match condition {
             Condition::Truthy(value) => !matches!(&*self.render(value), b"" | b"0"),
@@ -138,7 +157,7 @@ impl RequestCtx {
                 let subject = self.render(subject);
                 self.match_or_forget(regex, &subject, run) != *negate
             }
-            Condition::File { test, path, negate } => file_test(*test, &self.render(path)) != *negate,
+            Condition::File { test, path, negate } => self.file_passes(*test, &self.render(path)) != *negate,
         }
     }
 
@@ -254,15 +273,3 @@ fn conditional(answer: Answer) -> Answer {
 }
 
 type Escape = fn(&[u8], &mut Vec<u8>);
-
-fn file_test(test: FileTest, path: &[u8]) -> bool {
-    use std::os::unix::ffi::OsStrExt as _;
-    use std::os::unix::fs::PermissionsExt as _;
-    let Ok(metadata) = std::fs::metadata(std::ffi::OsStr::from_bytes(path)) else { return false };
-    match test {
-        FileTest::File => metadata.is_file(),
-        FileTest::Directory => metadata.is_dir(),
-        FileTest::Exists => true,
-        FileTest::Executable => metadata.permissions().mode() & 0o111 != 0,
-    }
-}

@@ -134,6 +134,7 @@ impl RequestCtx {
             B::RequestBody => {
                 self.body.short(self.conf.connection.body_buffer_size).map(|body| Cow::Owned(body.to_vec()))
             }
+            B::RequestBodyFile => self.request_body_file().map(Cow::Owned),
             B::RequestId => Some(Cow::Borrowed(self.id.get_or_init(random_id).as_bytes())),
             B::RequestLength => {
                 text((self.head_length + self.body_length.load(Ordering::Relaxed)).to_string())

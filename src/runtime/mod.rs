@@ -21,12 +21,14 @@ use socket2::Socket;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::model::{Config, Listen, ListenAddress, LogTarget, Severity};
+use crate::config::model::{BodiesConf, BodyFiles, Config, Listen, ListenAddress, LogTarget, Severity};
 use crate::http::parking::handover::Arrived;
+use crate::http::router;
 use crate::http::site::Site;
 use crate::log;
 use crate::metrics;
 use crate::push::PushState;
+use crate::request::body_file;
 use crate::store::{Mailbox, Store, SystemClock, WorkerId};
 
 use inherit::Inherited;
@@ -93,12 +95,28 @@ pub fn open_logs(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// What `-t` tries beyond reading: logs, the pid file, sockets.
+/// Makes the directories that bodies of requests are written to, where some are.
+///
+/// # Errors
+/// nginx's words for the first that cannot be made.
+fn prepare_body_files(config: &Config) -> Result<(), StartError> {
+    let mut prepared = Ok(());
+    router::each_conf(config, &mut |conf| {
+        let BodiesConf { files, temp_path } = &conf.bodies;
+        if prepared.is_ok() && *files != BodyFiles::Off {
+            prepared = body_file::prepare(&temp_path.directory, config.main.user.as_ref());
+        }
+    });
+    prepared
+}
+
+/// What `-t` tries beyond reading: logs, directories, the pid file, sockets.
 ///
 /// # Errors
 /// nginx's words for what would keep the server from starting.
 pub fn test(config: &Config) -> Result<(), StartError> {
     open_logs(config)?;
+    prepare_body_files(config)?;
     if let Some(path) = &config.main.pid {
         pid::try_open(path)?;
     }
@@ -153,6 +171,7 @@ fn start(
 ) -> Result<(Runtime, Signals, App), StartError> {
     let failed = |error: io::Error| format!("cannot watch signals ({})", log::os_error(&error));
     open_logs(&config)?;
+    prepare_body_files(&config)?;
     let main = &config.main;
     privileges::apply(main);
     privileges::raise_open_files(main.worker_connections, main.worker_processes);
@@ -459,6 +478,7 @@ impl App {
             pid::write(path)?;
         }
         open_logs(&config)?;
+        prepare_body_files(&config)?;
         log::reopen();
         privileges::apply(&config.main);
         if config.main.worker_processes != self.workers.len() {

@@ -365,6 +365,8 @@ pub struct LocationConf {
     pub core: CoreConf,
     /// How its connections are kept and closed.
     pub connection: ConnectionConf,
+    /// Where bodies of requests go.
+    pub bodies: BodiesConf,
     /// `allow`, `deny`, `auth_basic`, `satisfy`.
     pub access: AccessConf,
     /// `limit_req`.
@@ -444,6 +446,36 @@ pub struct CoreConf {
     pub error_pages: Vec<ErrorPage>,
     /// `recursive_error_pages`.
     pub recursive_error_pages: bool,
+}
+
+/// Where bodies of requests go.
+#[derive(Clone, Debug)]
+pub struct BodiesConf {
+    /// `client_body_in_file_only`.
+    pub files: BodyFiles,
+    /// `client_body_temp_path`.
+    pub temp_path: Arc<TempPath>,
+}
+
+/// `client_body_in_file_only`: what becomes of a body that is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyFiles {
+    /// It is in memory only.
+    #[default]
+    Off,
+    /// It is written to a file, which stays.
+    Keep,
+    /// It is written to a file, which is removed when the request ends.
+    Clean,
+}
+
+/// A directory for files with numbers, and how deep they are in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TempPath {
+    /// The directory.
+    pub directory: PathBuf,
+    /// How many digits of a file's number name each directory on the way to it, from the number's end.
+    pub levels: Vec<usize>,
 }
 
 /// How connections are kept and closed.
@@ -948,6 +980,25 @@ pub struct FilesConf {
     pub read_at_once: usize,
     /// `read_ahead`: whether the kernel is told to.
     pub read_ahead: bool,
+    /// `open_file_cache`.
+    pub cache: Option<FileCache>,
+}
+
+/// `open_file_cache` and what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileCache {
+    /// Which of the configuration's caches it is: blocks that inherit one share it.
+    pub number: usize,
+    /// `max=`: most paths that are remembered.
+    pub max: usize,
+    /// `inactive=`: how long one is remembered after its last use.
+    pub inactive: Duration,
+    /// `open_file_cache_valid`: how long what is remembered is believed.
+    pub valid: Duration,
+    /// `open_file_cache_min_uses`: from which use on a file is kept open.
+    pub min_uses: u64,
+    /// `open_file_cache_errors`: whether errors are remembered, too.
+    pub errors: bool,
 }
 
 /// `disable_symlinks`.
@@ -960,7 +1011,7 @@ pub struct Symlinks {
 }
 
 /// Which symbolic links are refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RefusedLinks {
     /// None.
     #[default]

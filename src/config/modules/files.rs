@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::builder::{Builder, Outcome};
 use super::super::call::{Call, invalid_parameter};
@@ -10,8 +11,8 @@ use super::super::diag::Diagnostic;
 use super::super::directive::Arity;
 use super::super::draft::draft;
 use super::super::model::{
-    Alias, FallbackTarget, FilesConf, GzipStatic, IfModifiedSince, Listing, ListingFormat, Matcher,
-    RefusedLinks, Root, Symlinks, TriedFile, TryFiles,
+    Alias, FallbackTarget, FileCache, FilesConf, GzipStatic, IfModifiedSince, Listing, ListingFormat,
+    Matcher, RefusedLinks, Root, Symlinks, TriedFile, TryFiles,
 };
 use super::super::template::Template;
 use super::super::value;
@@ -35,6 +36,10 @@ draft! {
         symlinks: Symlinks,
         read_at_once: usize,
         read_ahead: u64,
+        cache: Option<OpenFileCache>,
+        cache_valid: Duration,
+        cache_min_uses: u64,
+        cache_errors: bool,
     }
 }
 
@@ -109,6 +114,39 @@ pub const CORE: Module = Module {
             "Whether the kernel is told that files are read from their beginning to their end, so that it reads ahead. Any \
              size but 0 tells it so: on Linux nginx does not look at the size either.",
             |b, call| call.fill(&mut b.block().conf.files.read_ahead, Call::size),
+        ),
+        done(
+            "open_file_cache",
+            HSL,
+            Arity::between(1, 2),
+            "off",
+            "How many files are kept open, directories and, if wanted, errors remembered (`max=`), and how long after \
+             their last use (`inactive=`, 60s); `off` for none. All workers share them.",
+            file_cache,
+        ),
+        done(
+            "open_file_cache_errors",
+            HSL,
+            ONE,
+            "off",
+            "Whether `open_file_cache` remembers, too, what is not there or cannot be opened.",
+            |b, call| call.fill(&mut b.block().conf.files.cache_errors, Call::flag),
+        ),
+        done(
+            "open_file_cache_min_uses",
+            HSL,
+            ONE,
+            "1",
+            "How often a file must be asked for to be kept open.",
+            |b, call| call.fill(&mut b.block().conf.files.cache_min_uses, Call::number),
+        ),
+        done(
+            "open_file_cache_valid",
+            HSL,
+            ONE,
+            "60s",
+            "How long what `open_file_cache` remembers is believed before the path is looked at again.",
+            |b, call| call.fill(&mut b.block().conf.files.cache_valid, Call::seconds),
         ),
         done(
             "max_ranges",
@@ -269,8 +307,10 @@ fn root(b: &mut Builder<'_>, call: &Call<'_>, alias: Option<Option<Alias>>) -> O
             return Err(Diagnostic::emerg(text));
         }
     }
-    let text = if alias.is_none() { text.strip_suffix(b"/").unwrap_or(text) } else { text };
-    let path = if text.starts_with(b"$") { text.to_vec() } else { full_path(b, text) };
+    let mut path = if text.starts_with(b"$") { text.to_vec() } else { full_path(b, text) };
+    if alias.is_none() && path.ends_with(b"/") {
+        path.pop();
+    }
     let path = b.compile(&path)?;
     let prefix = prefix(b).into();
     b.block().conf.files.root = Some(Root { path, prefix, alias });
@@ -389,6 +429,51 @@ fn buffers(call: &Call<'_>) -> Outcome<usize> {
 /// No configuration makes a slow client cost more memory than this.
 const MOST_AT_ONCE: usize = 8 << 20;
 
+// === open_file_cache ===
+
+/// `open_file_cache`, before the settings beside it are known.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenFileCache {
+    number: usize,
+    max: usize,
+    inactive: Duration,
+}
+
+fn file_cache(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
+    if b.block().conf.files.cache.is_some() {
+        return Err(call.duplicate());
+    }
+    let (mut max, mut inactive, mut off) = (None, 60, false);
+    for word in call.args() {
+        let invalid = || {
+            let word = String::from_utf8_lossy(word);
+            Diagnostic::emerg(format!("invalid \"open_file_cache\" parameter \"{word}\""))
+        };
+        match word {
+            b"off" => off = true,
+            [b'm', b'a', b'x', b'=', given @ ..] => {
+                max = Some(value::number(given).filter(|max| *max > 0).ok_or_else(invalid)?);
+            }
+            [b'i', b'n', b'a', b'c', b't', b'i', b'v', b'e', b'=', given @ ..] => {
+                inactive = value::seconds(given).ok_or_else(invalid)?;
+            }
+            _ => return Err(invalid()),
+        }
+    }
+    b.file_caches += 1;
+    let cache = match max {
+        _ if off => None,
+        Some(max) => Some(OpenFileCache {
+            number: b.file_caches,
+            max: usize::try_from(max).unwrap_or(usize::MAX),
+            inactive: Duration::from_secs(inactive),
+        }),
+        None => return Err(Diagnostic::emerg("\"open_file_cache\" must have the \"max\" parameter")),
+    };
+    b.block().conf.files.cache = Some(cache);
+    Ok(())
+}
+
 impl FilesDraft {
     /// The settings in force; `default_root` is the one without `root`.
     pub fn finish(&self, default_root: &Root) -> FilesConf {
@@ -411,6 +496,14 @@ impl FilesDraft {
             symlinks: self.symlinks.clone().unwrap_or_default(),
             read_at_once: self.read_at_once.unwrap_or(64 << 10),
             read_ahead: self.read_ahead.is_some_and(|size| size > 0),
+            cache: self.cache.flatten().map(|cache| FileCache {
+                number: cache.number,
+                max: cache.max,
+                inactive: cache.inactive,
+                valid: self.cache_valid.unwrap_or(Duration::from_secs(60)),
+                min_uses: self.cache_min_uses.unwrap_or(1),
+                errors: self.cache_errors.unwrap_or(false),
+            }),
         }
     }
 }

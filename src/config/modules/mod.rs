@@ -4,6 +4,7 @@ pub mod accept;
 pub mod access;
 pub mod auth_basic;
 pub mod auth_request;
+pub mod bodies;
 pub mod browser;
 pub mod catalogue;
 pub mod charset;
@@ -63,6 +64,7 @@ const MODULES: &[Module] = &[
     core::MODULE,
     http_core::MODULE,
     connections::MODULE,
+    bodies::MODULE,
     listen::MODULE,
     location::MODULE,
     rewrite::MODULE,

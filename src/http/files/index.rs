@@ -12,9 +12,8 @@ use crate::log;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::request::content::{Content, InternalRedirect};
+use crate::request::open;
 use crate::request::path::{FilePath, as_path};
-
-use super::open;
 
 /// Sends the request to the first index file that is there. `None` if there is a directory, but no such file.
 pub fn find(ctx: &RequestCtx) -> Option<Content> {

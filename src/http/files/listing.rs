@@ -1,6 +1,6 @@
 //! `autoindex`: listings of directories, in nginx's four formats.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,14 +13,36 @@ use chrono::{DateTime, Local, Utc};
 use crate::config::model::{Listing, ListingFormat, Severity};
 use crate::log;
 use crate::request::answer::{Answer, Responder};
+use crate::request::open;
 use crate::request::path::FilePath;
 use crate::request::payload::{Payload, Pieces};
 use crate::request::{RequestCtx, date, json, uri};
 
-use super::open::{self, Kind};
-
 /// Letters of a name that a listing shows; a longer one is cut.
 const SHOWN: usize = 50;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A pipe, a device.
+    Other,
+}
+
+impl Kind {
+    /// The kind that the metadata tells.
+    fn of(metadata: &Metadata) -> Self {
+        let kind = metadata.file_type();
+        match () {
+            () if kind.is_dir() => Self::Directory,
+            () if kind.is_file() => Self::File,
+            () => Self::Other,
+        }
+    }
+}
 
 /// One line of a listing.
 struct Entry {

@@ -3,7 +3,6 @@
 pub mod conditions;
 mod index;
 mod listing;
-mod open;
 pub mod ranges;
 pub mod try_files;
 
@@ -19,11 +18,12 @@ use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Ranges};
 use crate::request::content::Content;
 use crate::request::gzip::{self, Acceptance, ProxiedAnswer};
+use crate::request::open;
+use crate::request::open_files::{Found, OpenFile};
 use crate::request::path::FilePath;
 use crate::request::payload::Payload;
 
 use super::location;
-use open::{Kind, Opened};
 
 /// A transparent image of one dot.
 const GIF: &[u8] =
@@ -93,31 +93,28 @@ fn plain(ctx: &RequestCtx) -> Answer {
         return Answer::error(405);
     }
     let Some(path) = ctx.file_path() else { return Answer::error(500) };
-    let opened = match Opened::new(ctx, path.as_path()) {
-        Ok(opened) => opened,
-        Err(error) => return refuse(ctx, &path, &error),
-    };
-    match opened.kind() {
-        Kind::Directory => location::slash_redirect(ctx),
-        Kind::Other => {
+    match open::open(ctx, path.as_path()) {
+        Ok(Found::Directory(_)) => location::slash_redirect(ctx),
+        Ok(Found::File(file)) if !file.is_regular() => {
             ctx.log(Severity::Crit, &format!("\"{}\" is not a regular file", path.text()));
             Answer::error(404)
         }
-        Kind::File if ctx.method == Method::POST => Answer::error(405),
-        Kind::File => send(ctx, opened),
+        Ok(Found::File(_)) if ctx.method == Method::POST => Answer::error(405),
+        Ok(Found::File(file)) => send(ctx, file),
+        Err(error) => refuse(ctx, &path, &error),
     }
 }
 
 /// The answer with an open file.
-fn send(ctx: &RequestCtx, opened: Opened) -> Answer {
-    let (modified, length) = (opened.modified(), opened.length());
+fn send(ctx: &RequestCtx, file: OpenFile) -> Answer {
+    let (modified, length) = (file.modified(), file.length());
     Answer {
         status: 200,
         content_type: Some(ctx.content_type_of_uri()),
         last_modified: Some(modified),
         etag: ctx.conf.files.etag.then(|| format!("\"{modified:x}-{length:x}\"").into_bytes()),
         ranges: Ranges::Accepted,
-        body: Payload::Source(opened.into_source(ctx)),
+        body: Payload::Source(file.into_source(ctx)),
         conditional: true,
         ..Answer::default()
     }
@@ -145,8 +142,8 @@ fn compressed(ctx: &RequestCtx) -> Compressed {
     }
     let Some(mut path) = ctx.file_path() else { return Compressed::Answer(Box::new(Answer::error(500))) };
     path.path.extend_from_slice(b".gz");
-    let opened = match Opened::new(ctx, path.as_path()) {
-        Ok(opened) => opened,
+    let found = match open::open(ctx, path.as_path()) {
+        Ok(found) => found,
         Err(error) => {
             let severity = match open::status(&error) {
                 404 => return Compressed::None,
@@ -157,15 +154,15 @@ fn compressed(ctx: &RequestCtx) -> Compressed {
             return Compressed::None;
         }
     };
-    match opened.kind() {
+    match found {
         _ if !taken => Compressed::NotTaken,
-        Kind::Directory => Compressed::None,
-        Kind::Other => {
+        Found::Directory(_) => Compressed::None,
+        Found::File(file) if !file.is_regular() => {
             ctx.log(Severity::Crit, &format!("\"{}\" is not a regular file", path.text()));
             Compressed::Answer(Box::new(Answer::error(404)))
         }
-        Kind::File => {
-            let answer = send(ctx, opened).with_header("Content-Encoding", "gzip");
+        Found::File(file) => {
+            let answer = send(ctx, file).with_header("Content-Encoding", "gzip");
             Compressed::Answer(Box::new(Answer { vary: !always, ranges: Ranges::None, ..answer }))
         }
     }

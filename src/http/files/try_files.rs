@@ -5,17 +5,13 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use nix::errno::Errno;
 
-use crate::config::model::{Alias, FallbackTarget, Severity, TryFiles};
+use crate::config::model::{Alias, FallbackTarget, TryFiles};
 use crate::config::template::Template;
-use crate::log;
 use crate::request::answer::Answer;
 use crate::request::content::InternalRedirect;
-use crate::request::path::FilePath;
+use crate::request::open;
 use crate::request::{RequestCtx, uri};
-
-use super::open;
 
 /// Where the files led.
 enum Found {
@@ -60,7 +56,7 @@ fn find(ctx: &RequestCtx, tried: &TryFiles) -> Found {
                 return taken(ctx, name, file.directory);
             }
             Ok(_) => {}
-            Err(error) => complain(ctx, &path, &error),
+            Err(error) => open::complain(ctx, path.as_path(), &error),
         }
     }
     Found::Elsewhere(match &tried.fallback {
@@ -100,15 +96,5 @@ fn taken(ctx: &RequestCtx, name: Vec<u8>, directory: bool) -> Found {
             let prefix = ctx.uri.get(..length).unwrap_or_default();
             Found::Uri([prefix, &name].concat().into())
         }
-    }
-}
-
-/// That a file is not there is no news.
-fn complain(ctx: &RequestCtx, path: &FilePath, error: &std::io::Error) {
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    if !matches!(errno, Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) | None) {
-        let text =
-            format!("{} \"{}\" failed ({})", open::call(ctx, "stat()"), path.text(), log::os_error(error));
-        ctx.log(Severity::Crit, &text);
     }
 }

@@ -12,6 +12,7 @@ use crate::config::proxy::{HeaderValue, ProxyConf};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::request::body::{self, Begun, Rest};
+use crate::request::body_file::BodyFile;
 
 use super::super::screen;
 use super::target::Target;
@@ -62,8 +63,10 @@ enum OutgoingBody {
     None,
     /// In memory: it can be sent again.
     Whole(Bytes),
-    /// Still on its way.
-    Coming(Begun, Option<u64>),
+    /// In a file: it can be sent again.
+    Stored(Arc<BodyFile>),
+    /// Its beginning; the rest is still on its way.
+    Coming(Bytes, Rest, Option<u64>),
     /// Was on its way, and is with the first server.
     Consumed,
 }
@@ -82,6 +85,9 @@ pub async fn make(ctx: &RequestCtx, conf: &ProxyConf, target: &Target) -> Result
         (false, _) if !is_chunked || conf.http11 => 0,
         _ => usize::MAX,
     };
+    if conf.set_body.is_some() || !conf.pass_request_body {
+        body::read_aside(ctx).await?;
+    }
     let set_body = conf.set_body.as_ref().map(|template| ctx.render(template));
     let (body, length) = match set_body {
         Some(bytes) => {
@@ -89,21 +95,22 @@ pub async fn make(ctx: &RequestCtx, conf: &ProxyConf, target: &Target) -> Result
             (OutgoingBody::Whole(bytes.into()), Some(length))
         }
         None if !conf.pass_request_body => (OutgoingBody::None, announced),
-        None => {
-            let begun = body::begin(ctx, enough).await?;
-            match (&begun.rest, announced) {
-                (None, _) if begun.first.is_empty() => {
-                    (OutgoingBody::None, announced.or(is_chunked.then_some(0)))
-                }
-                (None, _) => {
-                    let length = length_of(&begun.first);
-                    (OutgoingBody::Whole(begun.first), Some(length))
-                }
-                (Some(_), length) => (OutgoingBody::Coming(begun, length), length),
+        None => match body::begin(ctx, enough).await? {
+            Begun::Whole(bytes) if bytes.is_empty() => {
+                (OutgoingBody::None, announced.or(is_chunked.then_some(0)))
             }
-        }
+            Begun::Whole(bytes) => {
+                let length = length_of(&bytes);
+                (OutgoingBody::Whole(bytes), Some(length))
+            }
+            Begun::Stored(file) => {
+                let length = file.length();
+                (OutgoingBody::Stored(file), Some(length))
+            }
+            Begun::Partly(first, rest) => (OutgoingBody::Coming(first, rest, announced), announced),
+        },
     };
-    let chunked = matches!(body, OutgoingBody::Coming(_, None));
+    let chunked = matches!(body, OutgoingBody::Coming(.., None));
     let method = conf.method.as_ref().map(|template| ctx.render(template));
     let method = match method {
         Some(method) => Method::from_bytes(&method).map_err(|_| Answer::error(500))?,
@@ -114,6 +121,7 @@ pub async fn make(ctx: &RequestCtx, conf: &ProxyConf, target: &Target) -> Result
     let length = match &body {
         OutgoingBody::None => Some(0),
         OutgoingBody::Whole(bytes) => Some(length_of(bytes)),
+        OutgoingBody::Stored(file) => Some(file.length()),
         OutgoingBody::Coming(..) | OutgoingBody::Consumed => None,
     };
     let length = length.map(|length| length + length_of(&head));
@@ -206,7 +214,11 @@ impl Outgoing {
                 let length = length_of(&bytes);
                 (Body::from(bytes), Some(Some(length)))
             }
-            OutgoingBody::Coming(begun, length) => (self.stream(ctx, begun), Some(length)),
+            OutgoingBody::Stored(file) => {
+                self.body = OutgoingBody::Stored(Arc::clone(&file));
+                (file.body(), Some(Some(file.length())))
+            }
+            OutgoingBody::Coming(first, rest, length) => (self.stream(ctx, first, rest), Some(length)),
             OutgoingBody::Consumed => (super::empty(), None),
         };
         let mut request = Request::new(body);
@@ -224,15 +236,13 @@ impl Outgoing {
     }
 
     /// A body that follows the client's.
-    fn stream(&self, ctx: &Arc<RequestCtx>, begun: Begun) -> Body {
+    fn stream(&self, ctx: &Arc<RequestCtx>, first: Bytes, rest: Rest) -> Body {
         let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
         let (ctx, progress) = (Arc::clone(ctx), Arc::clone(&self.progress));
         tokio::spawn(async move {
-            let Begun { first, rest } = begun;
             if !first.is_empty() && sender.send_data(first).await.is_err() {
                 return;
             }
-            let Some(rest) = rest else { return };
             let pumped = pump(&ctx, rest, &mut sender, &progress).await;
             progress.done.store(true, Ordering::Relaxed);
             if let Err(answer) = pumped {

@@ -1,6 +1,6 @@
 //! The rest of nginx's core, events and http core modules; what concerns files is in `files`.
 
-use super::{BLOCK, Directive, E, H, HSL, HSLI, M, Module, ONE, ONE_TO_FOUR, SOME, TWO_OR_THREE, rows};
+use super::{BLOCK, Directive, E, H, HSL, HSLI, M, Module, ONE, SOME, TWO_OR_THREE, rows};
 
 const EVENT_LOOP: &str =
     "it tunes nginx's event loop; Encke has its own, and connections are accepted all the same";
@@ -11,8 +11,6 @@ const ACCELERATOR: &str = "it names a hardware accelerator for TLS; keys and cip
 const CERTIFICATES: &str = "it saves time at reloads with TLS; the same certificates are read without it";
 const PROCESS: &str = "it belongs to nginx's own process model; no request is answered differently";
 const HASHES: &str = "it sizes a hash table of nginx; Encke's tables grow as needed";
-const BODY_IN_MEMORY: &str =
-    "Encke keeps a request's body in memory, up to client_max_body_size; nothing is written to a file";
 const WRITING: &str = "it tunes when bytes are handed to the kernel; the same bytes are sent without it";
 const PROTOCOL_BLOCK: &str = "Encke serves HTTP only: ports that nginx would have opened in this block, \
      with its limits, would be missing";
@@ -55,10 +53,6 @@ const EVENTS: &[Directive] = &rows![
 ];
 
 const HTTP_CORE: &[Directive] = &rows![
-    Accepted(in_file_only) "client_body_in_file_only", HSL, ONE, "off", BODY_IN_MEMORY,
-        "Writes every request's body to a file.";
-    Accepted(once) "client_body_temp_path", HSL, ONE_TO_FOUR, "client_body_temp", BODY_IN_MEMORY,
-        "Where bodies of requests are written.";
     Accepted "early_hints", HSL, SOME, "",
         "what servers behind say early is not passed on; the answers are the same without it",
         "When 103 (Early Hints) of a server behind is passed on.";

@@ -1,6 +1,6 @@
 //! Serving files: root, index, listings, caches of open files, uploads by WebDAV.
 
-use super::{Directive, HSL, HSLI, L, Module, NONE, ONE, ONE_OR_TWO, ONE_TO_THREE, SOME, TWO, rows};
+use super::{Directive, HSL, HSLI, L, Module, NONE, ONE, ONE_TO_THREE, SOME, TWO, rows};
 
 const NO_DAV: &str =
     "Encke does not do this yet: a file that nginx would have stored, moved or deleted would not be";
@@ -25,16 +25,8 @@ const CORE: &[Directive] = &rows![
         "Reads files of this size and above past the page cache.";
     Accepted(offset) "directio_alignment", HSL, ONE, "512", FILE_TUNING,
         "Alignment of reads past the page cache.";
-    Accepted(file_cache) "open_file_cache", HSL, ONE_OR_TWO, "off", FILE_TUNING,
-        "Keeps files open between requests.";
-    Accepted(flag) "open_file_cache_errors", HSL, ONE, "off", FILE_TUNING,
-        "Remembers which files were not there.";
     Accepted(flag) "open_file_cache_events", HSL, ONE, "off", FILE_TUNING,
         "Notices changed files by kernel events.";
-    Accepted(number) "open_file_cache_min_uses", HSL, ONE, "1", FILE_TUNING,
-        "How often a file must be asked for to be kept open.";
-    Accepted(seconds) "open_file_cache_valid", HSL, ONE, "60s", FILE_TUNING,
-        "How often a file kept open is looked at again.";
     Accepted(flag) "sendfile", HSLI, ONE, "off", FILE_TUNING,
         "Sends files without copying them through the process.";
     Accepted(size) "sendfile_max_chunk", HSL, ONE, "2m", FILE_TUNING,

@@ -4,7 +4,6 @@ pub(super) use super::super::accept::*;
 
 use super::super::super::builder::{Builder, Outcome};
 use super::super::super::call::Call;
-use super::super::super::diag::Diagnostic;
 use super::super::super::value;
 
 /// `on`, `off`, `threads`, `threads=POOL`.
@@ -21,12 +20,6 @@ pub(super) fn buffers(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     valid(call, number.is_some_and(|number| number > 0) && size.is_some_and(|size| size > 0))
 }
 
-/// `off`, `on` or `clean`.
-pub(super) fn in_file_only(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    call.one_of(&[("off", ()), ("on", ()), ("clean", ())])
-}
-
 /// `stop` or `abort`.
 pub(super) fn debug_points(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
@@ -37,28 +30,6 @@ pub(super) fn debug_points(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcom
 pub(super) fn off_or_offset(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     builder.once(call)?;
     valid(call, call.arg(0) == b"off" || value::offset(call.arg(0)).is_some())
-}
-
-/// `off`, or `max=N` with `inactive=`.
-pub(super) fn file_cache(builder: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
-    builder.once(call)?;
-    let name = call.row.name;
-    for argument in call.args() {
-        let text = String::from_utf8_lossy(argument);
-        let known = match text.split_once('=') {
-            None => text == "off",
-            Some(("max", given)) => value::number(given.as_bytes()).is_some(),
-            Some(("inactive", given)) => value::seconds(given.as_bytes()).is_some(),
-            Some(_) => false,
-        };
-        if !known {
-            return Err(Diagnostic::emerg(format!("invalid \"{name}\" parameter \"{text}\"")));
-        }
-    }
-    if call.args().any(|argument| argument == b"off" || argument.starts_with(b"max=")) {
-        return Ok(());
-    }
-    Err(Diagnostic::emerg(format!("\"{name}\" must have the \"max\" parameter")))
 }
 
 fn valid(call: &Call<'_>, is_valid: bool) -> Outcome {

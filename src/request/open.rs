@@ -1,77 +1,74 @@
 //! Opening files, and reading stretches of them.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Seek as _, SeekFrom};
+use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use nix::errno::Errno;
 use nix::fcntl::{self, OFlag, PosixFadviseAdvice};
 use nix::sys::stat::{self, Mode};
-use tokio::io::AsyncReadExt as _;
-use tower_http::services::fs::AsyncReadBody;
 
-use crate::config::model::{RefusedLinks, Symlinks};
-use crate::request::RequestCtx;
-use crate::request::path::as_path;
-use crate::request::payload::Source;
+use crate::config::model::{RefusedLinks, Severity, Symlinks};
+use crate::log;
+
+use super::open_files::{Found, Key, OpenFile};
+use super::path::as_path;
+use super::payload::Source;
+use super::{RequestCtx, stretch};
 
 /// Pipes do not block, and nobody inherits the file.
 const READING: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_CLOEXEC);
 
-/// An open file, and what was known of it then.
-#[derive(Debug)]
-pub struct Opened {
-    file: File,
-    metadata: Metadata,
+/// Opens for reading, or finds it open in the location's `open_file_cache`. A pipe without a writer does not block.
+///
+/// # Errors
+/// The system's; `ELOOP` for a link that `disable_symlinks` refuses.
+pub fn open(ctx: &RequestCtx, path: &Path) -> io::Result<Found> {
+    let links = Links::of(ctx);
+    let Some(cache) = &ctx.conf.files.cache else { return open_anew(links.as_ref(), path) };
+    let way = links.as_ref().map(|links| (links.refused, links.from.clone()));
+    let key = Key { path: path.to_owned(), links: way };
+    ctx.open_files.find(cache, key, Instant::now(), || open_anew(links.as_ref(), path))
 }
 
-/// What a path leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A pipe, a device.
-    Other,
+fn open_anew(links: Option<&Links>, path: &Path) -> io::Result<Found> {
+    let file = match links {
+        None => OpenOptions::new().read(true).custom_flags(READING.bits()).open(path)?,
+        Some(links) => links.open(path, OFlag::O_RDONLY | READING)?,
+    };
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Ok(Found::Directory(metadata));
+    }
+    Ok(Found::File(OpenFile { file: Arc::new(file), metadata }))
 }
 
-impl Kind {
-    /// The kind that the metadata tells.
-    pub fn of(metadata: &Metadata) -> Self {
-        let kind = metadata.file_type();
-        match () {
-            () if kind.is_dir() => Self::Directory,
-            () if kind.is_file() => Self::File,
-            () => Self::Other,
-        }
+/// What is known of a file without opening it; with `open_file_cache` it is opened, as in nginx, since who asks for it
+/// mostly wants it then.
+///
+/// # Errors
+/// As [`open`].
+pub fn metadata(ctx: &RequestCtx, path: &Path) -> io::Result<Metadata> {
+    if ctx.conf.files.cache.is_some() {
+        return open(ctx, path).map(Found::into_metadata);
+    }
+    match Links::of(ctx) {
+        None => std::fs::metadata(path),
+        Some(links) => links.open(path, OFlag::O_PATH | OFlag::O_CLOEXEC)?.metadata(),
     }
 }
 
-impl Opened {
-    /// Opens for reading. A pipe without a writer does not block.
-    ///
-    /// # Errors
-    /// The system's; `ELOOP` for a link that `disable_symlinks` refuses.
-    pub fn new(ctx: &RequestCtx, path: &Path) -> io::Result<Self> {
-        let file = match Links::of(ctx) {
-            None => OpenOptions::new().read(true).custom_flags(READING.bits()).open(path)?,
-            Some(links) => links.open(path, OFlag::O_RDONLY | READING)?,
-        };
-        let metadata = file.metadata()?;
-        Ok(Self { file, metadata })
-    }
-
-    /// What it is.
-    pub fn kind(&self) -> Kind {
-        debug_assert!(!self.metadata.file_type().is_socket(), "sockets cannot be opened");
-        Kind::of(&self.metadata)
+impl OpenFile {
+    /// A file with content, and not a pipe or a device.
+    pub fn is_regular(&self) -> bool {
+        self.metadata.is_file()
     }
 
     /// Seconds since 1970 of its last change.
@@ -94,20 +91,22 @@ impl Opened {
     }
 }
 
-/// What is known of a file without opening it.
-///
-/// # Errors
-/// As [`Opened::new`].
-pub fn metadata(ctx: &RequestCtx, path: &Path) -> io::Result<Metadata> {
+/// The call that an error comes from, as nginx names it; `call` without `disable_symlinks` and `open_file_cache`.
+pub fn call(ctx: &RequestCtx, call: &'static str) -> &'static str {
     match Links::of(ctx) {
-        None => std::fs::metadata(path),
-        Some(links) => links.open(path, OFlag::O_PATH | OFlag::O_CLOEXEC)?.metadata(),
+        Some(_) => "openat()",
+        None if ctx.conf.files.cache.is_some() => "open()",
+        None => call,
     }
 }
 
-/// The call that an error comes from, as nginx names it; `call` without `disable_symlinks`.
-pub fn call(ctx: &RequestCtx, call: &'static str) -> &'static str {
-    if Links::of(ctx).is_some() { "openat()" } else { call }
+/// Logs why nothing is known of a file. That it is not there is no news.
+pub fn complain(ctx: &RequestCtx, path: &Path, error: &io::Error) {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    if !matches!(errno, Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) | None) {
+        let (call, path) = (call(ctx, "stat()"), path.display());
+        ctx.log(Severity::Crit, &format!("{call} \"{path}\" failed ({})", log::os_error(error)));
+    }
 }
 
 /// The status for an error of the system.
@@ -121,10 +120,10 @@ pub fn status(error: &io::Error) -> u16 {
     }
 }
 
-/// A file whose stretches are read one after another.
+/// A file of which stretches are read.
 #[derive(Debug)]
 struct FileSource {
-    file: File,
+    file: Arc<File>,
     length: u64,
     /// How many bytes are read at once.
     at_once: usize,
@@ -136,11 +135,7 @@ impl Source for FileSource {
     }
 
     fn read(self: Arc<Self>, range: Range<u64>) -> Body {
-        // The clone shares its position with the file: only one stretch is read at a time.
-        let positioned = (&self.file).seek(SeekFrom::Start(range.start)).and_then(|_| self.file.try_clone());
-        let Ok(file) = positioned else { return Body::empty() };
-        let stretch = tokio::fs::File::from_std(file).take(range.end.saturating_sub(range.start));
-        Body::new(AsyncReadBody::with_capacity(stretch, self.at_once))
+        stretch::body(Arc::clone(&self.file), range, self.at_once)
     }
 }
 
