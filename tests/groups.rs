@@ -170,12 +170,17 @@ fn events_tell_of_subscribers_however_they_go() {
     poll.send("GET /told/sub?id=b HTTP/1.1\r\nHost: a\r\n\r\n");
     read_until(&mut meta, "data: subscriber_enqueue b\n\n");
     assert_eq!(server.post("/told/pub?id=b", "x").status(), 201);
+    // They happen in two workers, perhaps: either may be told first.
     let events = read_until(&mut meta, "subscriber_dequeue b\n\n");
-    assert!(events.contains("data: channel_publish b\n\n"), "{events}");
+    if !events.contains("data: channel_publish b\n\n") {
+        read_until(&mut meta, "data: channel_publish b\n\n");
+    }
     let _stream = event_stream(&server, "/told/sub?id=c");
     server.request("DELETE /told/pub?id=c HTTP/1.1\r\nHost: a\r\n\r\n");
     let events = read_until(&mut meta, "subscriber_dequeue c\n\n");
-    assert!(events.contains("data: channel_delete c\n\n"), "{events}");
+    if !events.contains("data: channel_delete c\n\n") {
+        read_until(&mut meta, "data: channel_delete c\n\n");
+    }
 }
 
 #[test]
