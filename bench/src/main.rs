@@ -58,11 +58,14 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         println!("{}: {}", contestant.name(), contestant.version());
     }
     println!("{} worker(s), {} round(s)\n", arguments.workers, arguments.rounds());
-    report::print_head(&contestants.iter().map(Contestant::name).collect::<Vec<_>>());
+    if !arguments.smoke {
+        report::print_head(&contestants.iter().map(Contestant::name).collect::<Vec<_>>());
+    }
+    let print_row = if arguments.smoke { report::print_smoke } else { report::print_row };
     let mut rows = Vec::new();
     for work in works {
         let row = measure(work, &contestants, arguments)?;
-        report::print_row(&row);
+        print_row(&row);
         rows.push(row);
     }
     if let Some(path) = &arguments.json {

@@ -3,8 +3,13 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
+use crate::client::Transport;
+
 /// What a channel's name stands for in URLs.
 const CHANNEL: &str = "{channel}";
+
+/// What the name of a transport stands for in a subscriber's URL.
+const TRANSPORT: &str = "{transport}";
 
 /// A push server, by its URLs.
 #[derive(Clone, Debug)]
@@ -24,7 +29,7 @@ struct Endpoint {
 }
 
 impl Target {
-    /// `http://host:port/path` each, with `{channel}` in it.
+    /// `http://host:port/path` each, with `{channel}` in it. That of subscribers may have `{transport}`, too.
     pub(crate) fn new(publish: &str, subscribe: &str) -> io::Result<Self> {
         Ok(Self {
             publish: Endpoint::new(publish)?,
@@ -52,8 +57,9 @@ impl Target {
     }
 
     /// Request line and `Host` of a subscriber's request.
-    pub(crate) fn subscribe(&self, channel: u32) -> String {
-        self.subscribe.request("GET", &self.prefix, channel)
+    pub(crate) fn subscribe(&self, transport: Transport, channel: u32) -> String {
+        let request = self.subscribe.request("GET", &self.prefix, channel);
+        request.replacen(TRANSPORT, &transport.to_string(), 1)
     }
 }
 
@@ -82,11 +88,15 @@ mod tests {
 
     #[test]
     fn urls_name_server_and_channel() {
-        let target = Target::new("http://127.0.0.1:81/p/{channel}", "http://127.0.0.1/s?id={channel}&x=1")
-            .expect("URLs")
-            .with_prefix("run-".to_owned());
+        let target =
+            Target::new("http://127.0.0.1:81/p/{channel}", "http://127.0.0.1/{transport}?id={channel}&x=1")
+                .expect("URLs")
+                .with_prefix("run-".to_owned());
         assert_eq!(target.publish("POST", 3), "POST /p/run-3 HTTP/1.1\r\nHost: 127.0.0.1:81\r\n");
-        assert_eq!(target.subscribe(3), "GET /s?id=run-3&x=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+        assert_eq!(
+            target.subscribe(Transport::Raw, 3),
+            "GET /raw?id=run-3&x=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        );
         assert_eq!(target.subscribe_address().port(), 80);
     }
 

@@ -1,6 +1,6 @@
 //! What is measured, and what Encke may take for it: each row is one named work.
 
-use crate::client::Transport::{self, Chunked, EventSource, LongPoll, WebSocket};
+use crate::client::Transport::{self, Chunked, EventSource, LongPoll, Multipart, Raw, WebSocket};
 use crate::work::{CatchUp, Churn, FanOut, Idle, Layout, OneToOne, Pace, Publish};
 
 /// A work with its bounds.
@@ -28,9 +28,22 @@ pub(crate) enum Kind {
 /// Messages that are delivered in a run of a fan-out: some seconds of a server's time.
 const DELIVERIES: usize = 100_000;
 
-/// Every work, in the order of the table. `idle` is how many subscribers wait at last in those about memory.
+/// Channels of a one-to-one work.
+const CHANNELS: u32 = 1000;
+
+/// What can be chosen on the command line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Subscribers that wait at last in works about memory.
+    pub(crate) idle: usize,
+    /// Publishers in works about publishing: each sends its next message after the answer to the last one.
+    pub(crate) publishers: u32,
+}
+
+/// Every work, in the order of the table.
 #[rustfmt::skip]
-pub(crate) fn all(idle: usize) -> Vec<Work> {
+pub(crate) fn all(sizes: Sizes) -> Vec<Work> {
+    let Sizes { idle, publishers } = sizes;
     let each = Layout::ChannelEach;
     let one = Layout::OneChannel;
     vec![
@@ -38,6 +51,8 @@ pub(crate) fn all(idle: usize) -> Vec<Work> {
         memory("idle/longpoll/channels", idle, LongPoll,    each, None,       1536.0),
         memory("idle/eventsource",       idle, EventSource, one,  Some(0.13), 1536.0),
         memory("idle/chunked",           idle, Chunked,     one,  None,       1536.0),
+        memory("idle/multipart",         idle, Multipart,   one,  None,       1536.0),
+        memory("idle/raw",               idle, Raw,         one,  None,       1536.0),
         memory("idle/websocket",         idle, WebSocket,   one,  Some(0.15), 2048.0),
 
         fan_out(LongPoll,    1000,   100, Some(0.70)),
@@ -52,12 +67,12 @@ pub(crate) fn all(idle: usize) -> Vec<Work> {
         fan_out_open(EventSource, 1000, 100, 20),
         fan_out_open(WebSocket,   1000, 100, 20),
 
-        one_to_one(LongPoll,    1000, Some(0.60)),
-        one_to_one(EventSource, 1000, None),
-        one_to_one(WebSocket,   1000, Some(0.75)),
+        one_to_one(LongPoll,    publishers, Some(0.60)),
+        one_to_one(EventSource, publishers, None),
+        one_to_one(WebSocket,   publishers, Some(0.75)),
 
-        publish(100,  Some(0.80)),
-        publish(4096, Some(0.45)),
+        publish(publishers, 100,  Some(0.80)),
+        publish(publishers, 4096, Some(0.45)),
 
         catch_up(EventSource, 5000, 40, 1, Some(0.25)),
         catch_up(WebSocket,   5000, 40, 1, Some(0.25)),
@@ -76,9 +91,13 @@ impl Work {
         let kind = match self.kind {
             Kind::Idle(idle) => Kind::Idle(Idle { subscribers: 500, ..idle }),
             Kind::FanOut(work) => Kind::FanOut(FanOut { subscribers: 50, messages: 5, ..work }),
-            Kind::OneToOne(work) => Kind::OneToOne(OneToOne { channels: 50, messages: 200, ..work }),
-            Kind::Publish(work) => Kind::Publish(Publish { messages: 200, ..work }),
-            Kind::CatchUp(work) => Kind::CatchUp(CatchUp { stored: 50, readers: 4, ..work }),
+            Kind::OneToOne(work) => {
+                Kind::OneToOne(OneToOne { channels: 50, publishers: 4, messages: 200, ..work })
+            }
+            Kind::Publish(work) => Kind::Publish(Publish { publishers: 4, messages: 200, ..work }),
+            Kind::CatchUp(work) => {
+                Kind::CatchUp(CatchUp { stored: 50, readers: 4, at_once: work.at_once.min(4), ..work })
+            }
             Kind::Churn(work) => Kind::Churn(Churn { connections: 100, ..work }),
         };
         Self { kind, limit: None, bound: None, ..self }
@@ -111,15 +130,15 @@ fn fan_out_open(transport: Transport, subscribers: usize, size: usize, per_secon
     Work { name: format!("open/{transport}/{subscribers}x{size}"), kind, bound: None, limit: None }
 }
 
-fn one_to_one(transport: Transport, channels: u32, bound: Option<f64>) -> Work {
-    let kind = Kind::OneToOne(OneToOne { transport, channels, messages: 30_000 });
-    Work { name: format!("one-to-one/{transport}/{channels}"), kind, bound, limit: None }
+fn one_to_one(transport: Transport, publishers: u32, bound: Option<f64>) -> Work {
+    let kind = Kind::OneToOne(OneToOne { transport, channels: CHANNELS, publishers, messages: 30_000 });
+    Work { name: format!("one-to-one/{transport}/{CHANNELS}"), kind, bound, limit: None }
 }
 
-fn publish(size: usize, bound: Option<f64>) -> Work {
+fn publish(publishers: u32, size: usize, bound: Option<f64>) -> Work {
     Work {
         name: format!("publish/{size}"),
-        kind: Kind::Publish(Publish { size, messages: 60_000 }),
+        kind: Kind::Publish(Publish { publishers, size, messages: 60_000 }),
         bound,
         limit: None,
     }
@@ -141,9 +160,11 @@ mod tests {
 
     use super::*;
 
+    const SIZES: Sizes = Sizes { idle: 10_000, publishers: 16 };
+
     #[test]
     fn every_work_has_a_name_of_its_own() {
-        let names: HashSet<String> = all(10_000).into_iter().map(|work| work.name).collect();
-        assert_eq!(names.len(), all(10_000).len());
+        let names: HashSet<String> = all(SIZES).into_iter().map(|work| work.name).collect();
+        assert_eq!(names.len(), all(SIZES).len());
     }
 }

@@ -13,6 +13,7 @@ pub(crate) struct Head<'a> {
     pub(crate) length: usize,
     pub(crate) content_length: Option<usize>,
     pub(crate) is_chunked: bool,
+    pub(crate) content_type: &'a [u8],
     /// Position of the message in the body, for the next request.
     pub(crate) last_modified: &'a [u8],
     pub(crate) etag: &'a [u8],
@@ -48,6 +49,7 @@ impl<'a> Head<'a> {
                 self.content_length = str::from_utf8(header.value).ok().and_then(|value| value.parse().ok());
             }
             17 if is("Transfer-Encoding") => self.is_chunked = header.value.eq_ignore_ascii_case(b"chunked"),
+            12 if is("Content-Type") => self.content_type = header.value,
             13 if is("Last-Modified") => self.last_modified = header.value,
             4 if is("Etag") => self.etag = header.value,
             _ => {}

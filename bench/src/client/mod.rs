@@ -9,7 +9,9 @@ mod connection;
 mod event_source;
 mod head;
 mod long_poll;
+mod multipart;
 mod publisher;
+mod raw;
 mod source;
 mod subscriber;
 mod transport;
@@ -195,10 +197,6 @@ impl Crowd {
     }
 
     // === messages ===
-
-    pub(crate) fn publishers(&self) -> usize {
-        self.publishers.len()
-    }
 
     pub(crate) fn is_free(&self, publisher: usize) -> bool {
         self.publishers[publisher].is_free()

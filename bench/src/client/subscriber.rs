@@ -41,7 +41,7 @@ impl Subscriber {
     ) -> io::Result<Self> {
         let mut connection = Connection::open(target.subscribe_address(), source)?;
         let mut request = Vec::new();
-        let decoder = transport.start(&target.subscribe(channel), &mut request);
+        let decoder = transport.start(&target.subscribe(transport, channel), &mut request);
         connection.send(|output| *output = request)?;
         Ok(Self { connection, decoder, channel, expected: first })
     }

@@ -6,6 +6,8 @@ use std::io;
 use super::chunked::Chunked;
 use super::event_source::EventSource;
 use super::long_poll::LongPoll;
+use super::multipart::Multipart;
+use super::raw::Raw;
 use super::websocket::WebSocket;
 use crate::message::Message;
 
@@ -16,6 +18,8 @@ pub(crate) enum Transport {
     EventSource,
     WebSocket,
     Chunked,
+    Multipart,
+    Raw,
 }
 
 /// Reads what comes over one subscriber's connection.
@@ -25,15 +29,18 @@ pub(crate) enum Decoder {
     EventSource(EventSource),
     WebSocket(WebSocket),
     Chunked(Chunked),
+    Multipart(Multipart),
+    Raw(Raw),
 }
 
 impl Transport {
     /// Headers that ask for it.
     fn headers(self) -> &'static str {
         match self {
-            Self::LongPoll => "",
+            Self::LongPoll | Self::Raw => "",
             Self::EventSource => "Accept: text/event-stream\r\n",
             Self::Chunked => "TE: chunked\r\n",
+            Self::Multipart => "Accept: multipart/mixed\r\n",
             Self::WebSocket => {
                 "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -52,6 +59,8 @@ impl Transport {
             Self::EventSource => Decoder::EventSource(EventSource::default()),
             Self::WebSocket => Decoder::WebSocket(WebSocket::default()),
             Self::Chunked => Decoder::Chunked(Chunked::default()),
+            Self::Multipart => Decoder::Multipart(Multipart::default()),
+            Self::Raw => Decoder::Raw(Raw::default()),
         }
     }
 }
@@ -63,6 +72,8 @@ impl fmt::Display for Transport {
             Self::EventSource => "eventsource",
             Self::WebSocket => "websocket",
             Self::Chunked => "chunked",
+            Self::Multipart => "multipart",
+            Self::Raw => "raw",
         })
     }
 }
@@ -81,6 +92,8 @@ impl Decoder {
             Self::EventSource(decoder) => decoder.decode(input, messages),
             Self::WebSocket(decoder) => decoder.decode(input, output, messages),
             Self::Chunked(decoder) => decoder.decode(input, messages),
+            Self::Multipart(decoder) => decoder.decode(input, messages),
+            Self::Raw(decoder) => decoder.decode(input, messages),
         }
     }
 
@@ -91,6 +104,8 @@ impl Decoder {
             Self::EventSource(decoder) => decoder.is_open(),
             Self::WebSocket(decoder) => decoder.is_open(),
             Self::Chunked(decoder) => decoder.is_open(),
+            Self::Multipart(decoder) => decoder.is_open(),
+            Self::Raw(decoder) => decoder.is_open(),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::work::Sample;
 use crate::works::Work;
 
 pub(crate) use json::to_json;
-pub(crate) use table::{print_head, print_row};
+pub(crate) use table::{print_head, print_row, print_smoke};
 
 /// A work, and what every contestant took for it in each round. The first contestant has to hold the bounds.
 #[derive(Debug)]
@@ -54,10 +54,10 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::works;
+    use crate::works::{self, Sizes};
 
     fn row(name: &str, costs: [[f64; 3]; 2]) -> Row {
-        let mut works = works::all(10_000).into_iter();
+        let mut works = works::all(Sizes { idle: 10_000, publishers: 16 }).into_iter();
         let work = works.find(|work| work.name == name).expect("a work of that name");
         let sample = |cost| Sample { cost: Some(cost), with_start: Some(cost), ..Sample::default() };
         Row { work, samples: costs.map(|costs| costs.map(sample).to_vec()).to_vec() }

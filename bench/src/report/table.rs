@@ -4,20 +4,25 @@ use super::Row;
 use crate::measure::Summary;
 use crate::work::Sample;
 
-/// Columns about one contestant, about two compared, and about the load itself.
+/// Columns about one contestant, and about the two compared.
 const EACH: [&str; 4] = ["cost", "spread", "p50 us", "p99 us"];
-const COMPARED: [&str; 5] = ["ratio", "at most", "holds", "p50 ratio", "p99 ratio"];
-const OWN: &str = "own cost";
+const COMPARED: [&str; 5] = ["cost", "at most", "holds", "p50", "p99"];
 
 pub(crate) fn print_head(contestants: &[&str]) {
-    let each = contestants.iter().flat_map(|name| [*name, "", "", ""]);
-    print_line("", "", each);
-    let mut titles = EACH.repeat(contestants.len());
+    let mut groups: Vec<&str> = Vec::new();
+    let mut titles: Vec<&str> = Vec::new();
+    for name in contestants {
+        groups.extend([name, "", "", ""]);
+        titles.extend(EACH);
+    }
     if contestants.len() > 1 {
+        groups.extend(["ratio", "", "", "", ""]);
         titles.extend(COMPARED);
     }
-    titles.push(OWN);
-    print_line("work", "unit", titles);
+    groups.push("load");
+    titles.push("cost");
+    print_line("", "", groups);
+    print_line("work", "cost in", titles);
 }
 
 pub(crate) fn print_row(row: &Row) {
@@ -26,13 +31,19 @@ pub(crate) fn print_row(row: &Row) {
     if row.samples.len() > 1 {
         cells.extend(compared(row));
     }
-    cells.push(of(row.summary(0, |sample| Some(sample.own_cost).filter(|cost| *cost > 0.0))));
+    cells.push(of(row.summary(0, |sample| sample.own_cost)));
     print_line(&row.work.name, row.work.kind.unit(), &cells);
 }
 
+/// A line of a run that measures nothing.
+pub(crate) fn print_smoke(row: &Row) {
+    let units = row.samples.iter().flatten().map(|sample| sample.units.to_string()).collect::<Vec<_>>();
+    println!("{:28} {}", row.work.name, units.join(", "));
+}
+
 fn print_line(work: &str, unit: &str, cells: impl IntoIterator<Item = impl AsRef<str>>) {
-    let cells: String = cells.into_iter().map(|cell| format!("{:>12}", cell.as_ref())).collect();
-    println!("{}", format!("{work:28}{unit:14}{cells}").trim_end());
+    let cells: String = cells.into_iter().map(|cell| format!(" {:>8}", cell.as_ref())).collect();
+    println!("{}", format!("{work:28}{unit:13}{cells}").trim_end());
 }
 
 fn of_one(row: &Row, contestant: usize) -> [String; EACH.len()] {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::client::Transport;
+
 /// What a work needs of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Needs {
@@ -20,10 +22,24 @@ impl Needs {
     }
 }
 
+/// Each transport has a location, and what it is called in the configuration.
+const TRANSPORTS: [(Transport, &str); 6] = [
+    (Transport::LongPoll, "longpoll"),
+    (Transport::EventSource, "eventsource"),
+    (Transport::WebSocket, "websocket"),
+    (Transport::Chunked, "http-chunked"),
+    (Transport::Multipart, "http-multipart-mixed"),
+    (Transport::Raw, "http-raw-stream"),
+];
+
 /// The text. Nchan and Encke know all of it, and the words in `globals` are for nginx alone.
 pub(super) fn text(globals: &str, needs: Needs, port: u16, dir: &Path) -> String {
     let Needs { stored, workers, .. } = needs;
     let (files, dir) = (needs.files(), dir.display());
+    let locations = TRANSPORTS.map(|(name, word)| {
+        format!("location = /{name} {{ nchan_subscriber {word}; nchan_channel_id $arg_id; }}")
+    });
+    let locations = locations.join("\n");
     format!(
         "{globals}
          daemon off;
@@ -42,7 +58,7 @@ pub(super) fn text(globals: &str, needs: Needs, port: u16, dir: &Path) -> String
              server {{
                  listen 127.0.0.1:{port} backlog=4096;
                  location = /publish {{ nchan_publisher; nchan_channel_id $arg_id; }}
-                 location = /subscribe {{ nchan_subscriber; nchan_channel_id $arg_id; }}
+                 {locations}
              }}
          }}\n"
     )

@@ -118,7 +118,7 @@ fn start(mut command: Command, globals: &str, needs: Needs) -> io::Result<Site> 
         io::Error::other(format!("{program}: {error}\n{said}"))
     })?;
     let url = |name: &str| format!("http://127.0.0.1:{port}/{name}?id={{channel}}");
-    let target = Target::new(&url("publish"), &url("subscribe"))?;
+    let target = Target::new(&url("publish"), &url("{transport}"))?;
     let process = Some(Process::new(running.child.id()));
     Ok(Site { target, process, _running: Some(running) })
 }

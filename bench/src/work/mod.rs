@@ -24,9 +24,6 @@ pub(crate) use idle::{Idle, Layout};
 pub(crate) use one_to_one::OneToOne;
 pub(crate) use publish::Publish;
 
-/// Publishers of the works that are about publishing: each sends its next message after the answer to the last one.
-const PUBLISHERS: usize = 16;
-
 /// Messages that channels keep where nobody asks for old ones.
 const STORED: usize = 100;
 
@@ -46,7 +43,7 @@ pub(crate) struct Sample {
     /// From begin to end.
     pub(crate) seconds: f64,
     /// Processor time of this program, in microseconds per unit.
-    pub(crate) own_cost: f64,
+    pub(crate) own_cost: Option<f64>,
     /// Memory in bytes: without subscribers, with a part of them, with all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory: Option<[u64; 3]>,
@@ -62,12 +59,12 @@ impl Kind {
         let (connections, stored) = match self {
             Kind::Idle(work) => (work.subscribers, STORED),
             Kind::FanOut(work) => (work.subscribers, STORED),
-            Kind::OneToOne(work) => (work.channels as usize, STORED),
-            Kind::Publish(_) => (PUBLISHERS, STORED),
+            Kind::OneToOne(work) => ((work.channels + work.publishers) as usize, STORED),
+            Kind::Publish(work) => (2 * work.publishers as usize, STORED),
             Kind::CatchUp(work) => (work.readers, work.stored),
             Kind::Churn(_) => (2 * churn::BATCH, STORED),
         };
-        Needs { connections: connections + PUBLISHERS, stored, workers }
+        Needs { connections, stored, workers }
     }
 
     /// What the cost is of.
@@ -118,7 +115,7 @@ impl<'a> Clock<'a> {
             p99: latencies.percentile(99),
             units,
             seconds,
-            own_cost: per_unit(own_cpu),
+            own_cost: Some(per_unit(own_cpu)),
             ..Sample::default()
         })
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Clock, PUBLISHERS, SIZE, Sample};
+use super::{Clock, SIZE, Sample};
 use crate::client::{Crowd, Event, Transport};
 use crate::server::Site;
 
@@ -11,6 +11,8 @@ use crate::server::Site;
 pub(crate) struct OneToOne {
     pub(crate) transport: Transport,
     pub(crate) channels: u32,
+    /// Not more than channels.
+    pub(crate) publishers: u32,
     pub(crate) messages: usize,
 }
 
@@ -24,7 +26,7 @@ struct Round {
 
 impl OneToOne {
     pub(crate) fn run(self, site: &Site) -> io::Result<Sample> {
-        let mut crowd = Crowd::new(&site.target, self.channels, PUBLISHERS.min(self.channels as usize))?;
+        let mut crowd = Crowd::new(&site.target, self.channels, self.publishers as usize)?;
         crowd.join(self.transport, 0..self.channels)?;
         self.publish(&mut crowd, self.channels as usize)?;
         crowd.reset();
@@ -36,14 +38,11 @@ impl OneToOne {
 
     /// Each publisher publishes to its next channel when its last message is answered and delivered.
     fn publish(self, crowd: &mut Crowd, messages: usize) -> io::Result<()> {
-        let mut published = 0;
-        let mut rounds: Vec<Round> = Vec::new();
-        for publisher in 0..crowd.publishers() {
-            let channel = u32::try_from(publisher).unwrap_or_default();
-            rounds.push(Round { channel, is_answered: false, is_delivered: false });
-            crowd.publish(publisher, channel, SIZE)?;
-            published += 1;
+        let mut rounds: Vec<Round> = (0..self.publishers).map(Round::new).collect();
+        for (publisher, round) in rounds.iter().enumerate() {
+            crowd.publish(publisher, round.channel, SIZE)?;
         }
+        let mut published = rounds.len();
         let start = crowd.tally().delivered;
         while crowd.tally().delivered < start + published || rounds.iter().any(|round| !round.is_answered) {
             crowd.wait_for_any()?;
@@ -77,9 +76,13 @@ impl OneToOne {
 
     /// Channels of a publisher are as far apart as there are publishers.
     fn next(self, round: Round) -> Round {
-        let step = u32::try_from(PUBLISHERS).unwrap_or(u32::MAX).min(self.channels);
-        let next = round.channel + step;
-        let channel = if next < self.channels { next } else { round.channel % step };
-        Round { channel, is_answered: false, is_delivered: false }
+        let next = round.channel + self.publishers;
+        Round::new(if next < self.channels { next } else { round.channel % self.publishers })
+    }
+}
+
+impl Round {
+    fn new(channel: u32) -> Self {
+        Self { channel, is_answered: false, is_delivered: false }
     }
 }
