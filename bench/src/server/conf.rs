@@ -28,7 +28,7 @@ const TRANSPORTS: [(Transport, &str); 6] = [
     (Transport::EventSource, "eventsource"),
     (Transport::WebSocket, "websocket"),
     (Transport::Chunked, "http-chunked"),
-    (Transport::Multipart, "http-multipart-mixed"),
+    (Transport::Multipart, "http-multipart"),
     (Transport::Raw, "http-raw-stream"),
 ];
 
