@@ -33,8 +33,8 @@ impl Connection {
     }
 
     /// Sends what `write` appends.
-    pub(super) fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        write(&mut self.unsent);
+    pub(super) fn send(&mut self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> io::Result<()> {
+        write(&mut self.unsent)?;
         self.flush()
     }
 

@@ -7,6 +7,7 @@ mod chunked;
 mod chunks;
 mod connection;
 mod event_source;
+mod expected;
 mod head;
 mod long_poll;
 mod multipart;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
+use expected::Expected;
 use publisher::Publisher;
 use source::Sources;
 use subscriber::Subscriber;
@@ -34,7 +36,7 @@ use crate::measure::Latencies;
 use crate::message::Message;
 use crate::target::Target;
 
-pub(crate) use subscriber::Faults;
+pub(crate) use expected::Faults;
 pub(crate) use transport::Transport;
 
 /// How long nothing may come from a server that owes something.
@@ -154,7 +156,8 @@ impl Crowd {
             let start = self.subscribers.len();
             for channel in channels.by_ref().take(BATCH) {
                 let source = self.sources.next(self.target.subscribe_address());
-                let mut subscriber = Subscriber::open(&self.target, transport, channel, first, source)?;
+                let expected = Expected::new(channel, first);
+                let mut subscriber = Subscriber::open(&self.target, transport, expected, source)?;
                 subscriber.register(self.poll.registry(), self.subscribers.len())?;
                 self.subscribers.push(subscriber);
             }
@@ -182,8 +185,9 @@ impl Crowd {
     }
 
     fn missing(&self, subscriber: &Subscriber) -> u32 {
-        let published = self.channels[subscriber.channel() as usize].sent.len();
-        subscriber.missing(u32::try_from(published).unwrap_or(u32::MAX))
+        let expected = subscriber.expected();
+        let published = self.channels[expected.channel() as usize].sent.len();
+        expected.missing(u32::try_from(published).unwrap_or(u32::MAX))
     }
 
     /// Connections are accepted in their order: when this one is answered, those before it were taken.

@@ -1,6 +1,6 @@
 //! A connection that publishes, one message after the other.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 
 use mio::Registry;
@@ -42,8 +42,8 @@ impl Publisher {
         message.write(size, &mut self.body);
         self.connection.send(|output| {
             output.extend_from_slice(request.as_bytes());
-            output.extend_from_slice(format!("Content-Length: {}\r\n\r\n", self.body.len()).as_bytes());
-            output.extend_from_slice(&self.body);
+            write!(output, "Content-Length: {}\r\n\r\n", self.body.len())?;
+            output.write_all(&self.body)
         })
     }
 

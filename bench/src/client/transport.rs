@@ -48,12 +48,15 @@ impl Transport {
         }
     }
 
-    /// What reads the answers to `request`, a request line and headers without the empty line behind them. Appends
-    /// the first request to `output`.
-    pub(crate) fn start(self, request: &str, output: &mut Vec<u8>) -> Decoder {
+    /// Asks by `request`, a request line and headers without the empty line behind them.
+    pub(super) fn write_request(self, request: &str, output: &mut Vec<u8>) {
         for part in [request, self.headers(), "\r\n"] {
             output.extend_from_slice(part.as_bytes());
         }
+    }
+
+    /// What reads the answers to `request`, and writes further ones like it.
+    pub(super) fn decoder(self, request: &str) -> Decoder {
         match self {
             Self::LongPoll => Decoder::LongPoll(LongPoll::new(request)),
             Self::EventSource => Decoder::EventSource(EventSource::default()),
@@ -81,7 +84,7 @@ impl fmt::Display for Transport {
 impl Decoder {
     /// Reads as much of `input` as is whole, and returns how much. Appends messages, and what has to be sent because
     /// of them.
-    pub(crate) fn decode(
+    pub(super) fn decode(
         &mut self,
         input: &[u8],
         output: &mut Vec<u8>,
@@ -98,7 +101,7 @@ impl Decoder {
     }
 
     /// Whether the server has answered. Of a long-poll request nobody can say.
-    pub(crate) fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         match self {
             Self::LongPoll(_) => true,
             Self::EventSource(decoder) => decoder.is_open(),

@@ -48,9 +48,9 @@ impl Process {
 fn tree(pid: u32) -> io::Result<Vec<u32>> {
     let mut tree = vec![pid];
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let children = fs::read_to_string(task?.path().join("children"))?;
+        // Threads and children may have ended meanwhile.
+        let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
         for child in children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()) {
-            // It may have ended meanwhile.
             tree.extend(self::tree(child).unwrap_or_default());
         }
     }
