@@ -25,6 +25,9 @@ pub(crate) enum Kind {
     Churn(Churn),
 }
 
+/// Longest that a client may wait, p50 and p99, as a part of what Nchan's wait: in every work whose cost has a bound.
+pub(crate) const LATENCY_BOUND: f64 = 1.0;
+
 /// Messages that are delivered in a run of a fan-out: some seconds of a server's time.
 const DELIVERIES: usize = 100_000;
 

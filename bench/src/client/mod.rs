@@ -23,6 +23,7 @@ mod tests;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
@@ -161,7 +162,8 @@ impl Crowd {
                 subscriber.register(self.poll.registry(), self.subscribers.len())?;
                 self.subscribers.push(subscriber);
             }
-            self.knock()?;
+            // Connections are accepted in their order: when this one is answered, those before it were taken.
+            self.knock(0)?;
             self.wait("answers to subscribers", |crowd| {
                 crowd.subscribers[start..].iter().all(Subscriber::is_open)
             })?;
@@ -190,14 +192,33 @@ impl Crowd {
         expected.missing(u32::try_from(published).unwrap_or(u32::MAX))
     }
 
-    /// Connections are accepted in their order: when this one is answered, those before it were taken.
-    fn knock(&mut self) -> io::Result<()> {
+    /// Waits until the server says that the subscribers of a channel wait, if it says how many do.
+    pub(crate) fn wait_until_parked(&self, channel: u32) -> io::Result<()> {
+        let wanted =
+            self.subscribers.iter().filter(|subscriber| subscriber.expected().channel() == channel).count();
+        let deadline = Instant::now() + PATIENCE;
+        while self.knock(channel)?.is_some_and(|parked| parked < wanted) {
+            if Instant::now() >= deadline {
+                return Err(io::Error::other(format!(
+                    "{wanted} subscribers do not wait in channel {channel}"
+                )));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Asks about a channel on a connection of its own, and returns how many wait there, if the answer says so.
+    fn knock(&self, channel: u32) -> io::Result<Option<usize>> {
         let mut stream = TcpStream::connect(self.target.publish_address())?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let request = self.target.publish("GET", 0) + "Connection: close\r\n\r\n";
+        let request = self.target.publish("GET", channel) + "Connection: close\r\n\r\n";
         stream.write_all(request.as_bytes())?;
-        stream.read_to_end(&mut Vec::new())?;
-        Ok(())
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer);
+        let count = answer.lines().find_map(|line| line.strip_prefix("active subscribers: "));
+        Ok(count.and_then(|count| count.trim().parse().ok()))
     }
 
     // === messages ===

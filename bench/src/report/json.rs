@@ -38,6 +38,7 @@ fn of_row(row: &Row, contestants: &[Contestant]) -> Value {
         "holds": row.holds(),
         "p50_ratio": row.ratio(|sample| sample.p50),
         "p99_ratio": row.ratio(|sample| sample.p99),
+        "is_as_fast": row.is_as_fast(),
         "limit": row.work.limit,
         "faults": row.faults(),
     })

@@ -6,7 +6,7 @@ mod table;
 use crate::client::Faults;
 use crate::measure::{Summary, summary};
 use crate::work::Sample;
-use crate::works::Work;
+use crate::works::{self, Work};
 
 pub(crate) use json::to_json;
 pub(crate) use table::{print_head, print_row, print_smoke};
@@ -29,9 +29,16 @@ impl Row {
         Some(self.summary(0, &number)?.median / self.summary(1, &number)?.median)
     }
 
-    /// Whether the bound holds. `None` if there is none, or nobody to compare with.
+    /// Whether the bound of the cost holds. `None` if there is none, or nobody to compare with.
     fn holds(&self) -> Option<bool> {
         Some(self.ratio(|sample| sample.cost)? <= self.work.bound?)
+    }
+
+    /// Whether clients waited no longer. `None` if the work has no bound, or nobody waited.
+    fn is_as_fast(&self) -> Option<bool> {
+        self.work.bound?;
+        let ratios = [self.ratio(|sample| sample.p50)?, self.ratio(|sample| sample.p99)?];
+        Some(ratios.iter().all(|ratio| *ratio <= works::LATENCY_BOUND))
     }
 
     /// What the first contestant took above what it may take at all.
@@ -54,7 +61,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::works::{self, Sizes};
+    use crate::works::Sizes;
 
     fn row(name: &str, costs: [[f64; 3]; 2]) -> Row {
         let mut works = works::all(Sizes { idle: 10_000, publishers: 16 }).into_iter();

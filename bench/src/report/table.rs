@@ -6,7 +6,7 @@ use crate::work::Sample;
 
 /// Columns about one contestant, and about the two compared.
 const EACH: [&str; 4] = ["cost", "spread", "p50 us", "p99 us"];
-const COMPARED: [&str; 5] = ["cost", "at most", "holds", "p50", "p99"];
+const COMPARED: [&str; 6] = ["cost", "at most", "holds", "p50", "p99", "holds"];
 
 pub(crate) fn print_head(contestants: &[&str]) {
     let mut groups: Vec<&str> = Vec::new();
@@ -16,7 +16,7 @@ pub(crate) fn print_head(contestants: &[&str]) {
         titles.extend(EACH);
     }
     if contestants.len() > 1 {
-        groups.extend(["ratio", "", "", "", ""]);
+        groups.extend(["ratio", "", "", "", "", ""]);
         titles.extend(COMPARED);
     }
     groups.push("load");
@@ -54,18 +54,18 @@ fn of_one(row: &Row, contestant: usize) -> [String; EACH.len()] {
 }
 
 fn compared(row: &Row) -> [String; COMPARED.len()] {
-    let holds = match row.holds() {
-        Some(true) => "yes",
-        Some(false) => "NO",
-        None => "",
-    };
     [
         two_digits(row.ratio(|sample| sample.cost)),
         two_digits(row.work.bound),
-        holds.to_owned(),
+        verdict(row.holds()),
         two_digits(row.ratio(|sample| sample.p50)),
         two_digits(row.ratio(|sample| sample.p99)),
+        verdict(row.is_as_fast()),
     ]
+}
+
+fn verdict(holds: Option<bool>) -> String {
+    holds.map_or("", |holds| if holds { "yes" } else { "NO" }).to_owned()
 }
 
 fn of(summary: Option<Summary>) -> String {

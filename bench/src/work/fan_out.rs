@@ -32,6 +32,7 @@ impl FanOut {
     pub(crate) fn run(self, site: &Site) -> io::Result<Sample> {
         let mut crowd = Crowd::new(&site.target, 1, 1)?;
         crowd.join(self.transport, iter::repeat_n(0, self.subscribers))?;
+        crowd.wait_until_parked(0)?;
         // What is made on first use is not measured.
         self.publish_closed(&mut crowd, 1 + self.messages / 20)?;
         crowd.reset();

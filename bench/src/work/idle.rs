@@ -41,6 +41,9 @@ impl Idle {
         for (memory, size) in memory.iter_mut().zip(sizes) {
             let newcomers = crowd.subscribers()..size;
             crowd.join(self.transport, newcomers.map(|member| self.channel(member)))?;
+            if let Some(last) = size.checked_sub(1) {
+                crowd.wait_until_parked(self.channel(last))?;
+            }
             *memory = site.memory()?;
         }
         self.deliver(&mut crowd)?;
