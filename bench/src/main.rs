@@ -1,7 +1,7 @@
 //! What push servers take for a subscriber and for a message, measured side by side.
 //!
 //! ```sh
-//! cargo build --release --workspace && target/release/encke-bench
+//! cargo build --release && cargo run --release -p encke-bench
 //! ```
 //!
 //! Each named work ([`works`]) runs on each server in turn, several times over, with a fresh server each time
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether nothing was lost, and no limit exceeded.
+/// Whether everything ran, nothing was lost, and no limit was exceeded.
 fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let works = arguments.works();
     if works.is_empty() {
@@ -62,20 +62,27 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         report::print_head(&contestants.iter().map(Contestant::name).collect::<Vec<_>>());
     }
     let print_row = if arguments.smoke { report::print_smoke } else { report::print_row };
-    let mut rows = Vec::new();
+    let (mut rows, mut all_ran) = (Vec::new(), true);
     for work in works {
-        let row = measure(work, &contestants, arguments)?;
-        print_row(&row);
-        rows.push(row);
+        match run_in_turn(work, &contestants, arguments) {
+            Ok(row) => {
+                print_row(&row);
+                rows.push(row);
+            }
+            Err(error) => {
+                eprintln!("encke-bench: {error}");
+                all_ran = false;
+            }
+        }
     }
     if let Some(path) = &arguments.json {
         fs::write(path, format!("{:#}\n", report::to_json(&rows, &contestants, arguments.workers)))?;
     }
-    Ok(judge(&rows))
+    Ok(judge(&rows) && all_ran)
 }
 
 /// All rounds of a work: A, B, A, B, ...
-fn measure(work: Work, contestants: &[Contestant], arguments: &Arguments) -> Result<Row, Box<dyn Error>> {
+fn run_in_turn(work: Work, contestants: &[Contestant], arguments: &Arguments) -> Result<Row, Box<dyn Error>> {
     let mut samples = vec![Vec::new(); contestants.len()];
     for _ in 0..arguments.rounds() {
         for (contestant, samples) in contestants.iter().zip(&mut samples) {
