@@ -69,7 +69,10 @@ impl Arguments {
         };
         let sizes = Sizes { idle: self.subscribers.max(5), publishers: self.publishers };
         let works = works::all(sizes).into_iter().filter(is_asked_for);
-        works.map(|work| if self.smoke { work.smoke() } else { work }).collect()
+        let works = works.map(|work| if self.smoke { work.smoke() } else { work });
+        // Limits are Encke's, and no other server's.
+        let is_other = self.publish_url.is_some();
+        works.map(|work| Work { limit: work.limit.filter(|_| !is_other), ..work }).collect()
     }
 
     /// The first is the one that has to hold its bounds.
