@@ -77,10 +77,10 @@ pub(crate) fn all(sizes: Sizes) -> Vec<Work> {
         publish(publishers, 100,  Some(0.80)),
         publish(publishers, 4096, Some(0.45)),
 
-        catch_up(EventSource, 5000, 40, 1, Some(0.25)),
-        catch_up(WebSocket,   5000, 40, 1, Some(0.25)),
-        catch_up(Chunked,     5000, 40, 1, None),
-        catch_up(LongPoll,    5000, 16, 16, Some(0.75)),
+        catch_up(EventSource, 1000, 200, 1, Some(0.25)),
+        catch_up(WebSocket,   1000, 200, 1, Some(0.25)),
+        catch_up(Chunked,     1000, 200, 1, None),
+        catch_up(LongPoll,    1000, 96, 16, Some(0.75)),
 
         churn(LongPoll),
         churn(EventSource),
