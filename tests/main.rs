@@ -39,7 +39,6 @@ mod process;
 // Requests that are passed on to servers behind.
 mod proxy;
 // What a process takes of the memory.
-#[path = "bench/pss.rs"]
 mod pss;
 // A reload under load.
 mod reload;

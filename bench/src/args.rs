@@ -1,0 +1,119 @@
+//! The command line.
+
+use std::env;
+use std::io;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::measure::Process;
+use crate::server::Contestant;
+use crate::target::Target;
+use crate::works::{self, Sizes, Work};
+
+/// What a push server takes for a subscriber and a message: Encke and nginx with Nchan, in turn, with the same work
+#[derive(Debug, Parser)]
+#[command(name = "encke-bench", version)]
+pub(crate) struct Arguments {
+    /// Only works with one of these in their name
+    #[arg(long, value_name = "TEXT", num_args = 1..)]
+    pub(crate) only: Vec<String>,
+    /// Runs of each work on each server
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Workers of each server
+    #[arg(long, default_value_t = 1)]
+    pub(crate) workers: usize,
+    /// Subscribers of the works about memory
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
+    subscribers: usize,
+    /// Publishers of the works about publishing, which wait for each answer
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    publishers: u32,
+    /// Everything once and small, to see that it works and loses nothing
+    #[arg(long)]
+    pub(crate) smoke: bool,
+    /// Name the works, and do nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Write every number to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Program; the one beside this program if it is not given
+    #[arg(long, value_name = "FILE")]
+    encke: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", default_value = "/usr/sbin/nginx")]
+    nginx: PathBuf,
+    /// Nchan, as a module of that nginx
+    #[arg(long, value_name = "FILE", default_value = "/usr/lib/nginx/modules/ngx_nchan_module.so")]
+    nchan: PathBuf,
+    /// Without nginx, even where it is installed
+    #[arg(long)]
+    alone: bool,
+    /// Instead of both, a server that runs: where to publish, with {channel} in it
+    #[arg(long, value_name = "URL", requires = "subscribe_url")]
+    publish_url: Option<String>,
+    /// The same: where to subscribe; {transport} becomes the name of the transport
+    #[arg(long, value_name = "URL", requires = "publish_url")]
+    subscribe_url: Option<String>,
+    /// The same: its first process, if it is on this machine
+    #[arg(long, requires = "publish_url")]
+    pid: Option<u32>,
+}
+
+impl Arguments {
+    /// The works that are asked for.
+    pub(crate) fn works(&self) -> Vec<Work> {
+        let is_asked_for = |work: &Work| {
+            self.only.is_empty() || self.only.iter().any(|text| work.name.contains(text.as_str()))
+        };
+        let sizes = Sizes { idle: self.subscribers.max(5), publishers: self.publishers };
+        let works = works::all(sizes).into_iter().filter(is_asked_for);
+        let works = works.map(|work| if self.smoke { work.smoke() } else { work });
+        // Limits are Encke's, and no other server's.
+        let is_other = self.publish_url.is_some();
+        works.map(|work| Work { limit: work.limit.filter(|_| !is_other), ..work }).collect()
+    }
+
+    /// The first is the one that has to hold its bounds.
+    pub(crate) fn contestants(&self) -> io::Result<Vec<Contestant>> {
+        if let (Some(publish), Some(subscribe)) = (&self.publish_url, &self.subscribe_url) {
+            let target = Target::new(publish, subscribe)?;
+            return Ok(vec![Contestant::Running { target, process: self.pid.map(Process::new) }]);
+        }
+        let program = match &self.encke {
+            Some(program) => program.clone(),
+            None => env::current_exe()?.with_file_name("encke"),
+        };
+        let mut contestants = vec![Contestant::Encke { program }];
+        if !self.alone && self.nginx.exists() && self.nchan.exists() {
+            contestants.push(Contestant::Nchan { nginx: self.nginx.clone(), module: self.nchan.clone() });
+        } else if !self.alone && env::var_os("CI").is_some() {
+            return Err(io::Error::other("nginx with Nchan is not installed"));
+        }
+        Ok(contestants)
+    }
+
+    pub(crate) fn rounds(&self) -> usize {
+        if self.smoke { 1 } else { self.rounds.max(1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn works_are_picked_by_parts_of_their_names() {
+        let arguments = Arguments::parse_from(["encke-bench", "--only", "publish/", "catchup/websocket"]);
+        let names: Vec<String> = arguments.works().into_iter().map(|work| work.name).collect();
+        assert_eq!(names, ["publish/100", "publish/4096", "catchup/websocket"]);
+    }
+}

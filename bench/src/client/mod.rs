@@ -1,0 +1,351 @@
+//! Subscribers and publishers on one thread: it must not be what is measured.
+//!
+//! A [`Crowd`] is a loop over epoll. It reads with one buffer for all, decodes what came in place
+//! ([`transport::Decoder`]), and keeps of a connection only what is not whole yet.
+
+mod chunked;
+mod chunks;
+mod connection;
+mod event_source;
+mod expected;
+mod head;
+mod long_poll;
+mod multipart;
+mod publisher;
+mod raw;
+mod source;
+mod subscriber;
+mod transport;
+mod websocket;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll};
+
+use expected::Expected;
+use publisher::Publisher;
+use source::Sources;
+use subscriber::Subscriber;
+
+use crate::measure::Latencies;
+use crate::message::Message;
+use crate::target::Target;
+
+pub(crate) use expected::Faults;
+pub(crate) use transport::Transport;
+
+/// How long nothing may come from a server that owes something.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Subscribers that come at once, fewer than a server's backlog holds.
+const BATCH: usize = 400;
+
+/// Tokens of publishers begin here, those of subscribers at 0.
+const PUBLISHERS: usize = 1 << 32;
+
+/// Bytes that are read at once.
+const BUFFER: usize = 256 * 1024;
+
+/// What a turn of the loop brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// A subscriber got a message.
+    Delivered(Message),
+    /// The publisher of this number got an answer.
+    Answered(usize),
+}
+
+/// Everybody who talks to a server.
+pub(crate) struct Crowd {
+    target: Target,
+    poll: Poll,
+    ready: Events,
+    subscribers: Vec<Subscriber>,
+    publishers: Vec<Publisher>,
+    channels: Vec<Channel>,
+    sources: Sources,
+    buffer: Box<[u8]>,
+    messages: Vec<Message>,
+    events: Vec<Event>,
+    tally: Tally,
+    faults: Faults,
+}
+
+/// A channel, as those know it who publish.
+#[derive(Debug)]
+struct Channel {
+    request: String,
+    /// When each message was sent, or should have been.
+    sent: Vec<Instant>,
+}
+
+/// What happened since the last [`Crowd::reset`].
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) delivered: usize,
+    pub(crate) answered: usize,
+    /// From a publish to each subscriber that got it.
+    pub(crate) deliveries: Latencies,
+    /// From a publish to its answer.
+    pub(crate) answers: Latencies,
+}
+
+impl Crowd {
+    /// Connects `publishers`, which may publish to channels below `channels`.
+    pub(crate) fn new(target: &Target, channels: u32, publishers: usize) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut sources = Sources::default();
+        let publishers = (0..publishers)
+            .map(|number| {
+                let source = sources.next(target.publish_address());
+                Publisher::open(target, source, poll.registry(), PUBLISHERS + number)
+            })
+            .collect::<io::Result<_>>()?;
+        let request = |channel| target.publish("POST", channel) + "Content-Type: text/plain\r\n";
+        let channel = |channel| Channel { request: request(channel), sent: Vec::new() };
+        Ok(Self {
+            poll,
+            ready: Events::with_capacity(1024),
+            subscribers: Vec::new(),
+            publishers,
+            channels: (0..channels).map(channel).collect(),
+            sources,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            messages: Vec::new(),
+            events: Vec::new(),
+            tally: Tally::default(),
+            faults: Faults::default(),
+            target: target.clone(),
+        })
+    }
+
+    // === who is there ===
+
+    /// Lets a subscriber of each channel come, and returns when the server has taken all their connections, and
+    /// answered those that it answers at once. They have to get every message of their channel that there is.
+    pub(crate) fn join(
+        &mut self,
+        transport: Transport,
+        channels: impl IntoIterator<Item = u32>,
+    ) -> io::Result<()> {
+        self.join_at(transport, channels, Some(0))
+    }
+
+    /// The same, but earlier messages may be gone already.
+    pub(crate) fn join_late(
+        &mut self,
+        transport: Transport,
+        channels: impl IntoIterator<Item = u32>,
+    ) -> io::Result<()> {
+        self.join_at(transport, channels, None)
+    }
+
+    fn join_at(
+        &mut self,
+        transport: Transport,
+        channels: impl IntoIterator<Item = u32>,
+        first: Option<u32>,
+    ) -> io::Result<()> {
+        let mut channels = channels.into_iter().peekable();
+        while channels.peek().is_some() {
+            let start = self.subscribers.len();
+            for channel in channels.by_ref().take(BATCH) {
+                let source = self.sources.next(self.target.subscribe_address());
+                let expected = Expected::new(channel, first);
+                let mut subscriber = Subscriber::open(&self.target, transport, expected, source)?;
+                subscriber.register(self.poll.registry(), self.subscribers.len())?;
+                self.subscribers.push(subscriber);
+            }
+            // Connections are accepted in their order: when this one is answered, those before it were taken.
+            self.knock(0)?;
+            self.wait("answers to subscribers", |crowd| {
+                crowd.subscribers[start..].iter().all(Subscriber::is_open)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Closes the connections of all subscribers, and counts what they did not get.
+    pub(crate) fn leave(&mut self) {
+        self.count_lost();
+        self.subscribers.clear();
+    }
+
+    pub(crate) fn subscribers(&self) -> usize {
+        self.subscribers.len()
+    }
+
+    /// Whether all have got the latest message of their channel.
+    pub(crate) fn is_up_to_date(&self) -> bool {
+        self.subscribers.iter().all(|subscriber| self.missing(subscriber) == 0)
+    }
+
+    fn missing(&self, subscriber: &Subscriber) -> u32 {
+        let expected = subscriber.expected();
+        let published = self.channels[expected.channel() as usize].sent.len();
+        expected.missing(u32::try_from(published).unwrap_or(u32::MAX))
+    }
+
+    /// Waits until the server says that the subscribers of a channel wait, if it says how many do.
+    pub(crate) fn wait_until_parked(&self, channel: u32) -> io::Result<()> {
+        let wanted =
+            self.subscribers.iter().filter(|subscriber| subscriber.expected().channel() == channel).count();
+        let deadline = Instant::now() + PATIENCE;
+        while self.knock(channel)?.is_some_and(|parked| parked < wanted) {
+            if Instant::now() >= deadline {
+                return Err(io::Error::other(format!(
+                    "{wanted} subscribers do not wait in channel {channel}"
+                )));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Asks about a channel on a connection of its own, and returns how many wait there, if the answer says so.
+    fn knock(&self, channel: u32) -> io::Result<Option<usize>> {
+        let mut stream = TcpStream::connect(self.target.publish_address())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let request = self.target.publish("GET", channel) + "Connection: close\r\n\r\n";
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer);
+        let count = answer.lines().find_map(|line| line.strip_prefix("active subscribers: "));
+        Ok(count.and_then(|count| count.trim().parse().ok()))
+    }
+
+    // === messages ===
+
+    pub(crate) fn is_free(&self, publisher: usize) -> bool {
+        self.publishers[publisher].is_free()
+    }
+
+    /// Publishes the next message of a channel, by a publisher that waits for no answer.
+    pub(crate) fn publish(&mut self, publisher: usize, channel: u32, size: usize) -> io::Result<()> {
+        self.publish_due(publisher, channel, size, Instant::now())
+    }
+
+    /// The same, with a message that should have been sent at `due`.
+    pub(crate) fn publish_due(
+        &mut self,
+        publisher: usize,
+        channel: u32,
+        size: usize,
+        due: Instant,
+    ) -> io::Result<()> {
+        let Channel { request, sent } = &mut self.channels[channel as usize];
+        let sequence = u32::try_from(sent.len()).map_err(io::Error::other)?;
+        sent.push(due);
+        self.publishers[publisher].publish(request, Message { channel, sequence }, size)
+    }
+
+    /// Forgets what was counted. Who has to get which message stays known.
+    pub(crate) fn reset(&mut self) {
+        self.tally = Tally::default();
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// What the last turn brought.
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    // === the loop ===
+
+    /// Turns until `is_done`. An error if nothing comes for long.
+    pub(crate) fn wait(&mut self, what: &str, is_done: impl Fn(&Self) -> bool) -> io::Result<()> {
+        while !is_done(self) {
+            self.wait_for_any().map_err(|error| io::Error::other(format!("waiting for {what}: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Turns once, when something comes. An error if nothing does for long.
+    pub(crate) fn wait_for_any(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.turn(PATIENCE)? {
+            if Instant::now() >= deadline {
+                return Err(io::Error::other(format!("nothing came for {PATIENCE:?}: {}", self.progress())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles what came, or waits for it. Returns whether anything did.
+    pub(crate) fn turn(&mut self, timeout: Duration) -> io::Result<bool> {
+        self.events.clear();
+        if let Err(error) = self.poll.poll(&mut self.ready, Some(timeout)) {
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(true) } else { Err(error) };
+        }
+        // Borrowed apart from the rest.
+        let ready = std::mem::replace(&mut self.ready, Events::with_capacity(0));
+        let result = ready.iter().try_for_each(|event| match event.token().0.checked_sub(PUBLISHERS) {
+            Some(publisher) => self.receive_answer(publisher),
+            None => self.receive_messages(event.token().0),
+        });
+        self.ready = ready;
+        result.map(|()| !self.ready.is_empty())
+    }
+
+    fn receive_answer(&mut self, number: usize) -> io::Result<()> {
+        if let Some(message) = self.publishers[number].receive(&mut self.buffer)? {
+            let sent = self.channels[message.channel as usize].sent[message.sequence as usize];
+            self.tally.answers.add(sent.elapsed());
+            self.tally.answered += 1;
+            self.events.push(Event::Answered(number));
+        }
+        Ok(())
+    }
+
+    fn receive_messages(&mut self, number: usize) -> io::Result<()> {
+        // A connection that was closed meanwhile.
+        let Some(subscriber) = self.subscribers.get_mut(number) else { return Ok(()) };
+        self.messages.clear();
+        subscriber.receive(&mut self.buffer, &mut self.messages, &mut self.faults)?;
+        let now = Instant::now();
+        for message in &self.messages {
+            let channel = self.channels.get(message.channel as usize);
+            if let Some(sent) = channel.and_then(|channel| channel.sent.get(message.sequence as usize)) {
+                self.tally.deliveries.add(now.saturating_duration_since(*sent));
+            }
+            self.tally.delivered += 1;
+            self.events.push(Event::Delivered(*message));
+        }
+        Ok(())
+    }
+
+    fn progress(&self) -> String {
+        format!(
+            "{} subscribers, {} messages delivered, {} publishes answered, {:?}",
+            self.subscribers.len(),
+            self.tally.delivered,
+            self.tally.answered,
+            self.faults
+        )
+    }
+
+    // === the end ===
+
+    /// Looks whether more comes than was published, and counts what did not come.
+    pub(crate) fn finish(&mut self) -> io::Result<Faults> {
+        const LATE: Duration = Duration::from_millis(30);
+        while self.turn(LATE)? {}
+        self.leave();
+        Ok(self.faults)
+    }
+
+    fn count_lost(&mut self) {
+        let missing = self.subscribers.iter().map(|subscriber| u64::from(self.missing(subscriber)));
+        self.faults.lost += missing.sum::<u64>();
+    }
+}

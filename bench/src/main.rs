@@ -1,0 +1,114 @@
+//! What push servers take for a subscriber and for a message, measured side by side.
+//!
+//! ```sh
+//! cargo build --release && cargo run --release -p encke-bench
+//! ```
+//!
+//! Each named work ([`works`]) runs on each server in turn, several times over, with a fresh server each time
+//! ([`server`]). The load comes from one thread ([`client`]). What counts is the processor time of the server's whole
+//! process tree, its memory, and how long clients waited ([`measure`]). Every message says which one it is, so that
+//! one that is lost, doubled or out of order is noticed in every run.
+
+mod args;
+mod client;
+mod measure;
+mod message;
+mod report;
+mod server;
+mod target;
+mod work;
+mod works;
+
+use std::error::Error;
+use std::fs;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use args::Arguments;
+use report::Row;
+use server::Contestant;
+use works::Work;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("encke-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything ran, nothing was lost, and no limit was exceeded.
+fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let works = arguments.works();
+    if works.is_empty() {
+        return Err(format!("no work has {} in its name: see --list", arguments.only.join(" or ")).into());
+    }
+    if arguments.list {
+        works.iter().for_each(|work| println!("{}", work.name));
+        return Ok(true);
+    }
+    let contestants = arguments.contestants()?;
+    raise_open_files(&works)?;
+    for contestant in &contestants {
+        println!("{}: {}", contestant.name(), contestant.version());
+    }
+    println!("{} worker(s), {} round(s)\n", arguments.workers, arguments.rounds());
+    if !arguments.smoke {
+        report::print_head(&contestants.iter().map(Contestant::name).collect::<Vec<_>>());
+    }
+    let print_row = if arguments.smoke { report::print_smoke } else { report::print_row };
+    let (mut rows, mut all_ran) = (Vec::new(), true);
+    for work in works {
+        match run_in_turn(work, &contestants, arguments) {
+            Ok(row) => {
+                print_row(&row);
+                rows.push(row);
+            }
+            Err(error) => {
+                eprintln!("encke-bench: {error}");
+                all_ran = false;
+            }
+        }
+    }
+    if let Some(path) = &arguments.json {
+        fs::write(path, format!("{:#}\n", report::to_json(&rows, &contestants, arguments.workers)))?;
+    }
+    Ok(judge(&rows) && all_ran)
+}
+
+/// All rounds of a work: A, B, A, B, ...
+fn run_in_turn(work: Work, contestants: &[Contestant], arguments: &Arguments) -> Result<Row, Box<dyn Error>> {
+    let mut samples = vec![Vec::new(); contestants.len()];
+    for _ in 0..arguments.rounds() {
+        for (contestant, samples) in contestants.iter().zip(&mut samples) {
+            let site = contestant.start(work.kind.needs(arguments.workers))?;
+            let sample = work.kind.run(&site);
+            samples.push(sample.map_err(|error| format!("{} on {}: {error}", work.name, contestant.name()))?);
+        }
+    }
+    Ok(Row { work, samples })
+}
+
+/// Says what must not be.
+fn judge(rows: &[Row]) -> bool {
+    let faulty = rows.iter().filter(|row| !row.faults().is_none());
+    let faults = faulty.map(|row| format!("{}: {:?}", row.work.name, row.faults()));
+    let complaints: Vec<String> = faults.chain(rows.iter().filter_map(Row::excess)).collect();
+    complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
+    complaints.is_empty()
+}
+
+/// Each client is a descriptor here, and one in the server, which inherits our limit.
+fn raise_open_files(works: &[Work]) -> Result<(), Box<dyn Error>> {
+    let wanted = works.iter().map(|work| work.kind.needs(1).files()).max().unwrap_or_default();
+    let wanted = u64::try_from(wanted)?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(wanted), hard.max(wanted)).map_err(|error| {
+        format!("{wanted} files cannot be opened here ({error}): try fewer --subscribers").into()
+    })
+}

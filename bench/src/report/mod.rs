@@ -1,0 +1,88 @@
+//! What came out: a table for people, JSON for programs.
+
+mod json;
+mod table;
+
+use crate::client::Faults;
+use crate::measure::{Summary, summary};
+use crate::work::Sample;
+use crate::works::{self, Work};
+
+pub(crate) use json::to_json;
+pub(crate) use table::{print_head, print_row, print_smoke};
+
+/// A work, and what every contestant took for it in each round. The first contestant has to hold the bounds.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) work: Work,
+    pub(crate) samples: Vec<Vec<Sample>>,
+}
+
+impl Row {
+    /// A number of one contestant over all rounds.
+    fn summary(&self, contestant: usize, number: impl Fn(&Sample) -> Option<f64>) -> Option<Summary> {
+        summary(self.samples.get(contestant)?.iter().filter_map(number))
+    }
+
+    /// How much the first contestant takes of what the second one does, by their medians.
+    fn ratio(&self, number: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
+        Some(self.summary(0, &number)?.median / self.summary(1, &number)?.median)
+    }
+
+    /// Whether the bound of the cost holds. `None` if there is none, or nobody to compare with.
+    fn holds(&self) -> Option<bool> {
+        Some(self.ratio(|sample| sample.cost)? <= self.work.bound?)
+    }
+
+    /// Whether clients waited no longer. `None` if the work has no bound, or nobody waited.
+    fn is_as_fast(&self) -> Option<bool> {
+        self.work.bound?;
+        let ratios = [self.ratio(|sample| sample.p50)?, self.ratio(|sample| sample.p99)?];
+        Some(ratios.iter().all(|ratio| *ratio <= works::LATENCY_BOUND))
+    }
+
+    /// What the first contestant took above what it may take at all.
+    pub(crate) fn excess(&self) -> Option<String> {
+        let limit = self.work.limit?;
+        let most = [self.summary(0, |sample| sample.cost)?, self.summary(0, |sample| sample.with_start)?]
+            .iter()
+            .fold(0.0, |most: f64, summary| most.max(summary.median));
+        let unit = self.work.kind.unit();
+        (most > limit).then(|| format!("{}: {most:.0} {unit} are more than {limit:.0}", self.work.name))
+    }
+
+    pub(crate) fn faults(&self) -> Faults {
+        let mut faults = Faults::default();
+        self.samples.iter().flatten().for_each(|sample| faults += sample.faults);
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::works::Sizes;
+
+    fn row(name: &str, costs: [[f64; 3]; 2]) -> Row {
+        let mut works = works::all(Sizes { idle: 10_000, publishers: 16 }).into_iter();
+        let work = works.find(|work| work.name == name).expect("a work of that name");
+        let sample = |cost| Sample { cost: Some(cost), with_start: Some(cost), ..Sample::default() };
+        Row { work, samples: costs.map(|costs| costs.map(sample).to_vec()).to_vec() }
+    }
+
+    #[test]
+    fn medians_decide() {
+        let row = row("publish/100", [[1.0, 9.0, 8.0], [10.0, 100.0, 1.0]]);
+        assert_eq!(row.ratio(|sample| sample.cost), Some(0.8));
+        assert_eq!(row.holds(), Some(true));
+        assert_eq!(row.excess(), None);
+    }
+
+    #[test]
+    fn a_limit_needs_nobody_to_compare_with() {
+        let mut row = row("idle/longpoll", [[1500.0, 1537.0, 1600.0], [1.0, 1.0, 1.0]]);
+        row.samples.truncate(1);
+        assert_eq!(row.holds(), None);
+        assert!(row.excess().is_some());
+    }
+}

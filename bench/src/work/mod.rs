@@ -1,0 +1,135 @@
+//! The kinds of work. Each runs against a fresh server, and says what a unit of it cost.
+
+mod catch_up;
+mod churn;
+mod fan_out;
+mod idle;
+mod one_to_one;
+mod publish;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::client::{Crowd, Faults};
+use crate::measure::{Latencies, own_cpu};
+use crate::server::{Needs, Site};
+use crate::works::Kind;
+
+pub(crate) use catch_up::CatchUp;
+pub(crate) use churn::Churn;
+pub(crate) use fan_out::{FanOut, Pace};
+pub(crate) use idle::{Idle, Layout};
+pub(crate) use one_to_one::OneToOne;
+pub(crate) use publish::Publish;
+
+/// Messages that channels keep where nobody asks for old ones.
+const STORED: usize = 100;
+
+/// Bytes of a message where its size is not what matters.
+const SIZE: usize = 100;
+
+/// What one run of a work measured.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Sample {
+    /// Processor time in microseconds per unit, or bytes per subscriber. `None` if the server's process is not known.
+    pub(crate) cost: Option<f64>,
+    /// Microseconds from a publish to each subscriber that got it.
+    pub(crate) p50: Option<f64>,
+    pub(crate) p99: Option<f64>,
+    /// Deliveries, publishes, connections.
+    pub(crate) units: usize,
+    /// From begin to end.
+    pub(crate) seconds: f64,
+    /// Processor time of this program, in microseconds per unit.
+    pub(crate) own_cost: Option<f64>,
+    /// Memory in bytes: without subscribers, with a part of them, with all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memory: Option<[u64; 3]>,
+    /// Bytes per subscriber, with all that the first request brought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) with_start: Option<f64>,
+    pub(crate) faults: Faults,
+}
+
+impl Kind {
+    /// What a server must be ready for.
+    pub(crate) fn needs(self, workers: usize) -> Needs {
+        let (connections, stored) = match self {
+            Kind::Idle(work) => (work.subscribers, STORED),
+            Kind::FanOut(work) => (work.subscribers, STORED),
+            Kind::OneToOne(work) => ((work.channels + work.publishers) as usize, STORED),
+            Kind::Publish(work) => (2 * work.publishers as usize, STORED),
+            Kind::CatchUp(work) => (work.readers, work.stored),
+            Kind::Churn(_) => (2 * churn::BATCH, STORED),
+        };
+        Needs { connections, stored, workers }
+    }
+
+    /// What the cost is of.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Kind::Idle(_) => "B/subscriber",
+            Kind::FanOut(_) => "us/delivery",
+            Kind::OneToOne(_) | Kind::Publish(_) | Kind::CatchUp(_) => "us/message",
+            Kind::Churn(_) => "us/connection",
+        }
+    }
+
+    pub(crate) fn run(self, site: &Site) -> io::Result<Sample> {
+        match self {
+            Kind::Idle(work) => work.run(site),
+            Kind::FanOut(work) => work.run(site),
+            Kind::OneToOne(work) => work.run(site),
+            Kind::Publish(work) => work.run(site),
+            Kind::CatchUp(work) => work.run(site),
+            Kind::Churn(work) => work.run(site),
+        }
+    }
+}
+
+/// A measurement that has begun.
+struct Clock<'a> {
+    site: &'a Site,
+    cpu: Option<Duration>,
+    own_cpu: Duration,
+    start: Instant,
+}
+
+impl<'a> Clock<'a> {
+    fn start(site: &'a Site) -> io::Result<Self> {
+        let cpu = site.cpu()?;
+        Ok(Self { site, cpu, own_cpu: own_cpu()?, start: Instant::now() })
+    }
+
+    /// What so many units took. Faults are for the caller to look for.
+    fn stop(self, units: usize, latencies: &Latencies) -> io::Result<Sample> {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let own_cpu = own_cpu()?.saturating_sub(self.own_cpu);
+        let cpu = self.site.cpu()?.zip(self.cpu).map(|(end, start)| end.saturating_sub(start));
+        let per_unit = |time: Duration| time.as_secs_f64() * 1e6 / units as f64;
+        Ok(Sample {
+            cost: cpu.map(per_unit),
+            p50: latencies.percentile(50),
+            p99: latencies.percentile(99),
+            units,
+            seconds,
+            own_cost: Some(per_unit(own_cpu)),
+            ..Sample::default()
+        })
+    }
+}
+
+/// Publishes so many messages to a channel, before a measurement.
+fn store(crowd: &mut Crowd, channel: u32, messages: usize) -> io::Result<()> {
+    for number in 1..=messages {
+        crowd.reset();
+        crowd.publish(0, channel, SIZE)?;
+        crowd
+            .wait("the answer to a publish", |crowd| crowd.tally().answered == 1)
+            .map_err(|error| io::Error::other(format!("message {number}: {error}")))?;
+    }
+    crowd.reset();
+    Ok(())
+}
