@@ -301,6 +301,35 @@ pub fn is_late(builtin: Builtin) -> bool {
         || DONE.iter().any(|row| row.variable == builtin && row.kind == Kind::Late)
 }
 
+impl Builtin {
+    /// Whether its value is a matter of the connection and of the bytes of the request, validators aside: another request with
+    /// the same bytes finds the same. Those that nobody needs for the names of channels need not be here.
+    pub const fn is_settled(self) -> bool {
+        use Builtin as B;
+        match self {
+            B::Args
+            | B::QueryString
+            | B::IsArgs
+            | B::Uri
+            | B::DocumentUri
+            | B::RequestUri
+            | B::RequestMethod => true,
+            B::Host | B::Hostname | B::Scheme | B::Https | B::ServerProtocol | B::NginxVersion | B::Pid => {
+                true
+            }
+            B::ServerAddr | B::ServerName | B::ServerPort | B::Connection => true,
+            B::RemoteAddr
+            | B::RemotePort
+            | B::BinaryRemoteAddr
+            | B::RealipRemoteAddr
+            | B::RealipRemotePort => true,
+            B::ProxyProtocolAddr | B::ProxyProtocolPort => true,
+            B::ProxyProtocolServerAddr | B::ProxyProtocolServerPort => true,
+            _ => false,
+        }
+    }
+}
+
 /// Variables of which each name that begins so is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
@@ -331,6 +360,17 @@ impl Family {
             Self::Arg | Self::Cookie | Self::Http | Self::ProxyProtocolTlv => false,
             Self::SentHttp | Self::SentTrailer => true,
             Self::UpstreamCookie | Self::UpstreamHttp | Self::UpstreamTrailer => true,
+        }
+    }
+}
+
+impl Family {
+    /// As [`Builtin::is_settled`], for the member of this name.
+    pub fn is_settled(self, name: &[u8]) -> bool {
+        match self {
+            Self::Arg | Self::Cookie | Self::ProxyProtocolTlv => true,
+            Self::Http => !matches!(name, b"if_modified_since" | b"if_none_match"),
+            _ => false,
         }
     }
 }

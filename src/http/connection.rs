@@ -112,6 +112,14 @@ struct Next {
     target: Option<Bytes>,
     /// If it is between requests: `keepalive_timeout`, and the settings of the answer before.
     idle: Option<(Duration, ConnectionConf)>,
+    /// Its first request has more headers than hyper takes by itself.
+    many_headers: bool,
+}
+
+impl Next {
+    fn new(stream: Stream, readahead: Bytes) -> Self {
+        Self { stream, readahead, target: None, idle: None, many_headers: false }
+    }
 }
 
 /// Serves a connection that comes back from the parking.
@@ -125,7 +133,7 @@ pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
     drop(busy);
     match sent {
         Ok(()) if keep_alive => {
-            let next = Next { stream, readahead, target: None, idle: Some((idle, conf)) };
+            let next = Next { idle: Some((idle, conf)), ..Next::new(stream, readahead) };
             serve_from(shared, next, origin).await;
         }
         Ok(()) => close(stream, Some(&conf)).await,
@@ -139,7 +147,7 @@ pub async fn serve(shared: Rc<Shared>, mut stream: Stream, mut readahead: Bytes,
         let Some(rest) = proxy_protocol::read(&mut stream, &mut origin).await else { return };
         readahead = rest;
     }
-    serve_from(shared, Next { stream, readahead, target: None, idle: None }, origin).await;
+    serve_from(shared, Next::new(stream, readahead), origin).await;
 }
 
 async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
@@ -153,7 +161,7 @@ async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
 /// Serves a connection with one hyper. What it returns, if anything, is to be served with another one: a request whose
 /// target hyper cannot read, with another target in its place.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
-    let state = GateState::new(next.readahead, next.target, origin.borrow().default_server());
+    let state = GateState::new(next.readahead, next.target.clone(), origin.borrow().default_server());
     if let Some((timeout, conf)) = next.idle {
         state.borrow_mut().rest(timeout, conf);
     }
@@ -164,13 +172,16 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         Box::pin(async move { answer(&shared, &origin, &state, &slot, request).await })
     });
     let gate = Gate::new(next.stream, Rc::clone(&state));
-    let mut connection = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    builder
         .auto_date_header(false)
         .half_close(true)
         .ignore_invalid_headers(true)
-        .max_headers(most_headers(origin.borrow().default_server()))
-        .max_buf_size(most_head(origin.borrow().default_server()))
-        .serve_connection(TokioIo::new(gate), service);
+        .max_buf_size(most_head(origin.borrow().default_server()));
+    if next.many_headers {
+        builder.max_headers(most_headers(origin.borrow().default_server()));
+    }
+    let mut connection = builder.serve_connection(TokioIo::new(gate), service);
     let end = Drive {
         connection: &mut connection,
         state: &state,
@@ -215,9 +226,13 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         End::Closed(Err(error)) if error.is_parse() => {
             let bytes = state.borrow_mut().take_refused();
             if let Some((target, readahead)) = target::replace(&bytes) {
-                return Some(Next { stream, readahead, target: Some(target), idle: None });
+                let many_headers = next.many_headers;
+                return Some(Next { target: Some(target), many_headers, ..Next::new(stream, readahead) });
             }
             let too_large = error.is_parse_too_large();
+            if too_large && !next.many_headers && screen::head_lines(&bytes).count() > FEW_HEADERS {
+                return Some(Next { target: next.target, many_headers: true, ..Next::new(stream, bytes) });
+            }
             let refusal = screen::unparsable(&bytes, too_large, origin.borrow().default_server());
             if let Some(refusal) = refusal {
                 send_refusal(shared, origin, stream, &bytes, refusal).await;
@@ -240,6 +255,9 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
 fn most_head(server: &Server) -> usize {
     HeadRoom::most(server).clamp(8192, 1 << 24)
 }
+
+/// So many headers hyper takes by itself. Room for more costs it some 50 KB of memory to fill with each request.
+const FEW_HEADERS: usize = 100;
 
 /// Room for the headers that `max_headers` allows, and for some that do not count.
 fn most_headers(server: &Server) -> usize {

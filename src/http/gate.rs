@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -494,8 +495,8 @@ impl AsyncRead for Gate {
         let gate = self.get_mut();
         let mut state = gate.state.borrow_mut();
         if state.readahead.is_empty() {
-            let mut chunk = [0; AT_ONCE];
-            let mut chunk = ReadBuf::new(&mut chunk);
+            let mut chunk = [MaybeUninit::uninit(); AT_ONCE];
+            let mut chunk = ReadBuf::uninit(&mut chunk);
             ready!(Pin::new(&mut gate.stream).poll_read(cx, &mut chunk))?;
             if chunk.filled().is_empty() {
                 return Poll::Ready(Ok(()));

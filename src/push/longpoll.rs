@@ -6,6 +6,7 @@ use crate::config::model::LocationConf;
 use crate::request::answer::{Answer, Rendered};
 use crate::store::{ChannelId, Event, Subscription};
 
+use super::again::{Again, Repeat};
 use super::attendance::Attendance;
 use super::cursor::Cursor;
 use super::reply::Reply;
@@ -19,6 +20,8 @@ pub struct LongPoll {
     attendance: Option<Box<Attendance>>,
     /// How its answer will be written.
     pub reply: Reply,
+    /// How to know it when it is made again.
+    again: Option<Again>,
 }
 
 #[derive(Debug)]
@@ -36,12 +39,24 @@ pub struct LastAnswer(Option<(Reply, Rendered)>);
 impl LongPoll {
     /// Waits in one channel.
     pub fn one(subscription: Subscription, reply: Reply, attendance: Option<Box<Attendance>>) -> Self {
-        Self { wait: Wait::One(subscription), attendance, reply }
+        Self { wait: Wait::One(subscription), attendance, reply, again: None }
     }
 
     /// Waits in several channels.
     pub fn many(sources: Sources, reply: Reply, attendance: Option<Box<Attendance>>) -> Self {
-        Self { wait: Wait::Many(Box::new(sources)), attendance, reply }
+        Self { wait: Wait::Many(Box::new(sources)), attendance, reply, again: None }
+    }
+
+    /// It may be made again.
+    #[must_use]
+    pub fn repeatable(self, again: Option<Again>) -> Self {
+        Self { again: again.filter(|_| self.attendance.is_none()), ..self }
+    }
+
+    /// Ends the wait; what is left is for the same poll again, if it may be.
+    pub fn into_repeat(self) -> Option<Box<Repeat>> {
+        let Self { reply, again, .. } = self;
+        Some(again?.into_repeat(reply))
     }
 
     /// Settings of the location.

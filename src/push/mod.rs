@@ -1,5 +1,6 @@
 //! What publishing and subscribing mean: axum handlers over the store, no sockets.
 
+pub mod again;
 pub mod attendance;
 pub mod authorize;
 pub mod channels;

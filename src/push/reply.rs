@@ -15,7 +15,7 @@ use crate::store::{Message, MessageBody};
 
 use super::cors::Origin;
 use super::cursor::Cursor;
-use super::validators::Start;
+use super::validators::{Start, Validators};
 
 const VARY: &str = "If-None-Match, If-Modified-Since";
 
@@ -45,9 +45,16 @@ pub struct FrozenReply {
 impl Reply {
     /// For the answers to this request.
     pub fn new(ctx: &RequestCtx, origin: Option<Origin>) -> Self {
-        let by_second = ctx.header("if-modified-since").is_some() && ctx.header("if-none-match").is_none();
-        let tag = ctx.header("if-none-match").filter(|_| ctx.conf.push.dialect == Dialect::Nchan);
-        Self { responder: Responder::new(ctx), origin, by_second, tag: tag.map(Into::into) }
+        let mut reply = Self { responder: Responder::new(ctx), origin, by_second: false, tag: None };
+        reply.renew(&Validators::of(ctx));
+        reply
+    }
+
+    /// For the same request with other validators.
+    pub fn renew(&mut self, validators: &Validators<'_>) {
+        self.by_second = validators.since.is_some() && validators.tag.is_none();
+        let tag = validators.tag.filter(|_| self.responder.conf.push.dialect == Dialect::Nchan);
+        self.tag = tag.map(Into::into);
     }
 
     /// What of it is not the location's.

@@ -10,6 +10,7 @@ use crate::request::body;
 use crate::request::log_line::PendingLog;
 use crate::store::{self, Accounting, ChannelKey, Mode, Position, Subscribe, Subscribed, Subscription};
 
+use super::again::Again;
 use super::attendance::Attendance;
 use super::cors::Origin;
 use super::cursor::Cursor;
@@ -111,7 +112,8 @@ impl Subscriber<'_> {
                 Ok(reply.not_modified(ctx, start, 1))
             }
             Subscribed::Wait(subscription) => {
-                let poll = LongPoll::one(subscription, reply, attend());
+                let again = Again::of(ctx, &reply, key);
+                let poll = LongPoll::one(subscription, reply, attend()).repeatable(again);
                 self.wait(poll).await
             }
             other => Err(self.refusal(&reply, &other)),

@@ -4,7 +4,7 @@
 //! the position, and a client that sends only `If-Modified-Since` gets every message once. A tag other than 0 was
 //! never given out; it is read as the old module's: a number among the messages published within that second.
 
-use crate::config::model::{Dialect, Transport};
+use crate::config::model::{Dialect, PushConf, Transport};
 use crate::request::answer::Answer;
 use crate::request::{RequestCtx, date, uri};
 use crate::store::Position;
@@ -50,6 +50,55 @@ impl Start {
     }
 }
 
+/// The two validators of a request, raw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Validators<'a> {
+    /// `If-Modified-Since`.
+    pub since: Option<&'a [u8]>,
+    /// `If-None-Match`.
+    pub tag: Option<&'a [u8]>,
+}
+
+impl<'a> Validators<'a> {
+    /// Those of a request.
+    pub fn of(ctx: &'a RequestCtx) -> Self {
+        Self { since: ctx.header("if-modified-since"), tag: ctx.header("if-none-match") }
+    }
+
+    /// Takes a header line if it is one of them, and tells whether it was. `None` where there are two of one, or bytes that
+    /// no header has.
+    pub fn take(&mut self, line: &'a [u8]) -> Option<bool> {
+        let value = |name: &str| {
+            let (start, rest) = line.split_at_checked(name.len())?;
+            start.eq_ignore_ascii_case(name.as_bytes()).then(|| rest.trim_ascii())
+        };
+        let (slot, value) = match (value("If-Modified-Since:"), value("If-None-Match:")) {
+            (Some(since), _) => (&mut self.since, since),
+            (None, Some(tag)) => (&mut self.tag, tag),
+            (None, None) => return Some(false),
+        };
+        let is_valid = value.iter().all(|byte| !byte.is_ascii_control());
+        (slot.replace(value).is_none() && is_valid).then_some(true)
+    }
+}
+
+/// Where a poll begins that has `If-Modified-Since`; `None` where something else decides, or for what cannot be read.
+pub fn after(push: &PushConf, validators: &Validators<'_>) -> Option<Start> {
+    let since = date::parse(validators.since?)?;
+    if push.dialect == Dialect::Push {
+        let tag = validators.tag.and_then(|tag| number(unquote(tag))).unwrap_or(0);
+        return Some(Start::At(position_after(since, tag)));
+    }
+    if since <= 0 {
+        return None;
+    }
+    match validators.tag {
+        Some(tags) => Cursor::from_parts(since, tags).ok().map(Start::After),
+        // A client that goes by the second alone was given seconds of which each is one message's.
+        None => Some(Start::At(Position::After(since))),
+    }
+}
+
 /// Where a request begins. Polls of `push_*` locations go by the old module's rules, everything else by Nchan's.
 ///
 /// # Errors
@@ -60,12 +109,8 @@ pub fn start(ctx: &RequestCtx, transport: Transport) -> Result<Start, Answer> {
         return Ok(Start::At(position(ctx)));
     }
     let since = ctx.header("if-modified-since").filter(|_| !ctx.conf.push.position.compound_etag);
-    if let Some(since) = since.and_then(date::parse).filter(|since| *since > 0) {
-        return Ok(match ctx.header("if-none-match") {
-            Some(tags) => Start::After(Cursor::from_parts(since, tags).map_err(|_| invalid(ctx))?),
-            // A client that goes by the second alone was given seconds of which each is one message's.
-            None => Start::At(Position::After(since)),
-        });
+    if since.and_then(date::parse).is_some_and(|since| since > 0) {
+        return after(&ctx.conf.push, &Validators::of(ctx)).ok_or_else(|| invalid(ctx));
     }
     let conf = &ctx.conf.push.position;
     let tag = ctx.header("if-none-match").map(|tag| unquote(tag).to_vec());
@@ -88,17 +133,17 @@ fn invalid(ctx: &RequestCtx) -> Answer {
 fn position(ctx: &RequestCtx) -> Position {
     if let Some(since) = ctx.header("if-modified-since") {
         let tag = ctx.header("if-none-match").and_then(|tag| number(unquote(tag))).unwrap_or(0);
-        return date::parse(since).map_or(Position::Oldest, |second| after(second, tag));
+        return date::parse(since).map_or(Position::Oldest, |second| position_after(second, tag));
     }
     let last_event_id = || ctx.header("last-event-id").map(<[u8]>::to_vec);
     let argument = || ctx.arg(b"last_event_id").map(<[u8]>::to_vec);
     let tag = ctx.header("if-none-match").map(|tag| unquote(tag).to_vec());
     let ids = [tag, last_event_id(), argument()];
     let position = ids.iter().flatten().find_map(|id| time_and_tag(id));
-    position.map_or(Position::Oldest, |(second, tag)| after(second, tag))
+    position.map_or(Position::Oldest, |(second, tag)| position_after(second, tag))
 }
 
-fn after(second: i64, tag: u64) -> Position {
+fn position_after(second: i64, tag: u64) -> Position {
     if tag == 0 { Position::After(second) } else { Position::AfterTag { second, tag } }
 }
 

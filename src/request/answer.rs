@@ -329,6 +329,11 @@ impl Responder {
         }
     }
 
+    /// Whether no variable has a say in its answers.
+    pub fn is_plain(&self) -> bool {
+        self.own.is_none()
+    }
+
     /// For another process.
     pub fn freeze(&self) -> FrozenResponder {
         let Self { keep_alive, http10, head_only, gzip, .. } = *self;

@@ -133,6 +133,9 @@ impl<'a> Evaluation<'a> {
     }
 
     fn member(&self, family: Family, name: &[u8]) -> Option<Cow<'a, [u8]>> {
+        if !family.is_settled(name) {
+            self.ctx.values.note_volatile();
+        }
         match family {
             Family::Arg => self.ctx.arg(name).map(Cow::Borrowed),
             Family::Cookie => self.ctx.cookie(name).map(Cow::Borrowed),

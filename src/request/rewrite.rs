@@ -133,6 +133,7 @@ impl RequestCtx {
     }
 
     fn file_passes(&self, test: FileTest, path: &[u8]) -> bool {
+        self.values.note_volatile();
         let path = as_path(path);
         let metadata = match open::metadata(self, path) {
             Ok(metadata) => metadata,

@@ -11,6 +11,7 @@ pub struct Values(Mutex<Inner>);
 struct Inner {
     captures: Vec<Box<[u8]>>,
     named: Vec<Slot>,
+    volatile: bool,
 }
 
 /// A value, or that there is none.
@@ -26,7 +27,7 @@ enum Slot {
 impl Values {
     /// Nothing known of `count` variables.
     pub fn new(count: usize) -> Self {
-        Self(Mutex::new(Inner { captures: Vec::new(), named: vec![Slot::Empty; count] }))
+        Self(Mutex::new(Inner { captures: Vec::new(), named: vec![Slot::Empty; count], volatile: false }))
     }
 
     /// What is known of a variable: its value, or that it has none.
@@ -57,6 +58,16 @@ impl Values {
     /// Keeps the groups of an expression that matched, the whole match first.
     pub fn set_captures(&self, captures: Vec<Box<[u8]>>) {
         self.lock().captures = captures;
+    }
+
+    /// Something was asked for that another request with the same bytes on the same connection may find otherwise.
+    pub fn note_volatile(&self) {
+        self.lock().volatile = true;
+    }
+
+    /// Whether such a thing was asked for.
+    pub fn is_volatile(&self) -> bool {
+        self.lock().volatile
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -96,6 +96,9 @@ impl RequestCtx {
     /// The value of a built-in variable.
     pub(super) fn builtin(&self, builtin: Builtin, answer: &AnswerSoFar<'_>) -> Option<Cow<'_, [u8]>> {
         use Builtin as B;
+        if !builtin.is_settled() {
+            self.values.note_volatile();
+        }
         let connection = &self.connection;
         let text = |value: String| Some(Cow::Owned(value.into_bytes()));
         match builtin {

@@ -110,7 +110,7 @@ struct Worker {
 
 async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     let idle = Rc::<RefCell<Idle>>::default();
-    let (parking, poll) = Parking::new(Rc::clone(&idle))?;
+    let (parking, poll) = Parking::new(start.id, Arc::clone(&start.site), Rc::clone(&idle))?;
     let (pace, paces) = watch::channel(Pace::Serving);
     let shared = Rc::new(Shared {
         worker: start.id,
@@ -262,6 +262,7 @@ impl Worker {
 
     fn reload(&self, site: Arc<Site>, sockets: Vec<(ListenAddress, Socket)>) {
         self.stop_accepting(|address| site.listen(address).is_none());
+        self.shared.parking.borrow_mut().reload(Arc::clone(&site));
         *self.shared.site.borrow_mut() = site;
         if let Err(error) = self.listen(sockets) {
             log::event(Severity::Emerg, &format!("listen() failed ({})", log::os_error(&error)));

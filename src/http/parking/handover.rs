@@ -24,7 +24,7 @@ use super::super::access;
 use super::super::origin::{Origin, Place};
 use super::super::site::Site;
 use super::super::stream::IdleStream;
-use super::{Fate, Parked, Parking, State};
+use super::{Fate, Parked, Parking, Rest, State};
 
 /// A connection on its way to another process. Its socket travels beside it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -151,7 +151,7 @@ impl Parking {
         let id = self.entries.insert(Parked {
             stream: None,
             origin,
-            state: State::Idle(None),
+            state: State::Idle(Rest::default()),
             readahead: Vec::new(),
             serial: self.serial,
             deadline: None,
@@ -161,7 +161,8 @@ impl Parking {
         if self.entries.get(id).is_some_and(|entry| !entry.readahead.is_empty()) {
             self.finish(id, Fate::Resumes);
         } else if let Some(entry) = self.entries.get_mut(id) {
-            entry.state = State::Idle(Some(self.idle.borrow_mut().park(id, Instant::now())));
+            let seat = Some(self.idle.borrow_mut().park(id, Instant::now()));
+            entry.state = State::Idle(Rest { seat, repeat: None });
             entry.gauge.set(Stage::Waiting);
             self.set_deadline(id, left);
         }

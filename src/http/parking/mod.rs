@@ -24,8 +24,9 @@ use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
-use crate::config::model::{ConnectionConf, Lingering};
+use crate::config::model::{ConnectionConf, Lingering, LocationConf};
 use crate::metrics::{self, Stage, StageGauge};
+use crate::push::again::{Repeat, Repeated};
 use crate::push::feed::LastFrame;
 use crate::push::longpoll::{LastAnswer, LongPoll};
 use crate::push::transport::Ending;
@@ -34,10 +35,11 @@ use crate::request::answer::{Rendered, Sent};
 use crate::request::evaluation::AnswerSoFar;
 use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
-use crate::store::Event;
+use crate::store::{Event, WorkerId};
 
 use super::origin::Origin;
 use super::reuse::{self, Idle};
+use super::site::Site;
 use super::stream::{IdleStream, Stream};
 
 use self::lists::{Lists, Places};
@@ -47,6 +49,9 @@ use self::timers::{Timer, Timers};
 /// Most bytes read ahead from a client that sends while it waits: a few pipelined requests. What is beyond stays
 /// in the socket.
 const MOST_READAHEAD: usize = 64 * 1024;
+
+/// The longest request that is looked at here to see whether it is the last one again.
+const MOST_REPEATED: usize = 4096;
 
 /// Most connections looked at before other work of the worker gets its turn.
 const BATCH: usize = 1024;
@@ -89,6 +94,9 @@ pub struct Parking {
     serial: u64,
     waiting: usize,
     resumed: Vec<Resumed>,
+    /// The generation of the configuration in force.
+    site: Arc<Site>,
+    worker: WorkerId,
     /// Those that are idle, among others of the worker.
     idle: Rc<RefCell<Idle>>,
     /// Told when an earlier deadline came up or a connection was resumed.
@@ -115,11 +123,20 @@ enum State {
     Writing(Box<Writing>),
     /// Leaves to be answered slowly, once its socket is here.
     Paced(Box<Paced>),
-    /// With its seat among those that may be closed to make room.
-    Idle(Option<reuse::Key>),
+    /// For its next request.
+    Idle(Rest),
     /// Our side is closed. What the client still sends is read and dropped: a socket closed with unread bytes is reset,
     /// and the reset may overtake the answer.
     Closing,
+}
+
+/// Between two requests.
+#[derive(Default)]
+struct Rest {
+    /// Its seat among those that may be closed to make room.
+    seat: Option<reuse::Key>,
+    /// Its last request, if that may come again.
+    repeat: Option<Box<Repeat>>,
 }
 
 struct Waiter {
@@ -146,6 +163,35 @@ struct Writing {
     slow: bool,
     /// When the message was published that this is about.
     published: Option<Instant>,
+    /// Its request, if that may come again.
+    repeat: Option<Box<Repeat>>,
+}
+
+impl Writing {
+    fn new(
+        rendered: Rendered,
+        conf: Arc<LocationConf>,
+        log: Option<Box<PendingLog>>,
+        limits: Option<Arc<Limits>>,
+        published: Option<Instant>,
+        repeat: Option<Box<Repeat>>,
+    ) -> Self {
+        Self {
+            parts: [rendered.head.clone(), rendered.in_memory()],
+            keep_alive: rendered.keep_alive,
+            sent: rendered.sent(),
+            head: rendered.head,
+            last_chunk: rendered.last_chunk,
+            log,
+            _limits: limits,
+            keepalive_timeout: conf.core.keepalive_timeout,
+            send_timeout: conf.core.send_timeout,
+            connection: conf.connection,
+            slow: false,
+            published,
+            repeat,
+        }
+    }
 }
 
 /// An event of the store, and when it came up if it is a message.
@@ -169,7 +215,11 @@ impl Parking {
     ///
     /// # Errors
     /// When the system gives no epoll instance.
-    pub fn new(idle: Rc<RefCell<Idle>>) -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
+    pub fn new(
+        worker: WorkerId,
+        site: Arc<Site>,
+        idle: Rc<RefCell<Idle>>,
+    ) -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
         let poll = mio::Poll::new()?;
         let parking = Self {
             registry: poll.registry().try_clone()?,
@@ -179,10 +229,17 @@ impl Parking {
             serial: 0,
             waiting: 0,
             resumed: Vec::new(),
+            site,
+            worker,
             idle,
             wake: Rc::default(),
         };
         Ok((Rc::new(RefCell::new(parking)), poll))
+    }
+
+    /// Another generation of the configuration is in force.
+    pub fn reload(&mut self, site: Arc<Site>) {
+        self.site = site;
     }
 
     /// How many subscribers wait.
@@ -309,7 +366,7 @@ impl Parking {
         let now = Instant::now();
         let stays = |state: &State| match state {
             State::Writing(_) => true,
-            State::Idle(Some((from, _))) => *from > now,
+            State::Idle(Rest { seat: Some((from, _)), .. }) => *from > now,
             _ => false,
         };
         let here = self.entries.iter().filter(|(_, entry)| entry.stream.is_some() && !stays(&entry.state));
@@ -335,7 +392,8 @@ impl Parking {
     /// Answers one waiter, for an event or because its time is over, and goes on with its connection.
     fn answer(&mut self, id: usize, last: &mut LastAnswer, news: Option<News<'_>>) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let State::Waiting(mut waiter) = std::mem::replace(&mut entry.state, State::Idle(None)) else {
+        let State::Waiting(mut waiter) = std::mem::replace(&mut entry.state, State::Idle(Rest::default()))
+        else {
             return;
         };
         self.lists.leave(waiter.poll.channels(), &waiter.places);
@@ -345,7 +403,7 @@ impl Parking {
         // Its subscription ends before it hears of that: the next one needs the place.
         let Waiter { poll, log, limits, .. } = waiter;
         let conf = Arc::clone(poll.conf());
-        drop(poll);
+        let repeat = poll.into_repeat();
         let (send_timeout, keepalive_timeout) = (conf.core.send_timeout, conf.core.keepalive_timeout);
         let connection = conf.connection;
         entry.deadline = None;
@@ -363,20 +421,9 @@ impl Parking {
             }
             return;
         }
-        entry.state = State::Writing(Box::new(Writing {
-            parts: [rendered.head.clone(), rendered.in_memory()],
-            keep_alive: rendered.keep_alive,
-            sent: rendered.sent(),
-            head: rendered.head,
-            last_chunk: rendered.last_chunk,
-            log,
-            _limits: limits,
-            keepalive_timeout,
-            send_timeout,
-            connection,
-            slow: false,
-            published: news.and_then(|news| news.published),
-        }));
+        let published = news.and_then(|news| news.published);
+        let writing = Writing::new(rendered, conf, log, limits, published, repeat);
+        entry.state = State::Writing(Box::new(writing));
         if entry.stream.is_some() {
             let fate = self.write(id);
             self.finish(id, fate);
@@ -465,7 +512,8 @@ impl Parking {
             log.write(&AnswerSoFar { sent: *sent, head, last_chunk });
         }
         let (keep_alive, timeout, conf) = (writing.keep_alive, writing.keepalive_timeout, writing.connection);
-        entry.state = State::Idle(None);
+        let repeat = writing.repeat.take();
+        entry.state = State::Idle(Rest::default());
         entry.gauge.set(Stage::Waiting);
         if !keep_alive {
             return self.close(id, conf);
@@ -474,8 +522,58 @@ impl Parking {
             return Fate::Resumes;
         }
         let from = Instant::now() + conf.keepalive_min_timeout;
-        entry.state = State::Idle(Some(self.idle.borrow_mut().park(id, from)));
+        let seat = Some(self.idle.borrow_mut().park(id, from));
+        entry.state = State::Idle(Rest { seat, repeat });
         self.set_deadline(id, Some(timeout));
+        Fate::Stays
+    }
+
+    /// Takes the next request of a connection. One that was answered here before is answered here again, or waits; any other
+    /// is for the http phase.
+    fn next_request(&mut self, id: usize) -> Fate {
+        let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
+        let (State::Idle(rest), Some(stream)) = (&mut entry.state, &entry.stream) else {
+            return Fate::Resumes;
+        };
+        let is_due = |repeat: &Repeat| may_repeat(&entry.origin, &self.site, repeat.conf());
+        let Some(repeat) = rest.repeat.take().filter(|repeat| is_due(repeat)) else { return Fate::Resumes };
+        let mut buffer = [0; MOST_REPEATED];
+        let request = match (&stream.socket).read(&mut buffer) {
+            Ok(0) => return Fate::Leaves,
+            Ok(length) => &buffer[..length],
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                rest.repeat = Some(repeat);
+                return Fate::Stays;
+            }
+            Err(_) => return Fate::Leaves,
+        };
+        let repeated = repeat.make(request, &self.site.store, self.worker);
+        if let (Some(_), Some(seat)) = (&repeated, rest.seat.take()) {
+            self.idle.borrow_mut().forget(seat);
+        }
+        match repeated {
+            None => {
+                entry.readahead.extend_from_slice(request);
+                return Fate::Resumes;
+            }
+            Some(Repeated::Waits(poll, timeout)) => {
+                entry.count_request(Stage::Writing);
+                let places = self.lists.enter(poll.channels(), id);
+                entry.state = State::Waiting(Waiter { poll: *poll, log: None, limits: None, places });
+                self.waiting += 1;
+                metrics::count(|worker| worker.parked.add(1));
+                self.set_deadline(id, timeout);
+            }
+            Some(Repeated::Answer(rendered, repeat)) => {
+                entry.count_request(Stage::Writing);
+                metrics::count(|worker| worker.delivered.add(1));
+                let answer =
+                    Writing::new(rendered, Arc::clone(repeat.conf()), None, None, None, Some(repeat));
+                entry.state = State::Writing(Box::new(answer));
+                entry.deadline = None;
+                return self.write(id);
+            }
+        }
         Fate::Stays
     }
 
@@ -511,7 +609,8 @@ impl Parking {
                 return;
             }
             State::Writing(_) => self.write(id),
-            State::Idle(_) | State::Paced(_) => Fate::Resumes,
+            State::Idle(_) => self.next_request(id),
+            State::Paced(_) => Fate::Resumes,
             State::Closing => drop_input(entry),
         };
         self.finish(id, fate);
@@ -539,8 +638,8 @@ impl Parking {
         {
             log.write(&AnswerSoFar::of_status(499));
         }
-        if let State::Idle(Some(key)) = entry.state {
-            self.idle.borrow_mut().forget(key);
+        if let State::Idle(Rest { seat: Some(seat), .. }) = entry.state {
+            self.idle.borrow_mut().forget(seat);
         }
         let Some(stream) = entry.stream else { return };
         let raw = stream.socket.as_raw_fd();
@@ -606,10 +705,24 @@ impl Parking {
 }
 
 impl Parked {
+    /// Another request has come.
+    fn count_request(&mut self, stage: Stage) {
+        self.origin.requests += 1;
+        metrics::count(|worker| worker.requests.add(1));
+        self.gauge.set(stage);
+    }
+
     /// Whether a timer is the one in force.
     fn is_current(&self, timer: &Timer) -> bool {
         self.serial == timer.serial && self.deadline == Some(timer.deadline)
     }
+}
+
+/// Whether the settings let a request be repeated on this connection, and it will not be the last one.
+fn may_repeat(origin: &Origin, site: &Arc<Site>, conf: &LocationConf) -> bool {
+    Arc::ptr_eq(&origin.site, site)
+        && origin.requests + 1 < conf.core.keepalive_requests
+        && origin.connection.accepted.elapsed() < conf.connection.keepalive_time
 }
 
 /// Watches the parked connections of a worker until it ends; gives those that have a next request to `resume`.
