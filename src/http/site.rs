@@ -7,6 +7,7 @@ use axum::Router;
 
 use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
 use crate::push::PushState;
+use crate::push::errands::Errands;
 use crate::request::Endpoint;
 use crate::request::limits::{Limits, SlotName};
 use crate::store::Store;
@@ -22,6 +23,8 @@ pub struct Site {
     pub config: Arc<Config>,
     /// The channels, which outlive it.
     pub store: Arc<Store>,
+    /// Requests that no client waits for.
+    pub errands: Arc<Errands>,
     /// One router per location, server and `if`, by the address of its settings.
     routers: HashMap<usize, Router>,
     /// Zones of limits: the next generation goes on with them.
@@ -37,7 +40,7 @@ impl Site {
         router::each_conf(&config, &mut |conf| {
             routers.insert(key(conf), router::build(conf, state, &upstreams, &zones));
         });
-        Self { config, store: Arc::clone(&state.store), routers, zones }
+        Self { config, store: Arc::clone(&state.store), errands: Arc::clone(&state.errands), routers, zones }
     }
 
     /// Takes over what a request of another process holds of `limit_conn`; what is gone here is not held.
