@@ -12,6 +12,7 @@ use socket2::SockRef;
 
 use crate::agreement::script::frame;
 use crate::harness::{Conf, Connection, PATIENCE, Server, eventually};
+use crate::pss;
 
 /// As long as nothing is to happen.
 const SILENCE: Duration = Duration::from_millis(150);
@@ -26,7 +27,7 @@ const LOCATIONS: &str = "
         nchan_subscribe_request /behind/gate-came; nchan_unsubscribe_request /behind/gate-went; }
     location = /stall { nchan_subscriber; nchan_channel_id $arg_id; send_timeout 1s;
         nchan_unsubscribe_request /behind/went; }
-    location = /show { nchan_pubsub; nchan_channel_id $arg_id; nchan_message_buffer_length 1000;
+    location = /show { encke_subscriber_queue 64m; nchan_pubsub; nchan_channel_id $arg_id; nchan_message_buffer_length 1000;
         nchan_publisher_upstream_request /behind/$arg_as; }
     location = /told { nchan_publisher websocket http; nchan_channel_id $arg_id;
         nchan_publisher_upstream_request /behind/$arg_as; }
@@ -119,7 +120,9 @@ fn answer(mut stream: TcpStream, notes: &Notes) {
         let open = notes.open.lock().expect("no panic");
         drop(notes.opened.wait_while(open, |open| !*open));
     }
-    let (status, body) = if target.contains("upper") {
+    let (status, body) = if target.starts_with("long") {
+        (200, "x".repeat(1 << 20))
+    } else if target.contains("upper") {
         // The later ones are answered sooner.
         let number: u64 = text.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
         thread::sleep(Duration::from_millis(3 - number % 4));
@@ -335,13 +338,14 @@ fn a_client_that_sends_more_than_is_shown_has_to_wait() {
     let to_come = all.len() - written;
     thread::scope(|scope| {
         scope.spawn(|| writer.write_all(&all[written..]).expect("it is read now"));
-        eventually("more is read", || behind.count("gate") > 20);
-        // What comes back is read, or the client would be too slow.
         let mut reader = client.stream();
+        reader.set_read_timeout(Some(PATIENCE)).expect("an option");
         let mut buffer = vec![0; 1 << 16];
         let mut got = 0;
         while got < MESSAGES * LENGTH {
-            got += reader.read(&mut buffer).expect("messages come back");
+            let more = reader.read(&mut buffer).expect("messages come back");
+            assert!(more > 0, "it ended after {got} bytes");
+            got += more;
         }
     });
     assert!(to_come > 0);
@@ -370,6 +374,12 @@ fn a_close_frame_is_answered_after_the_messages_before_it() {
     let mut client = socket(&server, "/told?id=a&as=gate");
     client.send([frame(0x81, b"one"), frame(0x88, b"\x03\xe8bye"), frame(0x81, b"behind it")].concat());
     eventually("it is shown", || behind.count("gate") == 1);
+    // What comes behind it is read, and kept nowhere.
+    let memory = || pss::of_tree(server.pid()).expect("it runs");
+    let before = memory();
+    client.send(vec![b'x'; 64 << 20]);
+    let more = memory().saturating_sub(before);
+    assert!(more < 32 << 20, "{more} bytes more");
     assert!(client.receive_bytes(SILENCE).is_empty());
     behind.open_gate();
     let text = read_until(&mut client, "bye");
@@ -418,4 +428,20 @@ fn messages_nobody_can_be_shown_are_refused() {
     read_until(&mut client, "403 Forbidden");
     assert_eq!((server.get("/pub?id=a").status(), behind.asked().len()), (200, 0));
     assert!(server.get("/pub?id=a").text().starts_with("queued messages: 0"));
+}
+
+#[test]
+fn a_location_may_answer_with_a_long_message() {
+    let behind = Behind::start();
+    let server = behind.server();
+    assert_eq!(server.post("/show?id=a&as=long", "short").status(), 202);
+    assert_eq!(server.get("/all?id=a").body.len(), 1 << 20);
+    // One that is longer than messages may be is not taken.
+    server.rewrite_conf(&Conf::server(format!(
+        "{} location /new {{ return 200; }}",
+        LOCATIONS.replace("BEHIND", &behind.port.to_string()).replace("8m", "64k")
+    )));
+    server.signal(Signal::SIGHUP);
+    eventually("the new configuration is there", || server.get("/new").status() == 200);
+    assert_eq!(server.post("/show?id=b&as=long", "short").status(), 403);
 }

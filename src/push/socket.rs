@@ -81,6 +81,10 @@ impl SocketSide {
     /// Takes bytes from the client.
     pub fn receive(&mut self, bytes: &[u8], format: &Format) -> Received {
         let mut received = Received::default();
+        if self.is_closing() {
+            // Nothing counts behind a close frame, and it must not pile up.
+            return received;
+        }
         self.decoder.feed(bytes);
         while !received.closes && !self.is_closing() {
             match self.decoder.decode() {
