@@ -32,6 +32,10 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
         &["HTTP/0.9", "HTTP/0.9 with headers", "HTTP/0.9 of another method"],
     ),
     ("`error_page` for what the HTTP library refuses", &["page for an unknown coding"]),
+    (
+        "a location of `nchan_publisher_upstream_request` that is not there",
+        &["a location for messages that is not there"],
+    ),
     ("HTTP/1.2 and later", &["HTTP/1.2", "HTTP/1.9", "HTTP/1.10"]),
     (
         "spare blanks in the request line",
@@ -290,6 +294,7 @@ topics! {
     nchan_sockets: compare_scripts("nchan/websocket.case"),
     nchan_origins: compare_scripts("nchan/cors.case"),
     nchan_authorization: compare_scripts("nchan/authorize.case"),
+    nchan_hooks: compare_scripts("nchan/hooks.case"),
     nchan_groups: compare_scripts("nchan/groups.case"),
     nchan_events: compare_scripts("nchan/events.case"),
     nchan_variables: compare_scripts("nchan/info.case"),

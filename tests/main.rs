@@ -28,6 +28,8 @@ mod files;
 mod flood;
 // Groups of channels, events, who is there.
 mod groups;
+// Locations that are told of subscribers and shown messages.
+mod hooks;
 // Logs that are buffered, compressed, rotated, full; pipes; syslog.
 mod logs;
 // Limits per client, and what is told about the server.

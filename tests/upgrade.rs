@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 
 use crate::crowd;
 use crate::harness::{Conf, Connection, PATIENCE, Server, eventually};
+use crate::hooks::{Behind, event_stream};
 
 /// Ends whatever process the pid file names in the end: it is not the one that the harness started.
 pub(crate) struct Successors(PathBuf);
@@ -223,6 +224,20 @@ fn a_publisher_that_is_not_done_is_not_answered_as_if_it_were() {
     assert!(slow.watch(PATIENCE).is_some(), "closed without an answer");
     assert!(slow.unread().is_empty());
     assert_eq!(server.get("/publish?id=a").status(), 404, "nothing was published");
+}
+
+#[test]
+fn hooks_are_told_of_streams_that_end_with_the_old_process() {
+    let behind = Behind::start();
+    let server = behind.server();
+    let successors = Successors::of(&server);
+    eventually("the pid file is written", || successors.pid().is_some());
+    let mut stream = event_stream(&server, "/sub?id=a");
+    successors.upgrade();
+    assert!(stream.watch(PATIENCE).is_some(), "its client is to come back");
+    eventually("its end is told", || behind.count("went?id=a") == 1);
+    let _again = event_stream(&server, "/sub?id=a");
+    eventually("it is told of", || behind.count("came?id=a") == 2);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use axum::Router;
 
 use crate::config::model::{Config, ListenAddress, LocationConf, VirtualHosts};
 use crate::push::PushState;
+use crate::push::errands::Errands;
 use crate::request::Endpoint;
 use crate::request::limits::{Limits, SlotName};
 use crate::request::open_files::OpenFiles;
@@ -25,6 +26,8 @@ pub struct Site {
     pub store: Arc<Store>,
     /// Files that its locations keep open.
     pub open_files: Arc<OpenFiles>,
+    /// Requests that no client waits for.
+    pub errands: Arc<Errands>,
     /// One router per location, server and `if`, by the address of its settings.
     routers: HashMap<usize, Router>,
     /// Zones of limits: the next generation goes on with them.
@@ -40,7 +43,8 @@ impl Site {
         router::each_conf(&config, &mut |conf| {
             routers.insert(key(conf), router::build(conf, state, &upstreams, &zones));
         });
-        Self { config, store: Arc::clone(&state.store), open_files: Arc::default(), routers, zones }
+        let (store, errands) = (Arc::clone(&state.store), Arc::clone(&state.errands));
+        Self { config, store, errands, open_files: Arc::default(), routers, zones }
     }
 
     /// Takes over what a request of another process holds of `limit_conn`; what is gone here is not held.

@@ -13,12 +13,14 @@ use tokio::task::JoinSet;
 
 use crate::config::model::Severity;
 use crate::push::hooks::{Inside, InsideAnswer, Subrequest};
+use crate::push::waiting::ParkSlot;
 use crate::request::answer::{Answer, Sent};
 use crate::request::evaluation::AnswerSoFar;
 use crate::request::log_line::PendingLog;
 use crate::request::payload::{Payload, Pieces};
 use crate::request::{RequestCtx, pages};
 
+use super::gate::ClientWatch;
 use super::service::{self, Exchange};
 
 /// How deep requests may be made inside of one another, as in nginx.
@@ -48,6 +50,11 @@ impl Subrequest for Exchange {
                 _ => failed(ctx),
             }
         })
+    }
+
+    fn detached(&self) -> Arc<dyn Subrequest> {
+        let slot = Arc::new(ParkSlot::new(self.slot.worker()));
+        Arc::new(Self { slot, client: ClientWatch::default(), ..self.clone() })
     }
 }
 

@@ -3,20 +3,29 @@
 use crate::request::RequestCtx;
 use crate::store::ChannelKey;
 
-use super::PushState;
 use super::events::{Announcement, Farewell, Happening};
+use super::hooks::Subrequest;
+use super::notices::Departure;
 use super::roster::Entry;
+use super::{PushState, notices};
 
 /// A subscriber's attendance, which ends on drop.
 #[derive(Debug)]
 pub struct Attendance {
     _farewell: Option<Farewell>,
     _entry: Option<Entry>,
+    _departure: Option<Departure>,
 }
 
 impl Attendance {
-    /// Begins that of a request which was let into its channels; `None` where nobody wants to know.
-    pub fn begin(state: &PushState, ctx: &RequestCtx, keys: &[ChannelKey]) -> Option<Box<Self>> {
+    /// Begins that of a request which was let into its channels; `None` where nobody wants to know. Other locations are
+    /// told through `inside`.
+    pub fn begin(
+        state: &PushState,
+        ctx: &RequestCtx,
+        keys: &[ChannelKey],
+        inside: Option<&dyn Subrequest>,
+    ) -> Option<Box<Self>> {
         let farewell = Announcement::of(ctx, Happening::Enqueue).and_then(|arrival| {
             arrival.publish(&state.store);
             // Its text is settled now: nothing is kept of the request.
@@ -26,7 +35,8 @@ impl Attendance {
             let line = ctx.render(&ctx.conf.push.subscriber_info);
             state.roster.enter(keys, line)
         });
-        let anybody_cares = farewell.is_some() || entry.is_some();
-        anybody_cares.then(|| Box::new(Self { _farewell: farewell, _entry: entry }))
+        let departure = inside.and_then(|inside| notices::arrive(state, ctx, inside));
+        let anybody_cares = farewell.is_some() || entry.is_some() || departure.is_some();
+        anybody_cares.then(|| Box::new(Self { _farewell: farewell, _entry: entry, _departure: departure }))
     }
 }

@@ -25,7 +25,7 @@ pub async fn ask(
     inside: &dyn Subrequest,
     origin: Option<&Origin>,
 ) -> Result<(), Answer> {
-    let Some(template) = &ctx.conf.push.authorize else { return Ok(()) };
+    let Some(template) = &ctx.conf.push.hooks.authorize else { return Ok(()) };
     if matches!(task, Task::Options | Task::Forbid | Task::NotAllowed) {
         return Ok(());
     }

@@ -10,6 +10,7 @@ use http::Method;
 
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
+use crate::request::body::RequestBody;
 
 /// A request to be made inside the server, with the headers of the one it is made for.
 #[derive(Clone, Debug)]
@@ -57,4 +58,15 @@ pub trait Subrequest: fmt::Debug + Send + Sync {
         parent: &'a RequestCtx,
         inside: Inside,
     ) -> Pin<Box<dyn Future<Output = InsideAnswer> + Send + 'a>>;
+
+    /// The same for requests that are made whether the client is still there or not.
+    fn detached(&self) -> Arc<dyn Subrequest>;
+}
+
+/// A copy of a request for others that are made on its behalf when it is over: what it holds of limits is not held.
+pub fn keepsake(ctx: &RequestCtx) -> RequestCtx {
+    let mut kept = ctx.clone();
+    kept.limits = Arc::new(ctx.limits.decided());
+    kept.body = RequestBody::default();
+    kept
 }

@@ -7,18 +7,22 @@ pub mod channels;
 pub mod cors;
 pub mod cursor;
 pub mod dispatch;
+pub mod errands;
 pub mod events;
 pub mod feed;
 pub mod group;
 pub mod hooks;
 pub mod info;
 pub mod longpoll;
+pub mod notices;
 pub mod options;
 pub mod publication;
 pub mod publisher;
 pub mod reply;
+pub mod review;
 pub mod roster;
 pub mod socket;
+pub mod socket_publisher;
 pub mod sources;
 pub mod status;
 pub mod subscriber;
@@ -41,6 +45,7 @@ use crate::store::{Refusal, Store};
 
 use cors::Origin;
 use dispatch::Task;
+use errands::Errands;
 use hooks::Subrequest;
 use roster::Roster;
 use subscriber::Subscriber;
@@ -53,12 +58,14 @@ pub struct PushState {
     pub store: Arc<Store>,
     /// Who is in them.
     pub roster: Arc<Roster>,
+    /// Requests on behalf of those who are, and who were.
+    pub errands: Arc<Errands>,
 }
 
 impl PushState {
     /// For the channels of this store.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store, roster: Arc::default() }
+        Self { store, roster: Arc::default(), errands: Arc::default() }
     }
 }
 
@@ -90,9 +97,14 @@ async fn answer(
     let task = dispatch::task(ctx);
     authorize::ask(ctx, &task, inside, origin.as_ref()).await?;
     match task {
-        Task::Publish => publisher::answer(state, ctx).await.map(allow),
-        Task::Subscribe(transport) => Subscriber { state, ctx, slot, origin }.answer(transport).await,
-        Task::Socket => socket::open(state, ctx, slot, origin).await,
+        Task::Publish => publisher::answer(state, ctx, inside, allow).await,
+        Task::Subscribe(transport) => {
+            Subscriber { state, ctx, slot, origin, inside: Some(inside) }.answer(transport).await
+        }
+        Task::Socket => {
+            let subscriber = Subscriber { state, ctx, slot, origin, inside: Some(inside) };
+            socket::open(subscriber, inside).await
+        }
         Task::Options => options::answer(ctx, origin.as_ref()).map_err(allow),
         Task::Forbid => Err(allow(Answer::empty(403))),
         Task::NotAllowed => Err(options::not_allowed(ctx)),

@@ -62,6 +62,11 @@ impl Publication {
         &self.keys
     }
 
+    /// Whose answers its location gives.
+    pub fn dialect(&self) -> Dialect {
+        self.conf.push.dialect
+    }
+
     /// Publishes a message in all of its channels.
     ///
     /// # Errors

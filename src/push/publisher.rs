@@ -1,5 +1,6 @@
 //! Publishing over HTTP: POST and PUT, GET and DELETE on a publisher location.
 
+use bytes::Bytes;
 use http::Method;
 
 use crate::config::model::Dialect;
@@ -9,19 +10,26 @@ use crate::request::{body, date};
 use crate::store::{ChannelInfo, ChannelKey};
 
 use super::events::{Announcement, Happening};
+use super::hooks::Subrequest;
 use super::publication::{Publication, Told};
-use super::{PushState, channels, info, out_of_memory, refused};
+use super::review::Verdict;
+use super::{PushState, channels, info, out_of_memory, refused, review};
 
 /// Answers a publisher. Which statuses: `docs/protocol.md`.
 ///
 /// # Errors
 /// Answers for requests that are refused; they are answers all the same.
-pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answer> {
+pub async fn answer(
+    state: &PushState,
+    ctx: &RequestCtx,
+    inside: &dyn Subrequest,
+    allow: impl Fn(Answer) -> Answer,
+) -> Result<Answer, Answer> {
     let body = match ctx.method {
         Method::POST | Method::PUT => body::read(ctx).await?,
         _ => {
             body::discard(ctx).await?;
-            bytes::Bytes::new()
+            Bytes::new()
         }
     };
     let (store, conf) = (&state.store, &ctx.conf.push);
@@ -32,29 +40,31 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
     match ctx.method {
         Method::GET => {
             let infos = keys.iter().filter_map(|key| store.info(key, channel_timeout)).collect();
-            Ok(tell(ctx, infos))
+            Ok(allow(tell(ctx, infos)))
         }
         Method::DELETE => {
             announce_deletion(state, ctx, &keys);
             let infos: Vec<_> = keys.iter().filter_map(|key| store.delete(key)).collect();
-            Ok(if keys.len() > 1 && conf.dialect == Dialect::Nchan {
+            Ok(allow(if keys.len() > 1 && conf.dialect == Dialect::Nchan {
                 let told = Told::of_deleted(&infos);
                 note(ctx, &told);
                 info::answer(ctx, 200, &told)
             } else {
                 tell(ctx, infos)
-            })
+            }))
         }
         // The old module's PUT created the channel and ignored the body; its last releases published it. Clients
         // of both are served: an empty PUT creates, any other publishes.
         Method::PUT if body.is_empty() && conf.dialect == Dialect::Push => {
             let infos: Result<Vec<_>, _> =
                 keys.iter().map(|key| store.create(key, channel_timeout)).collect();
-            Ok(tell(ctx, infos.map_err(|_| out_of_memory(ctx))?))
+            Ok(allow(tell(ctx, infos.map_err(|_| out_of_memory(ctx))?)))
         }
         _ => {
-            let told = Publication::new(ctx)?
-                .publish(store, &body, ctx.header("content-type"))
+            let publication = Publication::new(ctx)?;
+            let (body, content_type) = review(ctx, inside, body).await?;
+            let told = publication
+                .publish(store, &body, content_type.as_deref())
                 .map_err(|refusal| refused(ctx, refusal))?;
             note(ctx, &told);
             if keys.len() == 1 {
@@ -63,8 +73,25 @@ pub async fn answer(state: &PushState, ctx: &RequestCtx) -> Result<Answer, Answe
             announce(state, ctx, Happening::Publish);
             // 201 if somebody was waiting.
             let status = if told.heard { 201 } else { 202 };
-            Ok(info::answer(ctx, status, &told))
+            Ok(allow(info::answer(ctx, status, &told)))
         }
+    }
+}
+
+/// What is published, and its type, once another location has seen the message.
+///
+/// # Errors
+/// The answer to a publisher whose message is not published.
+async fn review(
+    ctx: &RequestCtx,
+    inside: &dyn Subrequest,
+    body: Bytes,
+) -> Result<(Bytes, Option<Box<[u8]>>), Answer> {
+    match review::ask(ctx, inside, &body).await {
+        None | Some(Verdict::AsItWas) => Ok((body, ctx.header("content-type").map(Into::into))),
+        Some(Verdict::Instead { body, content_type }) => Ok((body, content_type)),
+        Some(Verdict::Nothing) => Err(Answer::empty(204)),
+        Some(Verdict::Refused) => Err(Answer::error(403)),
     }
 }
 
@@ -78,7 +105,7 @@ fn tell(ctx: &RequestCtx, infos: Vec<ChannelInfo>) -> Answer {
 }
 
 /// What a publisher is told, variables tell, too.
-fn note(ctx: &RequestCtx, told: &Told) {
+pub(super) fn note(ctx: &RequestCtx, told: &Told) {
     let ChannelInfo { requested, subscribers, messages, .. } = told.info;
     let ago = |seconds| date::now().saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX));
     let last_seen = requested.map_or(0, ago);

@@ -5,67 +5,35 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::config::model::Transport;
-use crate::request::RequestCtx;
 use crate::request::answer::{Answer, StreamHead};
 use crate::request::body;
-use crate::store::{ChannelKey, Refusal, Store};
+use crate::store::ChannelKey;
 
-use super::cors::Origin;
-use super::events::{Announcement, Happening};
-use super::info::Format as InfoFormat;
-use super::publication::Publication;
+use super::hooks::Subrequest;
+use super::socket_publisher::{Bell, Received, SocketPublisher};
 use super::subscriber::{self, Subscriber};
 use super::transport::{Format, Wire};
 use super::validators::Start;
-use super::waiting::ParkSlot;
 use super::websocket::deflate::Inflater;
 use super::websocket::{Decoder, Incoming, Violation, frame, handshake};
-use super::{PushState, channels, validators};
+use super::{channels, review, validators};
 
 /// The client's side of a WebSocket.
 #[derive(Debug)]
 pub struct SocketSide {
     decoder: Decoder,
     /// Its messages are published; without, it may only listen.
-    publisher: Option<Box<Publisher>>,
+    publisher: Option<Arc<SocketPublisher>>,
     /// A ping is out that was not answered yet.
     awaits_pong: bool,
-}
-
-/// Publishes what a client sends.
-#[derive(Debug)]
-pub struct Publisher {
-    /// Where to.
-    pub publication: Publication,
-    /// The channels.
-    pub store: Arc<Store>,
-    /// `Content-Type` of text messages: the handshake's.
-    pub content_type: Option<Box<[u8]>>,
-    /// How each message is answered; a client that subscribes too gets no answers.
-    pub answers: Option<InfoFormat>,
-    /// Published after each message.
-    pub announcement: Option<Announcement>,
-}
-
-/// What comes of a stretch of bytes.
-#[derive(Debug, Default)]
-pub struct Received {
-    /// Frames for the client.
-    pub frames: Vec<Bytes>,
-    /// The last of them closes the connection.
-    pub closes: bool,
 }
 
 /// Answers a handshake and leaves the socket in the slot.
 ///
 /// # Errors
 /// Answers for requests that are refused.
-pub async fn open(
-    state: &PushState,
-    ctx: &RequestCtx,
-    slot: &ParkSlot,
-    origin: Option<Origin>,
-) -> Result<Answer, Answer> {
+pub async fn open(subscriber: Subscriber<'_>, inside: &dyn Subrequest) -> Result<Answer, Answer> {
+    let Subscriber { state, ctx, .. } = subscriber;
     body::discard(ctx).await?;
     let conf = &ctx.conf.push;
     let subscribes = conf.subscriber.has(Transport::WebSocket);
@@ -74,8 +42,9 @@ pub async fn open(
     if subscribes {
         subscriber::note(ctx, &keys, Transport::WebSocket, &start);
     }
-    let publisher = conf.publisher.websocket.then(|| Publisher::new(state, ctx, subscribes)).transpose()?;
-    shake(state, ctx, slot, origin, &keys, &start, publisher).await
+    let publisher = || SocketPublisher::new(state, ctx, inside, subscribes);
+    let publisher = conf.publisher.websocket.then(publisher).transpose()?;
+    shake(subscriber, &keys, &start, publisher).await
 }
 
 /// The same for these channels.
@@ -83,66 +52,41 @@ pub async fn open(
 /// # Errors
 /// Likewise.
 pub async fn shake(
-    state: &PushState,
-    ctx: &RequestCtx,
-    slot: &ParkSlot,
-    origin: Option<Origin>,
+    subscriber: Subscriber<'_>,
     keys: &[ChannelKey],
     start: &Start,
-    publisher: Option<Publisher>,
+    publisher: Option<SocketPublisher>,
 ) -> Result<Answer, Answer> {
+    let ctx = subscriber.ctx;
     let conf = &ctx.conf.push;
     let agreed = handshake::accept(ctx, ctx.config.deflate)?;
-    let limit = conf_limit(ctx);
-    let decoder = Decoder::new(limit, agreed.deflate.map(Inflater::new));
+    let decoder = Decoder::new(review::longest(ctx), agreed.deflate.map(Inflater::new));
     let wire = Wire::WebSocket { meta: agreed.meta, deflate: agreed.deflate.is_some() };
     let format = Format { wire, conf: Arc::clone(&ctx.conf) };
-    let head = match &origin {
+    let head = match &subscriber.origin {
         Some(origin) => origin.allow(conf, Answer::empty(101)),
         None => Answer::empty(101),
     };
     let head = agreed.headers().into_iter().fold(head, |head, (name, value)| head.with_header(name, value));
     let side = SocketSide::new(decoder, publisher);
-    let subscriber = Subscriber { state, ctx, slot, origin };
     subscriber.stream(keys, start, format, head, StreamHead::Upgrade, Some(side)).await
-}
-
-/// Longest message that is taken: `client_max_body_size`.
-fn conf_limit(ctx: &RequestCtx) -> usize {
-    let limit = ctx.conf.core.client_max_body_size.and_then(|limit| usize::try_from(limit).ok());
-    limit.unwrap_or(usize::MAX)
-}
-
-impl Publisher {
-    /// For the messages of this request's socket.
-    fn new(state: &PushState, ctx: &RequestCtx, subscribes: bool) -> Result<Self, Answer> {
-        let publication = Publication::new(ctx)?;
-        // Subscribers that publish, too, are called subscribers.
-        if !subscribes {
-            channels::note(ctx, publication.keys());
-            ctx.facts.note(|facts| facts.publisher = Some("websocket"));
-        }
-        Ok(Self {
-            publication,
-            store: Arc::clone(&state.store),
-            content_type: ctx.header("content-type").map(Into::into),
-            answers: (!subscribes).then(|| InfoFormat::of(ctx)),
-            announcement: Announcement::of(ctx, Happening::Publish),
-        })
-    }
 }
 
 impl SocketSide {
     /// For a client that just shook hands.
-    pub fn new(decoder: Decoder, publisher: Option<Publisher>) -> Self {
-        Self { decoder, publisher: publisher.map(Box::new), awaits_pong: false }
+    pub fn new(decoder: Decoder, publisher: Option<SocketPublisher>) -> Self {
+        Self { decoder, publisher: publisher.map(Arc::new), awaits_pong: false }
     }
 
     /// Takes bytes from the client.
     pub fn receive(&mut self, bytes: &[u8], format: &Format) -> Received {
         let mut received = Received::default();
+        if self.is_closing() {
+            // Nothing counts behind a close frame, and it must not pile up.
+            return received;
+        }
         self.decoder.feed(bytes);
-        while !received.closes {
+        while !received.closes && !self.is_closing() {
             match self.decoder.decode() {
                 Ok(None) => break,
                 Ok(Some(incoming)) => self.answer(incoming, format, &mut received),
@@ -152,8 +96,34 @@ impl SocketSide {
         received
     }
 
+    /// What came of messages that another location was shown.
+    pub fn news(&self) -> Received {
+        self.publisher.as_ref().map(|publisher| publisher.news()).unwrap_or_default()
+    }
+
+    /// Has a bell rung when there is such news.
+    pub fn call_back(&self, bell: impl FnOnce() -> Bell) {
+        if let Some(publisher) = &self.publisher {
+            publisher.call_back(bell);
+        }
+    }
+
+    /// Whether the client has to wait before more of it is read.
+    pub fn is_full(&self) -> bool {
+        self.publisher.as_ref().is_some_and(|publisher| publisher.is_full())
+    }
+
+    fn is_closing(&self) -> bool {
+        self.publisher.as_ref().is_some_and(|publisher| publisher.is_closing())
+    }
+
     /// Another ping is due: the close frame for a client that has not answered the one before.
     pub fn ping_again(&mut self) -> Option<Bytes> {
+        if self.is_full() {
+            // Its answer may be among what is not read yet.
+            self.awaits_pong = false;
+            return None;
+        }
         std::mem::replace(&mut self.awaits_pong, true).then(|| frame::close_with(1000, b""))
     }
 
@@ -161,16 +131,21 @@ impl SocketSide {
         match incoming {
             Incoming::Ping(payload) => received.frames.push(frame::pong(&payload)),
             Incoming::Pong => self.awaits_pong = false,
-            Incoming::Close(None) => {
-                received.frames.push(frame::close_bare());
-                received.closes = true;
-            }
-            Incoming::Close(Some((code, reason))) => received.close(code, &reason),
-            Incoming::Message { binary, payload } => self.message(binary, &payload, format, received),
+            Incoming::Close(None) => self.close(frame::close_bare(), received),
+            Incoming::Close(Some((code, reason))) => self.close(frame::close_with(code, &reason), received),
+            Incoming::Message { binary, payload } => self.message(binary, payload, format, received),
         }
     }
 
-    fn message(&mut self, binary: bool, payload: &[u8], format: &Format, received: &mut Received) {
+    /// Answers a close frame, behind everything that is still to be said.
+    fn close(&self, farewell: Bytes, received: &mut Received) {
+        let later = self.publisher.as_ref().is_some_and(|publisher| publisher.close_after(&farewell));
+        if !later {
+            received.last_words(farewell);
+        }
+    }
+
+    fn message(&mut self, binary: bool, payload: Vec<u8>, format: &Format, received: &mut Received) {
         if let Some(heartbeat) = &format.conf.push.websocket.heartbeat
             && *heartbeat.message == *payload
         {
@@ -179,25 +154,6 @@ impl SocketSide {
         let Some(publisher) = &self.publisher else {
             return received.close(1008, b"Publishing not allowed");
         };
-        let content_type =
-            if binary { Some(&b"application/octet-stream"[..]) } else { publisher.content_type.as_deref() };
-        match publisher.publication.publish(&publisher.store, payload, content_type) {
-            Ok(info) => {
-                if let Some(announcement) = &publisher.announcement {
-                    announcement.publish(&publisher.store);
-                }
-                let answer = publisher.answers.map(|answers| answers.write(&info, format.conf.push.dialect));
-                received.frames.extend(answer.map(|text| frame::message(false, b"", text.as_bytes())));
-            }
-            Err(Refusal::OutOfMemory) => received.close(1011, b"507 Insufficient Storage"),
-            Err(Refusal::Group(_)) => received.close(1008, b"403 Forbidden"),
-        }
-    }
-}
-
-impl Received {
-    fn close(&mut self, code: u16, reason: &[u8]) {
-        self.frames.push(frame::close_with(code, reason));
-        self.closes = true;
+        publisher.take(binary, payload, received);
     }
 }

@@ -84,11 +84,12 @@ async fn info(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<An
     let keys = channels::keys(ctx, &ctx.conf.push.ids.subscribe)?;
     let lines = [gather(state, ctx, &keys)?];
     let start = Start::At(Position::Oldest);
+    let subscriber = |origin| Subscriber { state, ctx, slot, origin, inside: None };
     if handshake::is_asked_for(ctx) {
-        return socket::shake(state, ctx, slot, origin, &lines, &start, None).await;
+        return socket::shake(subscriber(origin), &lines, &start, None).await;
     }
     let Some(transport) = dispatch::transport(ctx, TRANSPORTS) else { return Err(Answer::empty(403)) };
-    Subscriber { state, ctx, slot, origin }.begin(transport, &lines, &start).await
+    subscriber(origin).begin(transport, &lines, &start).await
 }
 
 /// Makes a channel of what the subscribers of others say of themselves.

@@ -15,6 +15,7 @@ use super::attendance::Attendance;
 use super::cors::Origin;
 use super::cursor::Cursor;
 use super::feed::Feed;
+use super::hooks::Subrequest;
 use super::longpoll::LongPoll;
 use super::reply::Reply;
 use super::socket::SocketSide;
@@ -34,6 +35,8 @@ pub struct Subscriber<'a> {
     pub slot: &'a ParkSlot,
     /// The origin it comes from, in Nchan's dialect.
     pub origin: Option<Origin>,
+    /// By which other locations are told of it; `None` if nobody is to be told.
+    pub inside: Option<&'a dyn Subrequest>,
 }
 
 impl Subscriber<'_> {
@@ -100,7 +103,7 @@ impl Subscriber<'_> {
         let position = if skip_stored { Position::Newest } else { start.position(0) };
         let mode = if wait { Mode::Once } else { Mode::Poll };
         let subscribed = self.state.store.subscribe(&self.request(key, position, mode, 0)?);
-        let attend = || Attendance::begin(self.state, ctx, keys);
+        let attend = || Attendance::begin(self.state, ctx, keys, None);
         match subscribed {
             Subscribed::Message(message) => {
                 attend();
@@ -129,7 +132,7 @@ impl Subscriber<'_> {
     ) -> Result<Answer, Answer> {
         let push = &self.ctx.conf.push;
         let mut sources = self.sources(keys, start, |other| self.refusal(&reply, other))?;
-        let attendance = Attendance::begin(self.state, self.ctx, keys);
+        let attendance = Attendance::begin(self.state, self.ctx, keys, None);
         let stored = sources.read(1).messages;
         match &stored[..] {
             [] if wait => self.wait(LongPoll::many(sources, reply, attendance)).await,
@@ -180,7 +183,7 @@ impl Subscriber<'_> {
             (Sources::new(Vec::new(), Cursor::start(1)), None)
         } else {
             let sources = self.sources(keys, start, refusal)?;
-            (sources, Attendance::begin(self.state, self.ctx, keys))
+            (sources, Attendance::begin(self.state, self.ctx, keys, self.inside))
         };
         let status = head.status;
         let stream = Stream {

@@ -63,6 +63,12 @@ impl Limits {
         *self.slots.lock().unwrap_or_else(PoisonError::into_inner) = slots;
     }
 
+    /// The same decisions, without the slots.
+    pub fn decided(&self) -> Self {
+        let (requests, connections) = (self.requests.clone(), self.connections.clone());
+        Self { requests, connections, ..Self::default() }
+    }
+
     /// For another process: the slots that are held.
     pub fn freeze(&self) -> Vec<SlotName> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -38,6 +38,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// How long requests may take to end before a process hands over without them.
 const REST_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long requests that no client waits for may take when the last connection is gone.
+const ERRANDS_LIMIT: Duration = Duration::from_secs(10);
+
 /// Events handled before connections get their turn.
 const EVENTS_AT_ONCE: usize = 64;
 
@@ -182,7 +185,8 @@ impl Worker {
         self.stop_accepting(|_| true);
         let _ = self.pace.send(pace);
         self.shared.parking.borrow_mut().close_all();
-        while self.connections.get() > 0 {
+        let mut alone_since = None;
+        while self.connections.get() > 0 || self.has_errands(&mut alone_since) {
             tokio::select! {
                 letter = mail.recv() => match letter {
                     Some(Mail::Stop) | None => return,
@@ -198,6 +202,12 @@ impl Worker {
         }
     }
 
+    /// Whether locations are still being told of those who went, which they have a while for.
+    fn has_errands(&self, alone_since: &mut Option<Instant>) -> bool {
+        let since = alone_since.get_or_insert_with(Instant::now);
+        !self.shared.site.borrow().errands.are_over() && since.elapsed() < ERRANDS_LIMIT
+    }
+
     /// Accepts nothing more, and sees to it that requests end and connections go to the parking.
     fn rest(&self, done: mpsc::UnboundedSender<()>) {
         const LOOK: Duration = Duration::from_millis(2);
@@ -208,7 +218,8 @@ impl Worker {
             let deadline = Instant::now() + REST_LIMIT;
             loop {
                 tokio::time::sleep(LOOK).await;
-                if shared.busy.get() == 0 || Instant::now() >= deadline {
+                let is_quiet = shared.busy.get() == 0 && shared.site.borrow().errands.are_over();
+                if is_quiet || Instant::now() >= deadline {
                     break;
                 }
             }

@@ -62,8 +62,8 @@ pub struct PushConf {
     pub websocket: WebSocketConf,
     /// `nchan_access_control_*`.
     pub cors: CorsConf,
-    /// `nchan_authorize_request`: a location that decides whether a request may go on.
-    pub authorize: Option<Template>,
+    /// Requests that are made about a client's request.
+    pub hooks: HooksConf,
     /// `nchan_channel_group_accounting`, `nchan_group_max_*`.
     pub group: GroupConf,
     /// `nchan_channel_event*`.
@@ -268,6 +268,19 @@ pub struct CorsConf {
     pub allow_origin: Template,
     /// Whether they may send credentials.
     pub allow_credentials: bool,
+}
+
+/// Locations of requests that are made about a client's request.
+#[derive(Clone, Debug, Default)]
+pub struct HooksConf {
+    /// `nchan_authorize_request`: decides whether the request may go on.
+    pub authorize: Option<Template>,
+    /// `nchan_subscribe_request`: told of a subscriber that came.
+    pub subscribe: Option<Template>,
+    /// `nchan_unsubscribe_request`: told of a subscriber that went.
+    pub unsubscribe: Option<Template>,
+    /// `nchan_publisher_upstream_request`: gets a message and answers with what is published.
+    pub publisher_upstream: Option<Template>,
 }
 
 /// What is counted and limited per group.

@@ -383,7 +383,7 @@ impl PushDraft {
             eventsource: nchan.eventsource(),
             websocket: nchan.websocket(),
             cors: nchan.cors(defaults),
-            authorize: nchan.authorize(),
+            hooks: nchan.hooks(),
             group: nchan.group(),
             events: nchan.events(defaults),
             subscriber_info: nchan.info_string.clone().unwrap_or_else(|| defaults.subscriber_info.clone()),

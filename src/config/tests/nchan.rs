@@ -162,7 +162,7 @@ fn settings_of_subscribers_become_data() {
          nchan_eventsource_event e; nchan_eventsource_ping_interval 5; nchan_eventsource_ping_comment c;
          nchan_websocket_ping_interval 7; nchan_websocket_client_heartbeat ping pong;
          nchan_deflate_message_for_websocket on; nchan_access_control_allow_origin \"http://a http://b\";
-         nchan_authorize_request /auth; nchan_channel_group_accounting on;
+         nchan_authorize_request /auth; nchan_unsubscribe_request /gone; nchan_channel_group_accounting on;
          nchan_group_max_messages_memory 1.5m; nchan_group_max_channels $arg_n; nchan_channel_events_channel_id ev;
          encke_subscriber_queue 64k;",
     );
@@ -177,7 +177,9 @@ fn settings_of_subscribers_become_data() {
     assert!(push.websocket.deflate && push.group.accounting);
     assert_eq!(push.group.max_messages_memory, Some(Setting::Fixed(3 << 19)));
     assert!(matches!(push.group.max_channels, Some(Setting::PerRequest(_))));
-    assert!(push.authorize.is_some());
+    assert!(
+        push.hooks.authorize.is_some() && push.hooks.subscribe.is_none() && push.hooks.unsubscribe.is_some()
+    );
     assert!(push.events.channel_id.is_some());
     assert_eq!(push.subscriber_queue, 64 << 10);
 }
@@ -186,12 +188,12 @@ fn settings_of_subscribers_become_data() {
 fn settings_of_an_outer_block_reach_inner_locations() {
     let found = locations(
         "nchan_eventsource_ping_comment c; nchan_message_buffer_length $arg_n; nchan_channel_id a;
-         location /a { nchan_pubsub; nchan_store_messages off; nchan_authorize_request /s;
+         location /a { nchan_pubsub; nchan_store_messages off; nchan_subscribe_request /s;
              location /a/b { nchan_store_messages on; nchan_message_buffer_length 7; nchan_channel_id b; } }",
     );
     let (outer, inner) = (&found[0].1.push, &found[1].1.push);
     assert_eq!(inner.eventsource.ping_comment.as_ref(), b"c");
-    assert!(inner.authorize.is_some() && inner.inherited);
+    assert!(inner.hooks.subscribe.is_some() && inner.inherited);
     assert!(inner.store_messages && !outer.store_messages);
     assert!(matches!(outer.max_message_buffer_length, Setting::PerRequest(_)));
     assert_eq!(inner.max_message_buffer_length, Setting::Fixed(7));
@@ -240,7 +242,7 @@ fn variables_of_nchan_can_be_set() {
     assert_eq!(user, variable);
 }
 
-/// The configurations in Nchan's public documentation, but for hooks other than `nchan_authorize_request`.
+/// The configurations in Nchan's public documentation.
 const README: &[&str] = &[
     // Getting started
     r"location = /pub { nchan_publisher; nchan_channel_id $arg_id; }
@@ -270,6 +272,13 @@ const README: &[&str] = &[
     r#"location = /auth { internal; return 200; }
        location ~ ^/(pub|sub)/(\w+)$ { nchan_authorize_request /auth; nchan_pubsub; nchan_channel_id $2;
            nchan_channel_group test; }"#,
+    // Hooks
+    r#"location ~ ^/sub/(\w+)$ { nchan_channel_id $1; nchan_subscribe_request /upstream/sub;
+           nchan_unsubscribe_request /upstream/unsub; nchan_subscriber; }
+       location = /upstream/sub { internal; return 200; }
+       location = /upstream/unsub { internal; return 200; }"#,
+    r"location = /pub { nchan_publisher; nchan_channel_id a; nchan_publisher_upstream_request /upstream_pub; }
+      location = /upstream_pub { internal; return 304; }",
     // Message applications by event name, events
     r#"location ~ /pubsub/(.+)$ { nchan_channel_id $1; nchan_pubsub; nchan_channel_events_channel_id $1;
            nchan_channel_event_string "$nchan_channel_event $nchan_channel_id"; }

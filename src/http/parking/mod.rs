@@ -22,7 +22,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::config::model::{ConnectionConf, Lingering, LocationConf};
 use crate::metrics::{self, Stage, StageGauge};
@@ -101,6 +101,9 @@ pub struct Parking {
     idle: Rc<RefCell<Idle>>,
     /// Told when an earlier deadline came up or a connection was resumed.
     wake: Rc<Notify>,
+    /// Rung for WebSockets (place and serial number) whose clients are to hear of messages that others were shown.
+    bells: mpsc::UnboundedSender<(usize, u64)>,
+    rung: Option<mpsc::UnboundedReceiver<(usize, u64)>>,
 }
 
 struct Parked {
@@ -221,6 +224,7 @@ impl Parking {
         idle: Rc<RefCell<Idle>>,
     ) -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
         let poll = mio::Poll::new()?;
+        let (bells, rung) = mpsc::unbounded_channel();
         let parking = Self {
             registry: poll.registry().try_clone()?,
             entries: Slab::new(),
@@ -233,6 +237,8 @@ impl Parking {
             worker,
             idle,
             wake: Rc::default(),
+            bells,
+            rung: Some(rung),
         };
         Ok((Rc::new(RefCell::new(parking)), poll))
     }
@@ -262,6 +268,14 @@ impl Parking {
             What::Stream(stream) => {
                 let mut streaming = Streaming::new(*stream, log, limits, timeout);
                 streaming.places = self.lists.enter(streaming.feed.sources.ids(), id);
+                let bells = &self.bells;
+                streaming.call_back(|| {
+                    let bells = bells.clone();
+                    Box::new(move || {
+                        // Nobody listens any more when the worker is at its end.
+                        let _ = bells.send((id, serial));
+                    })
+                });
                 State::Streaming(Box::new(streaming))
             }
         };
@@ -320,6 +334,16 @@ impl Parking {
         streaming.receive(&std::mem::take(&mut entry.readahead));
         let next = streaming.write(entry.stream.as_ref());
         self.follow(id, next);
+    }
+
+    /// A message of a WebSocket's client was shown to another location: there may be something to be said, and room.
+    fn hear_back(&mut self, id: usize, serial: u64) {
+        let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.serial == serial) else { return };
+        let State::Streaming(streaming) = &mut entry.state else { return };
+        streaming.hear_back();
+        let next = streaming.write(entry.stream.as_ref());
+        self.follow(id, next);
+        self.ask_again(id);
     }
 
     /// Gives an event of the store, which came up at `since`, to those whom it is for.
@@ -730,6 +754,7 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
     let mut poll = poll;
     let mut events = Events::with_capacity(BATCH);
     let wake = Rc::clone(&parking.borrow().wake);
+    let Some(mut rung) = parking.borrow_mut().rung.take() else { return };
     loop {
         let deadline = parking.borrow().timers.next();
         tokio::select! {
@@ -745,6 +770,7 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
                 }
             }
             () = wake.notified() => {}
+            Some((id, serial)) = rung.recv() => parking.borrow_mut().hear_back(id, serial),
             () = sleep_until(deadline) => parking.borrow_mut().expire(Instant::now()),
         }
         let resumed = std::mem::take(&mut parking.borrow_mut().resumed);
@@ -793,6 +819,10 @@ fn listen(streaming: &mut Streaming, stream: Option<&IdleStream>) -> Heard {
     let mut buffer = [0; 4096];
     let mut heard = 0;
     while heard < MOST_READAHEAD {
+        if streaming.is_full() {
+            // It is listened to again when there is room.
+            return Heard::All;
+        }
         match (&stream.socket).read(&mut buffer) {
             Ok(0) => return Heard::End,
             Ok(length) => {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::push::feed::{Feed, LastFrame};
 use crate::push::socket::SocketSide;
+use crate::push::socket_publisher::{Bell, Received};
 use crate::push::transport::Ending;
 use crate::push::waiting::Stream;
 use crate::request::answer::Sent;
@@ -189,6 +190,30 @@ impl Streaming {
             return;
         }
         let received = socket.receive(bytes, &self.feed.format);
+        self.reply(received);
+    }
+
+    /// Tells the client what came of messages that another location was shown.
+    pub(super) fn hear_back(&mut self) {
+        if let Some(socket) = self.socket.as_ref().filter(|_| !self.ended) {
+            let news = socket.news();
+            self.reply(news);
+        }
+    }
+
+    /// Has a bell rung when there is such news.
+    pub(super) fn call_back(&self, bell: impl FnOnce() -> Bell) {
+        if let Some(socket) = &self.socket {
+            socket.call_back(bell);
+        }
+    }
+
+    /// Whether the client has to wait before more of it is read.
+    pub(super) fn is_full(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.is_full())
+    }
+
+    fn reply(&mut self, received: Received) {
         received.frames.into_iter().for_each(|frame| self.say(frame));
         if received.closes {
             (self.ended, self.behind) = (true, false);

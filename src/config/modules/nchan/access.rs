@@ -1,6 +1,6 @@
 //! Origins, hooks, events.
 
-use super::super::{HSLI, ONE, done, refused};
+use super::super::{HSLI, ONE, done};
 use super::{Directive, EVENT_TEXT, SLI, fill, flag, replace, template};
 
 /// The rows.
@@ -22,11 +22,21 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "A location that is asked before anything happens: the request goes on when it answers 200 to 298.",
         |b, call| fill(b, call, |conf| &mut conf.nchan.authorize, template),
     ),
-    told_later("nchan_subscribe_request"),
-    told_later("nchan_unsubscribe_request"),
-    refused(
-        "nchan_publisher_upstream_request", SLI, ONE,
-        "messages cannot be shown to another location before they are published yet",
+    done(
+        "nchan_subscribe_request", SLI, ONE, "",
+        "A location that is told of each subscriber that came, but for those that poll. Its answer is not looked at.",
+        |b, call| fill(b, call, |conf| &mut conf.nchan.subscribe_hook, template),
+    ),
+    done(
+        "nchan_unsubscribe_request", SLI, ONE, "",
+        "A location that is told of each subscriber that went, but for those that poll. Its answer is not looked at.",
+        |b, call| fill(b, call, |conf| &mut conf.nchan.unsubscribe_hook, template),
+    ),
+    done(
+        "nchan_publisher_upstream_request", SLI, ONE, "",
+        "A location that gets each message before it is published: 200 to 202 publish its answer, 304 the message as it \
+         was, 204 nothing. Any other status is a refusal.",
+        |b, call| fill(b, call, |conf| &mut conf.nchan.publisher_upstream, template),
     ),
     done(
         "nchan_channel_events_channel_id", SLI, ONE, "",
@@ -43,7 +53,3 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         |b, call| fill(b, call, |conf| &mut conf.nchan.event_text, template),
     ),
 ];
-
-const fn told_later(name: &'static str) -> Directive {
-    refused(name, SLI, ONE, "other locations are not told of subscribers yet")
-}

@@ -19,7 +19,7 @@ use super::super::directive::{Arity, Directive};
 use super::super::draft::{ConfDraft, draft};
 use super::super::model::{
     ChannelIds, CorsConf, DeflateConf, EventSourceConf, EventsConf, FirstMessage, GroupConf, Heartbeat,
-    LongPollMultipart, PositionConf, Setting, WebSocketConf,
+    HooksConf, LongPollMultipart, PositionConf, Setting, WebSocketConf,
 };
 use super::super::roles::Roles;
 use super::super::template::Template;
@@ -74,6 +74,9 @@ draft! {
         allow_origin: Template,
         allow_credentials: bool,
         authorize: Template,
+        subscribe_hook: Template,
+        unsubscribe_hook: Template,
+        publisher_upstream: Template,
         group_accounting: bool,
         group_max_channels: Setting<u32>,
         group_max_subscribers: Setting<u32>,
@@ -197,9 +200,14 @@ impl NchanDraft {
         }
     }
 
-    /// `nchan_authorize_request`.
-    pub fn authorize(&self) -> Option<Template> {
-        self.authorize.clone()
+    /// Locations of hooks.
+    pub fn hooks(&self) -> HooksConf {
+        HooksConf {
+            authorize: self.authorize.clone(),
+            subscribe: self.subscribe_hook.clone(),
+            unsubscribe: self.unsubscribe_hook.clone(),
+            publisher_upstream: self.publisher_upstream.clone(),
+        }
     }
 
     /// What is counted and limited per group.
