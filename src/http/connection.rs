@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::config::model::{ConnectionConf, Lingering, Server};
 use crate::metrics;
+use crate::push::again::Repeat;
 use crate::push::waiting::ParkSlot;
 use crate::request::answer::Framed;
 use crate::request::evaluation::AnswerSoFar;
@@ -97,8 +98,8 @@ enum End {
     TooLarge(TooLarge),
     Parked(usize),
     Tunnel(Opened),
-    /// It is between two requests, and the parking is where it is wanted.
-    Resting,
+    /// It is between two requests, and the parking is where it is wanted; perhaps the last request comes again.
+    Resting(Option<Box<Repeat>>),
 }
 
 type HyperConnection<S> = http1::Connection<TokioIo<Gate>, S>;
@@ -216,11 +217,11 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
             Err(_) => shared.parking.borrow_mut().abandon(id),
         },
-        End::Resting => {
+        End::Resting(repeat) => {
             if let Ok(idle) = stream.into_idle() {
                 let origin = origin.borrow().clone();
                 let left = Some(state.borrow().keepalive_timeout);
-                shared.parking.borrow_mut().rest(idle, &[], origin, left);
+                shared.parking.borrow_mut().rest(idle, &[], origin, left, repeat);
             }
         }
         End::Closed(Err(error)) if error.is_parse() => {
@@ -315,6 +316,9 @@ async fn answer(
         state.borrow_mut().answer_under(&reply.conf, true);
     }
     let keep_alive = keep_alive && whole && !is_coming;
+    if !keep_alive {
+        slot.may_repeat(None);
+    }
     state.borrow_mut().end();
     state.borrow_mut().hold(reply.limits);
     let ends = matches!(*shared.pace.borrow(), Pace::Draining | Pace::Gone);
@@ -411,7 +415,7 @@ where
         }
         if matches!(drive.pace, Pace::Draining) && matches!(drive.state.borrow().phase, Phase::Handling) {
             Pin::new(&mut *drive.connection).graceful_shutdown();
-        } else if let Some(end) = drive.stopped() {
+        } else if let Some(end) = drive.stopped().or_else(|| drive.may_repeat()) {
             return Poll::Ready(end);
         }
         drive.poll_timer(cx)
@@ -463,13 +467,24 @@ where
             )
         };
         match self.pace {
-            Pace::Resting if rests => Some(End::Resting),
+            Pace::Resting if rests => Some(End::Resting(None)),
             // What a server behind will say is true even where the store is gone.
             Pace::Gone if passes => None,
             Pace::Draining if kept => None,
             Pace::Draining | Pace::Gone if flushed => Some(self.closed(Ok(()))),
             _ => None,
         }
+    }
+
+    /// Whether the request that was answered may come again, and is waited for in the parking. Not where others came instead a
+    /// few times: the way there and back is not free.
+    fn may_repeat(&self) -> Option<End> {
+        const MOST_MISSES: u8 = 3;
+        if self.pace != Pace::Serving || self.expected.is_some() || !self.state.borrow().is_at_rest() {
+            return None;
+        }
+        let repeat = self.slot.take_repeat()?;
+        (self.origin.borrow().misses < MOST_MISSES).then_some(End::Resting(Some(repeat)))
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<End> {

@@ -21,6 +21,8 @@ pub struct Origin {
     pub connection: Arc<Connection>,
     /// Requests made on it so far.
     pub requests: u64,
+    /// How often a request that might have been the last one again was another.
+    pub misses: u8,
     /// Held for as long as the connection lives: counts towards `worker_connections`.
     pub place: Rc<Place>,
 }

@@ -1,154 +1,159 @@
-//! The same poll again. A client that got its message asks for the next one with a request that differs in its validators alone,
-//! and most of what there is to find out about it was found out the last time. So it need not come by hyper, locations and
-//! handlers once more: the parking compares bytes, and the poll is answered or waits.
+//! The same request again. A client that got its message asks for the next one with a request that differs in its validators alone,
+//! and a program that publishes sends one message like the other. What there is to find out about such a request was found out the
+//! last time: it need not come by hyper, locations and handlers once more. The parking compares bytes, and it is answered or waits.
 //!
 //! That is done only where the answer cannot depend on anything that may have changed: nothing is counted, asked or logged, and
 //! every variable that had a say was a part of the request or of the connection.
+
+mod poll;
+mod publish;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::config::model::{Concurrency, LocationConf, LongPollMultipart};
+use crate::config::model::LocationConf;
 use crate::request::RequestCtx;
 use crate::request::answer::Rendered;
-use crate::store::{self, ChannelKey, Mode, Store, Subscribe, Subscribed, WorkerId};
+use crate::store::{Store, WorkerId};
 
-use super::cursor::Cursor;
 use super::longpoll::LongPoll;
-use super::reply::Reply;
-use super::validators::{self, Validators};
+use super::validators::Validators;
 
-/// How to know a poll again, and its channel.
-#[derive(Clone, Debug)]
-pub struct Again {
-    /// Of its head without the validators; keyed, so that nobody can make two that have the same.
-    digest: u64,
-    key: ChannelKey,
-}
+pub use self::poll::Again;
+pub use self::publish::Publish;
 
-/// A poll that was answered, and may be made again.
+/// A request that was answered, and may be made again.
 #[derive(Debug)]
-pub struct Repeat {
-    again: Again,
-    reply: Reply,
+pub enum Repeat {
+    /// For a message.
+    Poll(poll::Poll),
+    /// With a message.
+    Publish(Publish),
 }
 
-/// What a poll that is made again comes to.
+/// What a request that is made again comes to.
 #[derive(Debug)]
 pub enum Repeated {
-    /// There is a message.
+    /// An answer.
     Answer(Rendered, Box<Repeat>),
     /// It waits, for so long at most.
     Waits(Box<LongPoll>, Option<Duration>),
 }
 
-impl Again {
-    /// For a long-poll of one channel; `None` where it has to go the whole way each time.
-    pub fn of(ctx: &RequestCtx, reply: &Reply, key: &ChannelKey) -> Option<Self> {
-        if !is_settled(ctx) || !reply.responder.is_plain() {
-            return None;
-        }
-        Some(Self { digest: read(&ctx.head)?.0, key: key.clone() })
-    }
-
-    /// Once it was answered.
-    pub fn into_repeat(self, reply: Reply) -> Box<Repeat> {
-        Box::new(Repeat { again: self, reply })
-    }
-}
-
 impl Repeat {
     /// Settings of the location.
     pub fn conf(&self) -> &Arc<LocationConf> {
-        &self.reply.responder.conf
+        match self {
+            Self::Poll(poll) => poll.conf(),
+            Self::Publish(publish) => publish.conf(),
+        }
     }
 
-    /// Makes the poll again if that is what these bytes ask for. `None`, with nothing done, where they ask for something else,
-    /// or the answer is an unusual one.
-    pub fn make(mut self: Box<Self>, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
-        let (digest, validators) = read(request)?;
-        if digest != self.again.digest {
-            return None;
-        }
-        let conf = Arc::clone(self.conf());
-        let push = &conf.push;
-        let start = validators::after(push, &validators)?;
-        self.reply.renew(&validators);
-        let subscribed = store.subscribe(&Subscribe {
-            key: &self.again.key,
-            position: start.position(0),
-            worker,
-            mode: Mode::Once,
-            concurrency: store::Concurrency::Broadcast,
-            max_subscribers: push.max_channel_subscribers,
-            must_exist: push.authorized_channels_only,
-            channel_timeout: push.channel_timeout.as_secs(),
-            is_request: true,
-            accounting: None,
-        });
-        match subscribed {
-            Subscribed::Message(message) => {
-                let answer = self.reply.message(&message, &Cursor::of(&message));
-                Some(Repeated::Answer(self.reply.responder.render(answer), self))
-            }
-            Subscribed::Wait(subscription) => {
-                let Self { again, reply } = *self;
-                let poll = LongPoll::one(subscription, reply, None).repeatable(Some(again));
-                Some(Repeated::Waits(Box::new(poll), push.subscriber_timeout))
-            }
-            _ => None,
+    /// Makes the request again if that is what these bytes are, all of it and nothing else. `None`, with nothing done, where
+    /// they are something else, or the answer is an unusual one.
+    pub fn make(self, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
+        match self {
+            Self::Poll(poll) => poll.make(request, store, worker),
+            Self::Publish(publish) => publish.make(request, store),
         }
     }
 }
 
-/// Whether the same bytes would lead to the same place.
+/// Whether the same bytes would lead to the same place, whatever the location does.
 fn is_settled(ctx: &RequestCtx) -> bool {
     let conf = &*ctx.conf;
-    let push = &conf.push;
     let nobody_is_asked = conf.access.auth_basic.is_none()
         && conf.auth_request.uri.is_none()
-        && push.authorize.is_none()
+        && conf.push.hooks.authorize.is_none()
         && conf.mirror.uris.is_empty()
         && conf.try_files.is_none();
     let nothing_is_counted = conf.limit_req.limits.is_empty()
         && conf.limit_conn.limits.is_empty()
-        && !push.group.accounting
+        && !conf.push.group.accounting
         && conf.log.access.is_empty()
         && conf.limit_except.is_none();
-    let is_simple = push.subscriber_concurrency == Concurrency::Broadcast
-        && push.longpoll_multipart == LongPollMultipart::Off
-        && !push.ignore_queue_on_no_cache
-        && !push.position.compound_etag;
     let has = |name| ctx.headers.contains_key(name);
-    let is_bare = ctx.method == http::Method::GET
-        && ctx.depth == 0
+    let is_bare = ctx.depth == 0
         && !ctx.internal
         && !ctx.connection.debug
-        && !["content-length", "transfer-encoding", "upgrade", "expect"].into_iter().any(has);
-    nobody_is_asked && nothing_is_counted && is_simple && is_bare && !ctx.values.is_volatile()
+        && !["transfer-encoding", "upgrade", "expect"].into_iter().any(has);
+    nobody_is_asked && nothing_is_counted && is_bare && !ctx.values.is_volatile()
 }
 
-/// The digest of a request without a body, and its validators. `None` for what is not exactly one head, or is unusual.
-fn read(request: &[u8]) -> Option<(u64, Validators<'_>)> {
-    static KEY: OnceLock<RandomState> = OnceLock::new();
-    let mut hasher = KEY.get_or_init(RandomState::new).build_hasher();
-    let mut validators = Validators::default();
-    let mut rest = request;
-    loop {
-        let end = rest.iter().position(|byte| *byte == b'\n')?;
-        let line = &rest[..end];
-        rest = &rest[end + 1..];
-        match line {
-            b"\r" => break,
-            // Goes on with the line before.
-            [b' ' | b'\t', ..] => return None,
-            _ => {}
+/// A request, as far as it is looked at here.
+struct Request<'a> {
+    /// Of its head without arguments, length and validators; keyed, so that nobody can make two that have the same.
+    digest: u64,
+    arguments: &'a [u8],
+    validators: Validators<'a>,
+    /// `Content-Length`.
+    length: Option<usize>,
+    body: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    /// `None` for what does not begin with a whole head, or is unusual.
+    fn read(request: &'a [u8]) -> Option<Self> {
+        let mut hasher = hasher();
+        let (line, mut rest) = next_line(request)?;
+        let (target, version) = line.split_at(line.iter().rposition(|byte| *byte == b' ')?);
+        let mark = target.iter().position(|byte| *byte == b'?');
+        let (path, arguments) = target.split_at(mark.unwrap_or(target.len()));
+        [path, &[u8::from(mark.is_some())], version].into_iter().for_each(|part| hasher.write(part));
+        let (mut validators, mut length) = (Validators::default(), None);
+        loop {
+            let (line, after) = next_line(rest)?;
+            rest = after;
+            match line {
+                b"\r" => break,
+                // Goes on with the line before.
+                [b' ' | b'\t', ..] => return None,
+                _ => {}
+            }
+            if let Some(value) = value_of(line, "Content-Length:") {
+                let digits = std::str::from_utf8(value)
+                    .ok()
+                    .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+                if length.replace(digits?.parse().ok()?).is_some() {
+                    return None;
+                }
+            } else if !validators.take(line)? {
+                hasher.write(line);
+                hasher.write(b"\n");
+            }
         }
-        if !validators.take(line)? {
-            hasher.write(line);
-            hasher.write(b"\n");
-        }
+        Some(Self { digest: hasher.finish(), arguments, validators, length, body: rest })
     }
-    rest.is_empty().then(|| (hasher.finish(), validators))
+
+    fn arguments_digest(&self) -> u64 {
+        let mut hasher = hasher();
+        hasher.write(self.arguments);
+        hasher.finish()
+    }
+
+    /// The digest with the arguments.
+    fn whole(&self) -> u64 {
+        let mut hasher = hasher();
+        hasher.write_u64(self.digest);
+        hasher.write(self.arguments);
+        hasher.finish()
+    }
+}
+
+fn hasher() -> std::hash::DefaultHasher {
+    static KEY: OnceLock<RandomState> = OnceLock::new();
+    KEY.get_or_init(RandomState::new).build_hasher()
+}
+
+/// A line without its line feed, and what follows.
+fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    Some((&bytes[..end], &bytes[end + 1..]))
+}
+
+/// The value of a header line that has this name, which ends in a colon.
+pub fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (start, rest) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name.as_bytes()).then(|| rest.trim_ascii())
 }

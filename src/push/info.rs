@@ -31,16 +31,41 @@ const SUBTYPES: [(&str, Format); 6] = [
     ("xml", Format::Xml),
 ];
 
+/// How a request is told of channels.
+#[derive(Clone, Debug)]
+pub struct Form {
+    format: Format,
+    content_type: Box<str>,
+    dialect: Dialect,
+}
+
 /// An answer that tells of a channel, in the format the request accepts.
 pub fn answer(ctx: &RequestCtx, status: u16, told: &Told) -> Answer {
-    let accept = ctx.header("accept").map(String::from_utf8_lossy).unwrap_or_default();
-    let (format, asked) = negotiate(&accept);
-    let dialect = ctx.conf.push.dialect;
-    let content_type = match dialect {
-        Dialect::Push => asked,
-        Dialect::Nchan => format.content_type(),
-    };
-    Answer::text(status, content_type.as_bytes(), format.write(told, dialect))
+    Form::of(ctx).answer(status, told)
+}
+
+impl Form {
+    /// What the request accepts.
+    pub fn of(ctx: &RequestCtx) -> Self {
+        let accept = ctx.header("accept").map(String::from_utf8_lossy).unwrap_or_default();
+        let (format, asked) = negotiate(&accept);
+        let dialect = ctx.conf.push.dialect;
+        let content_type = match dialect {
+            Dialect::Push => asked,
+            Dialect::Nchan => format.content_type(),
+        };
+        Self { format, content_type: content_type.into(), dialect }
+    }
+
+    /// Tells of a channel.
+    pub fn answer(&self, status: u16, told: &Told) -> Answer {
+        Answer::text(status, self.content_type.as_bytes(), self.format.write(told, self.dialect))
+    }
+
+    /// Tells that a message was published: 201 if somebody was waiting.
+    pub fn published(&self, told: &Told) -> Answer {
+        self.answer(if told.heard { 201 } else { 202 }, told)
+    }
 }
 
 impl Format {

@@ -97,7 +97,7 @@ async fn answer(
     let task = dispatch::task(ctx);
     authorize::ask(ctx, &task, inside, origin.as_ref()).await?;
     match task {
-        Task::Publish => publisher::answer(state, ctx, inside, allow).await,
+        Task::Publish => publisher::answer(state, ctx, inside, slot, origin.as_ref()).await,
         Task::Subscribe(transport) => {
             Subscriber { state, ctx, slot, origin, inside: Some(inside) }.answer(transport).await
         }

@@ -9,8 +9,8 @@ use crate::request::answer::Answer;
 use crate::store::{Accounting, ChannelInfo, ChannelKey, Publish, Refusal, Store};
 
 use super::cursor::Cursor;
+use super::group;
 use super::websocket::deflate;
-use super::{channels, group};
 
 /// What of a request decides how its messages are published.
 #[derive(Debug)]
@@ -36,13 +36,12 @@ pub struct Told {
 }
 
 impl Publication {
-    /// For the messages of this request.
+    /// For the messages of this request, in these channels.
     ///
     /// # Errors
-    /// The answer for one that names no channel, or whose settings come to no value.
-    pub fn new(ctx: &RequestCtx) -> Result<Self, Answer> {
+    /// The answer for one whose settings come to no value.
+    pub fn new(ctx: &RequestCtx, keys: Vec<ChannelKey>) -> Result<Self, Answer> {
         let push = &ctx.conf.push;
-        let keys = channels::keys(ctx, &push.ids.publish)?;
         let max_messages = setting(ctx, &push.max_message_buffer_length, "nchan_message_buffer_length")?;
         let message_timeout = setting(ctx, &push.message_timeout, "nchan_message_timeout")?;
         let event = push.eventsource.event.as_deref().or_else(|| ctx.header("x-eventsource-event"));
@@ -65,6 +64,11 @@ impl Publication {
     /// Whose answers its location gives.
     pub fn dialect(&self) -> Dialect {
         self.conf.push.dialect
+    }
+
+    /// Publishes in another channel from now on.
+    pub fn move_to(&mut self, key: ChannelKey) {
+        self.keys = vec![key];
     }
 
     /// Publishes a message in all of its channels.

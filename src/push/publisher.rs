@@ -9,10 +9,14 @@ use crate::request::answer::Answer;
 use crate::request::{body, date};
 use crate::store::{ChannelInfo, ChannelKey};
 
+use super::again::Publish;
+use super::cors::Origin;
 use super::events::{Announcement, Happening};
 use super::hooks::Subrequest;
+use super::info::Form;
 use super::publication::{Publication, Told};
 use super::review::Verdict;
+use super::waiting::ParkSlot;
 use super::{PushState, channels, info, out_of_memory, refused, review};
 
 /// Answers a publisher. Which statuses: `docs/protocol.md`.
@@ -23,8 +27,13 @@ pub async fn answer(
     state: &PushState,
     ctx: &RequestCtx,
     inside: &dyn Subrequest,
-    allow: impl Fn(Answer) -> Answer,
+    slot: &ParkSlot,
+    origin: Option<&Origin>,
 ) -> Result<Answer, Answer> {
+    let allow = |answer: Answer| match origin {
+        Some(origin) => origin.allow(&ctx.conf.push, answer),
+        None => answer,
+    };
     let body = match ctx.method {
         Method::POST | Method::PUT => body::read(ctx).await?,
         _ => {
@@ -61,19 +70,21 @@ pub async fn answer(
             Ok(allow(tell(ctx, infos.map_err(|_| out_of_memory(ctx))?)))
         }
         _ => {
-            let publication = Publication::new(ctx)?;
+            let is_one = keys.len() == 1;
+            let publication = Publication::new(ctx, keys)?;
             let (body, content_type) = review(ctx, inside, body).await?;
             let told = publication
                 .publish(store, &body, content_type.as_deref())
                 .map_err(|refusal| refused(ctx, refusal))?;
             note(ctx, &told);
-            if keys.len() == 1 {
+            if is_one {
                 ctx.facts.note(|facts| facts.message_id = Some(told.last_id.clone()));
             }
             announce(state, ctx, Happening::Publish);
-            // 201 if somebody was waiting.
-            let status = if told.heard { 201 } else { 202 };
-            Ok(allow(info::answer(ctx, status, &told)))
+            let form = Form::of(ctx);
+            let answer = allow(form.published(&told));
+            slot.may_repeat(Publish::of(ctx, publication, form, origin));
+            Ok(answer)
         }
     }
 }

@@ -102,7 +102,7 @@ impl SocketPublisher {
         inside: &dyn Subrequest,
         subscribes: bool,
     ) -> Result<Self, Answer> {
-        let publication = Publication::new(ctx)?;
+        let publication = Publication::new(ctx, channels::keys(ctx, &ctx.conf.push.ids.publish)?)?;
         // Subscribers that publish, too, are called subscribers.
         if !subscribes {
             channels::note(ctx, publication.keys());

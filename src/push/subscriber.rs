@@ -106,9 +106,11 @@ impl Subscriber<'_> {
         let attend = || Attendance::begin(self.state, ctx, keys, None);
         match subscribed {
             Subscribed::Message(message) => {
-                attend();
+                let again = if attend().is_none() { Again::of(ctx, &reply, key) } else { None };
                 metrics::count(|worker| worker.delivered.add(1));
-                Ok(reply.message(&message, &Cursor::of(&message)))
+                let answer = reply.message(&message, &Cursor::of(&message));
+                self.slot.may_repeat(again.filter(|_| wait).map(|again| again.into_repeat(reply)));
+                Ok(answer)
             }
             Subscribed::NothingNew => {
                 attend();

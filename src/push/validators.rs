@@ -9,6 +9,7 @@ use crate::request::answer::Answer;
 use crate::request::{RequestCtx, date, uri};
 use crate::store::Position;
 
+use super::again::value_of;
 use super::cors::Origin;
 use super::cursor::Cursor;
 use super::subscriber;
@@ -68,11 +69,7 @@ impl<'a> Validators<'a> {
     /// Takes a header line if it is one of them, and tells whether it was. `None` where there are two of one, or bytes that
     /// no header has.
     pub fn take(&mut self, line: &'a [u8]) -> Option<bool> {
-        let value = |name: &str| {
-            let (start, rest) = line.split_at_checked(name.len())?;
-            start.eq_ignore_ascii_case(name.as_bytes()).then(|| rest.trim_ascii())
-        };
-        let (slot, value) = match (value("If-Modified-Since:"), value("If-None-Match:")) {
+        let (slot, value) = match (value_of(line, "If-Modified-Since:"), value_of(line, "If-None-Match:")) {
             (Some(since), _) => (&mut self.since, since),
             (None, Some(tag)) => (&mut self.tag, tag),
             (None, None) => return Some(false),

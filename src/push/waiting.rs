@@ -10,6 +10,7 @@ use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
 use crate::store::WorkerId;
 
+use super::again::Repeat;
 use super::feed::Feed;
 use super::longpoll::LongPoll;
 use super::socket::SocketSide;
@@ -52,12 +53,13 @@ pub struct ParkSlot {
     worker: WorkerId,
     resting: AtomicBool,
     waiting: Mutex<Option<Waiting>>,
+    repeat: Mutex<Option<Box<Repeat>>>,
 }
 
 impl ParkSlot {
     /// An empty slot of a connection that `worker` serves.
     pub fn new(worker: WorkerId) -> Self {
-        Self { worker, resting: AtomicBool::new(false), waiting: Mutex::default() }
+        Self { worker, resting: AtomicBool::new(false), waiting: Mutex::default(), repeat: Mutex::default() }
     }
 
     /// The worker that serves the connection.
@@ -79,6 +81,16 @@ impl ParkSlot {
     /// Leaves a subscriber.
     pub fn fill(&self, waiting: Waiting) {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiting);
+    }
+
+    /// The request that is being answered may come again.
+    pub fn may_repeat(&self, repeat: Option<Box<Repeat>>) {
+        *self.repeat.lock().unwrap_or_else(PoisonError::into_inner) = repeat;
+    }
+
+    /// Takes what is needed for the request that was answered to come again, if it may.
+    pub fn take_repeat(&self) -> Option<Box<Repeat>> {
+        self.repeat.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes the subscriber that was left, if there is one.

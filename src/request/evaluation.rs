@@ -136,6 +136,9 @@ impl<'a> Evaluation<'a> {
         if !family.is_settled(name) {
             self.ctx.values.note_volatile();
         }
+        if family == Family::Arg {
+            self.ctx.values.note_arguments();
+        }
         match family {
             Family::Arg => self.ctx.arg(name).map(Cow::Borrowed),
             Family::Cookie => self.ctx.cookie(name).map(Cow::Borrowed),

@@ -12,6 +12,7 @@ struct Inner {
     captures: Vec<Box<[u8]>>,
     named: Vec<Slot>,
     volatile: bool,
+    arguments_asked: u32,
 }
 
 /// A value, or that there is none.
@@ -27,7 +28,12 @@ enum Slot {
 impl Values {
     /// Nothing known of `count` variables.
     pub fn new(count: usize) -> Self {
-        Self(Mutex::new(Inner { captures: Vec::new(), named: vec![Slot::Empty; count], volatile: false }))
+        Self(Mutex::new(Inner {
+            captures: Vec::new(),
+            named: vec![Slot::Empty; count],
+            volatile: false,
+            arguments_asked: 0,
+        }))
     }
 
     /// What is known of a variable: its value, or that it has none.
@@ -68,6 +74,17 @@ impl Values {
     /// Whether such a thing was asked for.
     pub fn is_volatile(&self) -> bool {
         self.lock().volatile
+    }
+
+    /// Arguments of the request line were asked for.
+    pub fn note_arguments(&self) {
+        let mut inner = self.lock();
+        inner.arguments_asked = inner.arguments_asked.saturating_add(1);
+    }
+
+    /// How often.
+    pub fn arguments_asked(&self) -> u32 {
+        self.lock().arguments_asked
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

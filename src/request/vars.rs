@@ -22,6 +22,14 @@ pub const NGINX_VERSION: &str = "1.22.1";
 /// The version of Nchan whose behaviour is followed: `$nchan_version`.
 pub const NCHAN_VERSION: &str = "1.3.6";
 
+/// The first of the arguments that has this name, case ignored, raw.
+pub fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    args.split(|byte| *byte == b'&').find_map(|argument| {
+        let (key, value) = split_at_byte(argument, b'=')?;
+        key.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
 impl RequestCtx {
     /// The value of a template for this request, before its answer is known.
     pub fn render(&self, template: &Template) -> Vec<u8> {
@@ -35,10 +43,7 @@ impl RequestCtx {
 
     /// `$arg_NAME`: the first argument of that name, case ignored, raw.
     pub fn arg(&self, name: &[u8]) -> Option<&[u8]> {
-        self.args.split(|byte| *byte == b'&').find_map(|argument| {
-            let (key, value) = split_at_byte(argument, b'=')?;
-            key.eq_ignore_ascii_case(name).then_some(value)
-        })
+        argument(&self.args, name)
     }
 
     /// `$cookie_NAME`: the first cookie of that name.
@@ -98,6 +103,9 @@ impl RequestCtx {
         use Builtin as B;
         if !builtin.is_settled() {
             self.values.note_volatile();
+        }
+        if matches!(builtin, B::Args | B::QueryString | B::IsArgs | B::RequestUri | B::Request) {
+            self.values.note_arguments();
         }
         let connection = &self.connection;
         let text = |value: String| Some(Cow::Owned(value.into_bytes()));

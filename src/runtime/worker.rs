@@ -351,7 +351,7 @@ async fn accept_all(
                 let accepted = Instant::now();
                 let connection =
                     Arc::new(Connection { serial, remote, local, proxied: None, accepted, debug });
-                let origin = Origin { site, listen, connection, requests: 0, place };
+                let origin = Origin { site, listen, connection, requests: 0, misses: 0, place };
                 tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
                 if one_at_a_time {
                     tokio::task::yield_now().await;

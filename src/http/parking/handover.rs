@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::model::{Instruction, ListenAddress, LocationConf, Locations, Transport};
 use crate::metrics::{Stage, StageGauge};
 use crate::push::PushState;
+use crate::push::again::Repeat;
 use crate::push::longpoll::LongPoll;
 use crate::push::reply::{FrozenReply, Reply};
 use crate::push::waiting::{Waiting, What};
@@ -146,7 +147,14 @@ impl Parking {
     }
 
     /// Takes a connection between two requests.
-    pub fn rest(&mut self, stream: IdleStream, readahead: &[u8], origin: Origin, left: Option<Duration>) {
+    pub fn rest(
+        &mut self,
+        stream: IdleStream,
+        readahead: &[u8],
+        origin: Origin,
+        left: Option<Duration>,
+        repeat: Option<Box<Repeat>>,
+    ) {
         self.serial += 1;
         let id = self.entries.insert(Parked {
             stream: None,
@@ -162,7 +170,7 @@ impl Parking {
             self.finish(id, Fate::Resumes);
         } else if let Some(entry) = self.entries.get_mut(id) {
             let seat = Some(self.idle.borrow_mut().park(id, Instant::now()));
-            entry.state = State::Idle(Rest { seat, repeat: None });
+            entry.state = State::Idle(Rest { seat, repeat });
             entry.gauge.set(Stage::Waiting);
             self.set_deadline(id, left);
         }
@@ -289,14 +297,14 @@ impl Arrived {
             accepted: now.checked_sub(self.handed.age).unwrap_or(now),
         });
         let site = Arc::clone(site);
-        let origin = Origin { site, listen, connection, requests: self.handed.requests, place };
+        let origin = Origin { site, listen, connection, requests: self.handed.requests, misses: 0, place };
         let stream = IdleStream::new(self.socket, self.handed.local.is_none());
         match self.waiting {
             Some(waiting) => {
                 let id = parking.expect(waiting, origin);
                 parking.adopt(id, stream, &self.handed.readahead);
             }
-            None => parking.rest(stream, &self.handed.readahead, origin, self.handed.left),
+            None => parking.rest(stream, &self.handed.readahead, origin, self.handed.left, None),
         }
     }
 }

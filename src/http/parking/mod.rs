@@ -51,7 +51,7 @@ use self::timers::{Timer, Timers};
 const MOST_READAHEAD: usize = 64 * 1024;
 
 /// The longest request that is looked at here to see whether it is the last one again.
-const MOST_REPEATED: usize = 4096;
+const MOST_REPEATED: usize = 16 * 1024;
 
 /// Most connections looked at before other work of the worker gets its turn.
 const BATCH: usize = 1024;
@@ -97,6 +97,8 @@ pub struct Parking {
     /// The generation of the configuration in force.
     site: Arc<Site>,
     worker: WorkerId,
+    /// For requests that are looked at here.
+    buffer: Box<[u8]>,
     /// Those that are idle, among others of the worker.
     idle: Rc<RefCell<Idle>>,
     /// Told when an earlier deadline came up or a connection was resumed.
@@ -235,6 +237,7 @@ impl Parking {
             resumed: Vec::new(),
             site,
             worker,
+            buffer: vec![0; MOST_REPEATED].into(),
             idle,
             wake: Rc::default(),
             bells,
@@ -561,8 +564,8 @@ impl Parking {
         };
         let is_due = |repeat: &Repeat| may_repeat(&entry.origin, &self.site, repeat.conf());
         let Some(repeat) = rest.repeat.take().filter(|repeat| is_due(repeat)) else { return Fate::Resumes };
-        let mut buffer = [0; MOST_REPEATED];
-        let request = match (&stream.socket).read(&mut buffer) {
+        let buffer = &mut self.buffer;
+        let request = match (&stream.socket).read(buffer) {
             Ok(0) => return Fate::Leaves,
             Ok(length) => &buffer[..length],
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
@@ -577,6 +580,7 @@ impl Parking {
         }
         match repeated {
             None => {
+                entry.origin.misses = entry.origin.misses.saturating_add(1);
                 entry.readahead.extend_from_slice(request);
                 return Fate::Resumes;
             }
@@ -590,7 +594,9 @@ impl Parking {
             }
             Some(Repeated::Answer(rendered, repeat)) => {
                 entry.count_request(Stage::Writing);
-                metrics::count(|worker| worker.delivered.add(1));
+                if matches!(*repeat, Repeat::Poll(_)) {
+                    metrics::count(|worker| worker.delivered.add(1));
+                }
                 let answer =
                     Writing::new(rendered, Arc::clone(repeat.conf()), None, None, None, Some(repeat));
                 entry.state = State::Writing(Box::new(answer));

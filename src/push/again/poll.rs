@@ -1,0 +1,94 @@
+//! Long-polls of one channel.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::model::{Concurrency, LocationConf, LongPollMultipart};
+use crate::request::RequestCtx;
+use crate::store::{self, ChannelKey, Mode, Store, Subscribe, Subscribed, WorkerId};
+
+use super::super::cursor::Cursor;
+use super::super::longpoll::LongPoll;
+use super::super::reply::Reply;
+use super::super::validators;
+use super::{Repeat, Repeated, Request, is_settled};
+
+/// How to know a poll again, and its channel.
+#[derive(Clone, Debug)]
+pub struct Again {
+    digest: u64,
+    key: ChannelKey,
+}
+
+/// A poll that was answered, and may be made again.
+#[derive(Debug)]
+pub struct Poll {
+    again: Again,
+    reply: Reply,
+}
+
+impl Again {
+    /// For a long-poll of one channel; `None` where it has to go the whole way each time.
+    pub fn of(ctx: &RequestCtx, reply: &Reply, key: &ChannelKey) -> Option<Self> {
+        let push = &ctx.conf.push;
+        let is_simple = push.subscriber_concurrency == Concurrency::Broadcast
+            && push.longpoll_multipart == LongPollMultipart::Off
+            && !push.ignore_queue_on_no_cache
+            && !push.position.compound_etag;
+        if !is_simple || !is_settled(ctx) || !reply.responder.is_plain() {
+            return None;
+        }
+        let request = Request::read(&ctx.head).filter(|request| request.length.is_none())?;
+        Some(Self { digest: request.whole(), key: key.clone() })
+    }
+
+    /// Once it was answered.
+    pub fn into_repeat(self, reply: Reply) -> Box<Repeat> {
+        Box::new(Repeat::Poll(Poll { again: self, reply }))
+    }
+}
+
+impl Poll {
+    /// Settings of the location.
+    pub fn conf(&self) -> &Arc<LocationConf> {
+        &self.reply.responder.conf
+    }
+
+    /// See [`Repeat::make`].
+    pub(super) fn make(mut self, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
+        let request = Request::read(request).filter(|request| request.body.is_empty())?;
+        if request.whole() != self.again.digest || request.length.is_some() {
+            return None;
+        }
+        let conf = Arc::clone(self.conf());
+        let push = &conf.push;
+        let start = validators::after(push, &request.validators)?;
+        self.reply.renew(&request.validators);
+        let subscribed = store.subscribe(&Subscribe {
+            key: &self.again.key,
+            position: start.position(0),
+            worker,
+            mode: Mode::Once,
+            concurrency: store::Concurrency::Broadcast,
+            max_subscribers: push.max_channel_subscribers,
+            must_exist: push.authorized_channels_only,
+            channel_timeout: push.channel_timeout.as_secs(),
+            is_request: true,
+            accounting: None,
+        });
+        match subscribed {
+            Subscribed::Message(message) => {
+                let answer = self.reply.message(&message, &Cursor::of(&message));
+                let rendered = self.reply.responder.render(answer);
+                Some(Repeated::Answer(rendered, Box::new(Repeat::Poll(self))))
+            }
+            Subscribed::Wait(subscription) => {
+                let Self { again, reply } = self;
+                let poll = LongPoll::one(subscription, reply, None).repeatable(Some(again));
+                let timeout: Option<Duration> = push.subscriber_timeout;
+                Some(Repeated::Waits(Box::new(poll), timeout))
+            }
+            _ => None,
+        }
+    }
+}

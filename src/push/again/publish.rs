@@ -1,0 +1,118 @@
+//! Messages in the body of a request, published in one channel.
+
+use std::sync::Arc;
+
+use crate::config::builtin::Family;
+use crate::config::model::{BodyFiles, Dialect, LocationConf};
+use crate::config::template::{Part, Template};
+use crate::config::variable::{Meaning, Variable};
+use crate::request::RequestCtx;
+use crate::request::answer::Responder;
+use crate::request::vars;
+use crate::store::{ChannelKey, Store};
+
+use super::super::cors::Origin;
+use super::super::info::Form;
+use super::super::publication::Publication;
+use super::{Repeat, Repeated, Request, is_settled};
+
+/// A publisher's request that was answered, and may be made again: with another message, and perhaps in another channel.
+#[derive(Debug)]
+pub struct Publish {
+    /// Of the head without length, validators and arguments.
+    digest: u64,
+    /// Of the arguments.
+    arguments: u64,
+    /// The argument that names the channel, where arguments say nothing else.
+    named_by: Option<Box<[u8]>>,
+    publication: Publication,
+    content_type: Option<Box<[u8]>>,
+    form: Form,
+    origin: Option<Origin>,
+    responder: Responder,
+}
+
+impl Publish {
+    /// For a message that was published so; `None` where the request has to go the whole way each time.
+    pub fn of(
+        ctx: &RequestCtx,
+        publication: Publication,
+        form: Form,
+        origin: Option<&Origin>,
+    ) -> Option<Box<Repeat>> {
+        let conf = &*ctx.conf;
+        let push = &conf.push;
+        let is_simple = push.events.channel_id.is_none()
+            && push.hooks.publisher_upstream.is_none()
+            && conf.bodies.files == BodyFiles::default()
+            && publication.keys().len() == 1
+            && (ctx.method == http::Method::POST || push.dialect == Dialect::Nchan);
+        if !is_simple || !is_settled(ctx) {
+            return None;
+        }
+        let responder = Responder::new(ctx);
+        let request =
+            Request::read(&ctx.head).filter(|request| request.length.is_some() && responder.is_plain())?;
+        Some(Box::new(Repeat::Publish(Self {
+            digest: request.digest,
+            arguments: request.arguments_digest(),
+            named_by: naming_argument(ctx),
+            publication,
+            content_type: ctx.header("content-type").map(Into::into),
+            form,
+            origin: origin.cloned(),
+            responder,
+        })))
+    }
+
+    /// Settings of the location.
+    pub fn conf(&self) -> &Arc<LocationConf> {
+        &self.responder.conf
+    }
+
+    /// See [`Repeat::make`].
+    pub(super) fn make(mut self, request: &[u8], store: &Store) -> Option<Repeated> {
+        let request = Request::read(request).filter(|request| request.length == Some(request.body.len()))?;
+        let largest = self.conf().core.client_max_body_size.unwrap_or(u64::MAX);
+        let fits = u64::try_from(request.body.len()).is_ok_and(|length| length <= largest);
+        if request.digest != self.digest || !fits {
+            return None;
+        }
+        let arguments = request.arguments_digest();
+        if arguments != self.arguments {
+            let is_plain = request.arguments.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
+            let id = vars::argument(request.arguments, self.named_by.as_deref().filter(|_| is_plain)?)?;
+            if id.is_empty() || id.len() > self.conf().push.max_channel_id_length {
+                return None;
+            }
+            let group = self.publication.keys().first()?.group();
+            self.publication.move_to(ChannelKey::new(group, id));
+            self.arguments = arguments;
+        }
+        let told = self.publication.publish(store, request.body, self.content_type.as_deref()).ok()?;
+        let answer = self.form.published(&told);
+        let answer = match &self.origin {
+            Some(origin) => origin.allow(&self.conf().push, answer),
+            None => answer,
+        };
+        let rendered = self.responder.render(answer);
+        Some(Repeated::Answer(rendered, Box::new(Repeat::Publish(self))))
+    }
+}
+
+/// The argument that is the channel's id, if nothing but that depends on the arguments.
+fn naming_argument(ctx: &RequestCtx) -> Option<Box<[u8]>> {
+    let ids = &ctx.conf.push.ids;
+    let [template] = &ids.publish[..] else { return None };
+    let name = only_argument(ctx, template)?;
+    // Asked for once, for the id.
+    (ids.split_delimiter.is_none() && ctx.values.arguments_asked() == 1).then_some(name)
+}
+
+fn only_argument(ctx: &RequestCtx, template: &Template) -> Option<Box<[u8]>> {
+    let [Part::Variable(Variable::Named(index))] = template.parts() else { return None };
+    match ctx.config.variables.meaning(*index) {
+        Meaning::Family(Family::Arg, name) => Some(name.clone()),
+        _ => None,
+    }
+}
