@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
@@ -63,10 +63,25 @@ pub trait Subrequest: fmt::Debug + Send + Sync {
     fn detached(&self) -> Arc<dyn Subrequest>;
 }
 
-/// A copy of a request for others that are made on its behalf when it is over: what it holds of limits is not held.
+/// A copy of a request for others that are made on its behalf when it is over: what it holds of limits is not held, nor
+/// the buffer that it was read into.
 pub fn keepsake(ctx: &RequestCtx) -> RequestCtx {
     let mut kept = ctx.clone();
     kept.limits = Arc::new(ctx.limits.decided());
     kept.body = RequestBody::default();
+    kept.headers = copied(&ctx.headers);
+    for bytes in [&mut kept.line, &mut kept.target, &mut kept.raw_target, &mut kept.head] {
+        *bytes = Bytes::copy_from_slice(bytes);
+    }
     kept
+}
+
+fn copied(headers: &HeaderMap) -> HeaderMap {
+    let mut copied = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).unwrap_or_else(|_| name.clone());
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+        copied.append(name, value);
+    }
+    copied
 }
