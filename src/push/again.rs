@@ -99,7 +99,7 @@ impl<'a> Request<'a> {
         let (line, mut rest) = next_line(request)?;
         let (target, version) = line.split_at(line.iter().rposition(|byte| *byte == b' ')?);
         let mark = target.iter().position(|byte| *byte == b'?');
-        let (path, arguments) = target.split_at(mark.unwrap_or(target.len()));
+        let (path, arguments) = mark.map_or((target, &[][..]), |mark| (&target[..mark], &target[mark + 1..]));
         [path, &[u8::from(mark.is_some())], version].into_iter().for_each(|part| hasher.write(part));
         let (mut validators, mut length) = (Validators::default(), None);
         loop {
