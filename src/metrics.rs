@@ -66,6 +66,8 @@ pub struct Worker {
     pub handled: Count,
     /// Requests.
     pub requests: Count,
+    /// Of these, that were answered where their connection was parked, being the last one again.
+    pub repeated: Count,
     /// Connections that are open.
     pub active: Count,
     /// Of these, in the middle of a request's head.

@@ -4,6 +4,8 @@
 #[allow(dead_code, unused_imports, reason = "each module takes what it needs")]
 mod harness;
 
+// Requests that come again.
+mod again;
 // Clients that mean harm, machines that run out.
 mod abuse;
 // The same input for nginx and encke, and what each makes of it.

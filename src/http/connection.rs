@@ -196,7 +196,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         idle: reuse::Driven::new(&shared.idle),
     }
     .await;
-    let stream = connection.into_parts().io.into_inner().into_inner();
+    let mut stream = connection.into_parts().io.into_inner().into_inner();
     match end {
         End::MadeRoom => {}
         End::Tunnel(opened) => {
@@ -241,6 +241,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         }
         End::Closed(_) => {
             abandon(shared, origin, &state, Abandoned::Closed);
+            send_rest(&mut stream, &state).await;
             let (linger, conf) = (state.borrow().linger, state.borrow().conf);
             if state.borrow().silent && conf.reset_timedout {
                 stream.reset_on_close();
@@ -583,6 +584,18 @@ async fn send_refusal(
     if matches!(sent, Ok(Ok(()))) {
         let conf = reply.conf.connection;
         close(stream, Some(&conf).filter(|conf| conf.lingering_close != Lingering::Off)).await;
+    }
+}
+
+/// Sends what is still queued: hyper does not wait for that where it is to be the last of a connection.
+async fn send_rest(stream: &mut Stream, state: &RefCell<GateState>) {
+    let send_timeout = state.borrow().send_timeout;
+    let rest = state.borrow_mut().take_output();
+    for bytes in rest {
+        // Whoever takes nothing, or is gone, gets no more.
+        if !matches!(tokio::time::timeout(send_timeout, stream.write_all(&bytes)).await, Ok(Ok(()))) {
+            return;
+        }
     }
 }
 

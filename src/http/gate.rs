@@ -372,6 +372,11 @@ impl GateState {
             && self.too_large.is_none()
     }
 
+    /// Takes what is still queued.
+    pub fn take_output(&mut self) -> VecDeque<Bytes> {
+        std::mem::take(&mut self.output)
+    }
+
     /// Whether more pieces of an answer may be queued.
     fn has_room(&self) -> bool {
         self.output.iter().map(Bytes::len).sum::<usize>() < MOST_OUTPUT
@@ -455,10 +460,15 @@ impl Gate {
             self.stream.send_at_once();
         }
         while !state.output.is_empty() {
-            let slices: Vec<io::IoSlice<'_>> =
-                state.output.iter().take(BATCH).map(|bytes| io::IoSlice::new(bytes)).collect();
-            let written = Pin::new(&mut self.stream).poll_write_vectored(cx, &slices);
-            drop(slices);
+            let stream = Pin::new(&mut self.stream);
+            let written = match state.output.make_contiguous() {
+                [only] => stream.poll_write(cx, only),
+                several => {
+                    let slices: Vec<io::IoSlice<'_>> =
+                        several.iter().take(BATCH).map(|bytes| io::IoSlice::new(bytes)).collect();
+                    stream.poll_write_vectored(cx, &slices)
+                }
+            };
             let Poll::Ready(written) = written else {
                 state.blocked.get_or_insert_with(Instant::now);
                 return Poll::Pending;

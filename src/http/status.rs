@@ -161,6 +161,11 @@ pub const METRICS: &[Metric] = &[
     ),
     metric("encke_requests", "Requests", Read::WorkerCounter(|worker| worker.requests.get())),
     metric(
+        "encke_requests_repeated",
+        "Requests that were the last one of their connection again, and were answered without the http phase",
+        Read::WorkerCounter(|worker| worker.repeated.get()),
+    ),
+    metric(
         "encke_subscribers_parked",
         "Subscribers that wait for a message",
         Read::WorkerGauge(|worker| worker.parked.get()),

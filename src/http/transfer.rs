@@ -36,6 +36,10 @@ pub async fn send(
     let sent = Sent { status: rendered.status, ..Sent::default() };
     let (head, last_chunk) = (rendered.head.clone(), rendered.last_chunk);
     let mut transfer = Transfer { state, sent, head, last_chunk, log, pace: rendered.pace };
+    if let (Some(whole), None) = (&rendered.whole, transfer.pace) {
+        transfer.push_whole(whole.clone());
+        return Ok(());
+    }
     transfer.push(rendered.head, Which::Head).await;
     match rendered.body {
         Framed::Whole(bytes) => transfer.push(bytes, Which::Body).await,
@@ -140,6 +144,14 @@ impl Transfer<'_> {
             self.push(bytes, Which::Body).await;
         }
         Ok(())
+    }
+
+    /// Queues all of a small answer.
+    fn push_whole(&mut self, whole: Bytes) {
+        self.sent.head_bytes = length_of(&self.head);
+        self.sent.body_bytes = length_of(&whole) - self.sent.head_bytes;
+        self.sent.complete = true;
+        self.state.borrow_mut().push(whole);
     }
 
     /// Queues bytes for the client, those that may be sent now.

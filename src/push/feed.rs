@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::store::{ChannelId, Message};
 
 use super::attendance::Attendance;
+use super::cursor::Cursor;
 use super::sources::{Next, Sources};
 use super::transport::Format;
 
@@ -44,12 +45,17 @@ impl Feed {
         Frames { frames, more: read.more, missed: read.missed }
     }
 
+    /// The frame for a message that was just published in its only channel; none if it was read before.
+    pub fn hear_next(&mut self, message: &Arc<Message>, last: &mut LastFrame) -> Option<Bytes> {
+        self.sources.is_next(message).then(|| last.of(self, message))
+    }
+
     /// The frames for a message that was just published. There may be none (it was read before) and, where there are several
     /// channels, more than one.
     pub fn hear(&mut self, channel: ChannelId, message: &Arc<Message>, last: &mut LastFrame) -> Vec<Bytes> {
         let news = self.sources.hear(channel, message);
         match &news[..] {
-            [next] if self.sources.is_one() => vec![last.of(self, next)],
+            [next] if self.sources.is_one() => vec![last.of(self, &next.message)],
             news => news.iter().map(|next| self.frame(next)).collect(),
         }
     }
@@ -61,13 +67,13 @@ impl Feed {
 
 impl LastFrame {
     /// A message of the only channel of a stream.
-    fn of(&mut self, feed: &Feed, next: &Next) -> Bytes {
+    fn of(&mut self, feed: &Feed, message: &Arc<Message>) -> Bytes {
         if let Some((last, frame)) = &self.0
             && last.same_frames(&feed.format)
         {
             return frame.clone();
         }
-        let frame = feed.frame(next);
+        let frame = feed.format.message(message, &Cursor::of(message));
         self.0 = Some((feed.format.clone(), frame.clone()));
         frame
     }

@@ -104,6 +104,14 @@ impl Sources {
         Read { missed, ..read }
     }
 
+    /// Whether a message of the only channel is new; it is read then.
+    pub fn is_next(&mut self, message: &Message) -> bool {
+        match &mut self.channels {
+            Channels::One(source) => source.is_next(message),
+            Channels::None | Channels::Many(_) => false,
+        }
+    }
+
     /// What is new with a message that was just published. Nothing if it was read before; where there are several channels,
     /// perhaps more than it.
     pub fn hear(&mut self, channel: ChannelId, message: &Arc<Message>) -> Vec<Next> {

@@ -182,7 +182,10 @@ impl Writing {
         repeat: Option<Box<Repeat>>,
     ) -> Self {
         Self {
-            parts: [rendered.head.clone(), rendered.in_memory()],
+            parts: match &rendered.whole {
+                Some(whole) => [whole.clone(), Bytes::new()],
+                None => [rendered.head.clone(), rendered.in_memory()],
+            },
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
             head: rendered.head,
@@ -508,8 +511,14 @@ impl Parking {
             stream.send_at_once();
         }
         while writing.parts.iter().any(|part| !part.is_empty()) {
-            let slices = [IoSlice::new(&writing.parts[0]), IoSlice::new(&writing.parts[1])];
-            match (&stream.socket).write_vectored(&slices) {
+            let [first, second] = &writing.parts;
+            let mut socket = &stream.socket;
+            let written = if second.is_empty() {
+                socket.write(first)
+            } else {
+                socket.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
+            };
+            match written {
                 Ok(0) => return Fate::Leaves,
                 Ok(written) => advance(&mut writing.parts, written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -738,7 +747,10 @@ impl Parked {
     /// Another request has come.
     fn count_request(&mut self, stage: Stage) {
         self.origin.requests += 1;
-        metrics::count(|worker| worker.requests.add(1));
+        metrics::count(|worker| {
+            worker.requests.add(1);
+            worker.repeated.add(1);
+        });
         self.gauge.set(stage);
     }
 

@@ -36,6 +36,21 @@ impl Output {
         }
     }
 
+    /// Writes a piece, behind what waits already. What the socket does not take waits.
+    pub(super) fn send(&mut self, mut piece: Bytes, mut socket: &Socket) -> Written {
+        if self.is_empty() && !piece.is_empty() {
+            match socket.write(&piece) {
+                Ok(0) => return Written::Closed,
+                Ok(written) if written == piece.len() => return Written::All,
+                Ok(written) => piece.advance(written),
+                // It is tried once more below.
+                Err(_) => {}
+            }
+        }
+        self.push(piece);
+        self.write_to(socket)
+    }
+
     /// How many bytes wait.
     pub(super) fn len(&self) -> usize {
         self.length

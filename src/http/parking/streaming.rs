@@ -108,6 +108,10 @@ impl Streaming {
                     // Its turn comes when what was before it is written, if it is still stored then.
                     return Next::WaitsToWrite;
                 }
+                if self.feed.sources.is_one() && self.output.is_empty() {
+                    let Some(frame) = self.feed.hear_next(message, last) else { return Next::Waits };
+                    return self.send(frame, stream);
+                }
                 let frames = self.feed.hear(*channel, message, last);
                 // One that is larger by itself is for a client that has taken all before it.
                 let is_waiting = !self.output.is_empty();
@@ -133,22 +137,44 @@ impl Streaming {
         (self.ended, self.behind) = (true, false);
     }
 
+    /// Writes a frame before which nothing waits.
+    fn send(&mut self, frame: Bytes, stream: Option<&IdleStream>) -> Next {
+        self.sent.body_bytes += u64::try_from(frame.len()).unwrap_or(0);
+        let Some(stream) = stream else {
+            self.output.push(frame);
+            return Next::Waits;
+        };
+        let written = self.output.send(frame, &stream.socket);
+        self.written(written).unwrap_or(Next::Waits)
+    }
+
+    /// What a write that did not take everything comes to.
+    fn written(&mut self, written: Written) -> Option<Next> {
+        match written {
+            Written::Closed => Some(Next::Gone),
+            Written::Blocked(took) => {
+                let now = Instant::now();
+                let since = self.clocks.blocked.get_or_insert(now);
+                if took {
+                    *since = now;
+                }
+                Some(Next::WaitsToWrite)
+            }
+            Written::All => {
+                self.clocks.blocked = None;
+                None
+            }
+        }
+    }
+
     /// Writes what there is, and what is stored for it.
     pub(super) fn write(&mut self, stream: Option<&IdleStream>) -> Next {
         loop {
             self.catch_up();
             let Some(stream) = stream else { return Next::Waits };
-            match self.output.write_to(&stream.socket) {
-                Written::Closed => return Next::Gone,
-                Written::Blocked(took) => {
-                    let now = Instant::now();
-                    let since = self.clocks.blocked.get_or_insert(now);
-                    if took {
-                        *since = now;
-                    }
-                    return Next::WaitsToWrite;
-                }
-                Written::All => self.clocks.blocked = None,
+            let written = self.output.write_to(&stream.socket);
+            if let Some(next) = self.written(written) {
+                return next;
             }
             if self.ended {
                 self.sent.complete = true;

@@ -1,0 +1,284 @@
+//! Requests that come again: answered where their connection is parked, or the whole way where that could make a difference.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Conf, Connection, PATIENCE, Reply, Response, Server, eventually};
+
+const LOCATIONS: &str = "
+    location = /metrics { encke_metrics; }
+    location = /pub { nchan_publisher; nchan_channel_id $arg_id; client_max_body_size 20; }
+    location = /sub { nchan_subscriber longpoll; nchan_channel_id $arg_id; }
+    location = /publish { push_publisher; set $push_channel_id $arg_id; }
+    location = /activity { push_subscriber; set $push_channel_id $arg_id; }
+    location = /both { nchan_publisher; nchan_channel_id $arg_id; set $kept $arg_kept; nchan_message_timeout $kept; }
+    location = /logged { nchan_subscriber longpoll; nchan_channel_id $arg_id; access_log {{dir}}/access.log; }
+    location = /limited { nchan_subscriber longpoll; nchan_channel_id $arg_id; limit_req zone=z burst=100 nodelay; }
+    location = /random { nchan_subscriber longpoll; nchan_channel_id $request_id; }
+    location = /since { nchan_subscriber longpoll; nchan_channel_id $http_if_none_match; }
+    location = /file { nchan_subscriber longpoll; nchan_channel_id $arg_id; if (-f {{dir}}/flag) { return 200 flag; } }
+    location = /short { nchan_subscriber longpoll; nchan_channel_id $arg_id; keepalive_requests 4; }
+    location = /word { return 200 word; }";
+
+fn conf(locations: &str) -> Conf {
+    Conf::whole(format!(
+        "daemon off; worker_processes 1; error_log stderr; pid {{{{dir}}}}/pid; events {{}}
+         http {{ access_log off; limit_req_zone $arg_id zone=z:1m rate=1r/s;
+         server {{ listen 127.0.0.1:{{{{port}}}}; {locations} }} }}"
+    ))
+}
+
+fn server() -> Server {
+    Server::start(conf(LOCATIONS))
+}
+
+fn repeated(server: &Server) -> u64 {
+    server.metric("encke_requests_repeated_total{worker=\"0\"}").expect("it is counted") as u64
+}
+
+/// A client that comes back with the validators it was given.
+struct Poller {
+    connection: Connection,
+    uri: String,
+    validators: String,
+}
+
+impl Poller {
+    fn new(server: &Server, uri: &str) -> Self {
+        Self { connection: server.connect(), uri: uri.to_owned(), validators: String::new() }
+    }
+
+    fn ask(&mut self) {
+        let Self { uri, validators, .. } = self;
+        self.connection.send(format!("GET {uri} HTTP/1.1\r\nHost: h\r\n{validators}X: y\r\n\r\n"));
+    }
+
+    fn take(&mut self) -> Response {
+        let response = self.connection.receive(PATIENCE).into_response();
+        let value = |name: &str| response.header(name).unwrap_or_default().to_owned();
+        self.validators =
+            format!("If-Modified-Since: {}\r\nIf-None-Match: {}\r\n", value("Last-Modified"), value("Etag"));
+        response
+    }
+
+    fn poll(&mut self) -> String {
+        self.ask();
+        self.take().text()
+    }
+}
+
+#[test]
+fn polls_come_again_for_what_is_stored_and_for_what_is_to_come() {
+    for (publish, subscribe) in [("/pub?id=a", "/sub?id=a"), ("/publish?id=b", "/activity?id=b")] {
+        let server = server();
+        for number in 0..5 {
+            server.post(publish, &number.to_string());
+        }
+        let mut poller = Poller::new(&server, subscribe);
+        for number in 0..5 {
+            assert_eq!(poller.poll(), number.to_string());
+        }
+        assert_eq!(repeated(&server), 4, "{subscribe}");
+        for number in 5..10 {
+            poller.ask();
+            eventually("it waits", || server.get(publish).text().contains("active subscribers: 1"));
+            server.post(publish, &number.to_string());
+            assert_eq!(poller.take().text(), number.to_string());
+        }
+        assert_eq!(repeated(&server), 9, "{subscribe}");
+    }
+}
+
+#[test]
+fn an_answer_is_the_same_on_both_ways() {
+    let server = server();
+    for number in 0..3 {
+        server.post("/pub?id=a", &number.to_string());
+    }
+    let head = |response: &Response| {
+        let headers = response.headers.iter().filter(|(name, _)| name != "Date").cloned();
+        (response.status_line.clone(), headers.collect::<Vec<_>>())
+    };
+    let mut again = Poller::new(&server, "/sub?id=a");
+    again.poll();
+    for _ in 0..2 {
+        let mut anew = Poller {
+            connection: server.connect(),
+            validators: again.validators.clone(),
+            uri: again.uri.clone(),
+        };
+        anew.ask();
+        again.ask();
+        let (anew, again) = (anew.take(), again.take());
+        assert_eq!((head(&anew), anew.text()), (head(&again), again.text()));
+    }
+    assert_eq!(repeated(&server), 2);
+}
+
+#[test]
+fn other_requests_go_the_whole_way() {
+    let server = server();
+    for number in 0..4 {
+        server.post("/pub?id=a", &number.to_string());
+        server.post("/pub?id=b", &format!("b{number}"));
+    }
+    let mut poller = Poller::new(&server, "/sub?id=a");
+    assert_eq!(poller.poll(), "0");
+    poller.connection.send("GET /word HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(poller.connection.receive(PATIENCE).into_response().text(), "word");
+    assert_eq!(poller.poll(), "1");
+    poller.uri = "/sub?id=b".into();
+    assert_eq!(poller.poll(), "b2");
+    // Nothing but the validators may be another, and those must be two at most.
+    poller.uri = "/sub?id=a".into();
+    assert_eq!(poller.poll(), "3");
+    poller.validators += "If-None-Match: 0\r\n";
+    poller.ask();
+    poller.connection.receive(PATIENCE).into_response();
+    assert_eq!(repeated(&server), 0);
+}
+
+#[test]
+fn what_is_logged_counted_or_left_to_chance_goes_the_whole_way() {
+    let server = server();
+    for uri in ["/logged?id=a", "/limited?id=a", "/file?id=a", "/sub?id=a"] {
+        let id = uri.rsplit('=').next().expect("an id");
+        server.request(format!("DELETE /pub?id={id} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        (0..3).for_each(|number| drop(server.post(&format!("/pub?id={id}"), &number.to_string())));
+        let before = repeated(&server);
+        let mut poller = Poller::new(&server, uri);
+        (0..3).for_each(|number| assert_eq!(poller.poll(), number.to_string(), "{uri}"));
+        assert_eq!(repeated(&server) - before, if uri.starts_with("/sub") { 2 } else { 0 }, "{uri}");
+    }
+    let log = server.dir().join("access.log");
+    eventually("all are logged", || std::fs::read_to_string(&log).unwrap_or_default().lines().count() == 3);
+    std::fs::write(server.dir().join("flag"), "").expect("written");
+    let mut poller = Poller::new(&server, "/file?id=a");
+    assert_eq!(poller.poll(), "flag");
+}
+
+#[test]
+fn limits_of_connections_hold() {
+    let server = server();
+    (0..5).for_each(|number| drop(server.post("/pub?id=a", &number.to_string())));
+    let mut poller = Poller::new(&server, "/short?id=a");
+    for number in 0..4 {
+        poller.ask();
+        let response = poller.take();
+        assert_eq!(response.text(), number.to_string());
+        let expected = if number == 3 { "close" } else { "keep-alive" };
+        assert_eq!(response.header("Connection"), Some(expected), "request {number}");
+    }
+}
+
+#[test]
+fn a_reload_is_heeded() {
+    let server = server();
+    (0..3).for_each(|number| drop(server.post("/pub?id=a", &number.to_string())));
+    let mut poller = Poller::new(&server, "/sub?id=a");
+    assert_eq!((poller.poll(), poller.poll()), ("0".into(), "1".into()));
+    server.rewrite_conf(&conf("location = /sub { return 200 changed; }"));
+    server.signal(Signal::SIGHUP);
+    eventually("the new one is in force", || server.get("/sub?id=a").text() == "changed");
+    assert_eq!(poller.poll(), "changed");
+}
+
+#[test]
+fn messages_are_published_where_they_belong() {
+    let server = server();
+    let mut client = server.connect();
+    let mut publish = |uri: &str, body: &str| {
+        let length = body.len();
+        client.send(format!("POST {uri} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}"));
+        client.receive(PATIENCE).into_response().status()
+    };
+    for (uri, body, status) in [
+        ("/pub?id=a", "first", 202),
+        ("/pub?id=a", "second", 202),
+        ("/pub?id=b", "of b", 202),
+        ("/pub?id=a", "", 202),
+        ("/pub?x=y&id=c", "of c", 202),
+    ] {
+        assert_eq!(publish(uri, body), status, "{uri} {body}");
+    }
+    assert_eq!(repeated(&server), 4);
+    assert_eq!(publish("/pub?id=a", "longer than it may be"), 413);
+    for (id, messages) in [("a", &["first", "second", ""][..]), ("b", &["of b"]), ("c", &["of c"])] {
+        let mut poller = Poller::new(&server, &format!("/sub?id={id}"));
+        messages.iter().for_each(|message| assert_eq!(poller.poll(), *message));
+    }
+}
+
+#[test]
+fn arguments_that_say_more_than_the_channel_are_heeded() {
+    let server = server();
+    let mut client = server.connect();
+    let mut publish = |uri: &str| {
+        client.send(format!("POST {uri} HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"));
+        client.receive(PATIENCE).into_response().status()
+    };
+    assert_eq!(publish("/both?id=a&kept=1h"), 202);
+    assert_eq!(publish("/both?id=a&kept=1h"), 202);
+    assert_eq!(repeated(&server), 1);
+    assert_eq!(publish("/both?id=b&kept=1h"), 202, "the whole way");
+    assert_eq!(publish("/both?id=b&kept=nonsense"), 403);
+    assert_eq!(repeated(&server), 1);
+}
+
+#[test]
+fn a_request_may_come_in_pieces() {
+    let server = server();
+    let mut client = server.connect();
+    for pieces in [
+        &["POST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd"][..],
+        &["POST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n", "efgh"],
+        &["POST /pub?id=a HTTP/1.1\r\nHo", "st: h\r\nContent-Length: 4\r\n\r\nij", "kl"],
+        &[
+            "POST /pub?id=a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "4\r\nmnop\r\n0\r\n\r\n",
+        ],
+    ] {
+        for piece in pieces {
+            client.send(piece);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(client.receive(PATIENCE).into_response().status(), 202);
+    }
+    // Two at once.
+    client.send("POST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nqPOST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nr");
+    (0..2).for_each(|_| assert_eq!(client.receive(PATIENCE).into_response().status(), 202));
+    let mut poller = Poller::new(&server, "/sub?id=a");
+    for message in ["abcd", "efgh", "ijkl", "mnop", "q", "r"] {
+        assert_eq!(poller.poll(), message);
+    }
+    assert!(matches!(client.receive(Duration::from_millis(1)), Reply::Pending));
+}
+
+#[test]
+fn channels_of_chance_and_of_validators_are_found_anew() {
+    let server = server();
+    let mut poller = Poller::new(&server, "/since");
+    poller.validators = "If-None-Match: a\r\n".into();
+    server.post("/pub?id=a", "of a");
+    poller.ask();
+    let first = poller.connection.receive(PATIENCE).into_response();
+    assert_eq!(first.status(), 200);
+    server.post("/pub?id=b", "of b");
+    poller.validators = "If-None-Match: b\r\n".into();
+    assert_eq!(poller.poll(), "of b");
+    assert_eq!(repeated(&server), 0);
+}
+
+#[test]
+fn heads_with_many_headers_are_read() {
+    let server = server();
+    let many: String = (0..300).map(|number| format!("X-{number}: y\r\n")).collect();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send(format!("GET /word HTTP/1.1\r\nHost: h\r\n{many}\r\n"));
+        assert_eq!(client.receive(PATIENCE).into_response().text(), "word");
+        client.send("GET /word HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(client.receive(PATIENCE).into_response().text(), "word");
+    }
+}
