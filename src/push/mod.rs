@@ -2,6 +2,7 @@
 
 pub mod attendance;
 pub mod authorize;
+pub mod benchmark;
 pub mod channels;
 pub mod cors;
 pub mod cursor;
@@ -38,6 +39,7 @@ use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::{Refusal, Store};
 
+use benchmark::{Benchmark, Post};
 use cors::Origin;
 use dispatch::Task;
 use hooks::Subrequest;
@@ -52,12 +54,15 @@ pub struct PushState {
     pub store: Arc<Store>,
     /// Who is in them.
     pub roster: Arc<Roster>,
+    /// What `nchan_benchmark` runs.
+    pub benchmark: Arc<Benchmark>,
 }
 
 impl PushState {
-    /// For the channels of this store.
-    pub fn new(store: Arc<Store>) -> Self {
-        Self { store, roster: Arc::default() }
+    /// For the channels of this store; `workers` take parts in benchmarks, in the order of their numbers.
+    pub fn new(store: Arc<Store>, workers: Vec<Post>) -> Self {
+        let benchmark = Arc::new(Benchmark::new(Arc::clone(&store), workers));
+        Self { store, roster: Arc::default(), benchmark }
     }
 }
 

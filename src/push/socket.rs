@@ -10,6 +10,7 @@ use crate::request::answer::{Answer, StreamHead};
 use crate::request::body;
 use crate::store::{ChannelKey, Refusal, Store};
 
+use super::benchmark::Console;
 use super::cors::Origin;
 use super::events::{Announcement, Happening};
 use super::info::Format as InfoFormat;
@@ -26,10 +27,20 @@ use super::{PushState, channels, validators};
 #[derive(Debug)]
 pub struct SocketSide {
     decoder: Decoder,
-    /// Its messages are published; without, it may only listen.
-    publisher: Option<Box<Publisher>>,
+    purpose: Purpose,
     /// A ping is out that was not answered yet.
     awaits_pong: bool,
+}
+
+/// What a client's messages are for.
+#[derive(Debug)]
+pub enum Purpose {
+    /// Nothing: it may only listen.
+    Listen,
+    /// They are published.
+    Publish(Box<Publisher>),
+    /// They are words for a benchmark.
+    Command(Box<Console>),
 }
 
 /// Publishes what a client sends.
@@ -74,8 +85,11 @@ pub async fn open(
     if subscribes {
         subscriber::note(ctx, &keys, Transport::WebSocket, &start);
     }
-    let publisher = conf.publisher.websocket.then(|| Publisher::new(state, ctx, subscribes)).transpose()?;
-    shake(state, ctx, slot, origin, &keys, &start, publisher).await
+    let purpose = match conf.publisher.websocket {
+        true => Purpose::Publish(Box::new(Publisher::new(state, ctx, subscribes)?)),
+        false => Purpose::Listen,
+    };
+    shake(state, ctx, slot, origin, &keys, &start, purpose).await
 }
 
 /// The same for these channels.
@@ -89,7 +103,7 @@ pub async fn shake(
     origin: Option<Origin>,
     keys: &[ChannelKey],
     start: &Start,
-    publisher: Option<Publisher>,
+    purpose: Purpose,
 ) -> Result<Answer, Answer> {
     let conf = &ctx.conf.push;
     let agreed = handshake::accept(ctx, ctx.config.deflate)?;
@@ -102,7 +116,7 @@ pub async fn shake(
         None => Answer::empty(101),
     };
     let head = agreed.headers().into_iter().fold(head, |head, (name, value)| head.with_header(name, value));
-    let side = SocketSide::new(decoder, publisher);
+    let side = SocketSide::new(decoder, purpose);
     let subscriber = Subscriber { state, ctx, slot, origin };
     subscriber.stream(keys, start, format, head, StreamHead::Upgrade, Some(side)).await
 }
@@ -134,8 +148,8 @@ impl Publisher {
 
 impl SocketSide {
     /// For a client that just shook hands.
-    pub fn new(decoder: Decoder, publisher: Option<Publisher>) -> Self {
-        Self { decoder, publisher: publisher.map(Box::new), awaits_pong: false }
+    pub fn new(decoder: Decoder, purpose: Purpose) -> Self {
+        Self { decoder, purpose, awaits_pong: false }
     }
 
     /// Takes bytes from the client.
@@ -176,8 +190,13 @@ impl SocketSide {
         {
             return received.frames.push(frame::message(false, b"", &heartbeat.answer));
         }
-        let Some(publisher) = &self.publisher else {
-            return received.close(1008, b"Publishing not allowed");
+        let publisher = match &self.purpose {
+            Purpose::Listen => return received.close(1008, b"Publishing not allowed"),
+            Purpose::Command(console) => {
+                let told = console.hear(payload).map(|told| frame::message(false, b"", told.as_bytes()));
+                return received.frames.extend(told);
+            }
+            Purpose::Publish(publisher) => publisher,
         };
         let content_type =
             if binary { Some(&b"application/octet-stream"[..]) } else { publisher.content_type.as_deref() };

@@ -16,6 +16,7 @@ use crate::request::vars::NCHAN_VERSION;
 use crate::store::{ChannelKey, Position, Publish, Usage};
 
 use super::cors::Origin;
+use super::socket::Purpose;
 use super::subscriber::Subscriber;
 use super::validators::Start;
 use super::waiting::ParkSlot;
@@ -85,7 +86,7 @@ async fn info(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<An
     let lines = [gather(state, ctx, &keys)?];
     let start = Start::At(Position::Oldest);
     if handshake::is_asked_for(ctx) {
-        return socket::shake(state, ctx, slot, origin, &lines, &start, None).await;
+        return socket::shake(state, ctx, slot, origin, &lines, &start, Purpose::Listen).await;
     }
     let Some(transport) = dispatch::transport(ctx, TRANSPORTS) else { return Err(Answer::empty(403)) };
     Subscriber { state, ctx, slot, origin }.begin(transport, &lines, &start).await

@@ -27,6 +27,7 @@ use crate::http::site::Site;
 use crate::log;
 use crate::metrics;
 use crate::push::PushState;
+use crate::push::benchmark::Post;
 use crate::store::{Mailbox, Store, SystemClock, WorkerId};
 
 use inherit::Inherited;
@@ -190,9 +191,10 @@ impl App {
         privileges::settle(main)?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let mailboxes = senders.iter().map(mailbox).collect();
+        let posts = senders.iter().map(post).collect();
         let budget = usize::try_from(config.max_reserved_memory).unwrap_or(usize::MAX);
         let store = Arc::new(Store::new(budget, Arc::new(SystemClock::new()), mailboxes));
-        let state = PushState::new(Arc::clone(&store));
+        let state = PushState::new(Arc::clone(&store), posts);
         let site = Arc::new(Site::build(Arc::clone(&config), &state));
         let hands = listen::deal(&bound, count).map_err(|error| no_descriptors(&error))?;
         let (workers, begins) = start_workers(&site, senders.into_iter().zip(receivers))?;
@@ -388,6 +390,7 @@ impl App {
     async fn hand_over(&self, successor: Successor) -> Result<(), String> {
         let Successor { mut child, wire } = successor;
         let (done, mut rested) = mpsc::unbounded_channel();
+        self.state.benchmark.end();
         self.tell_all(|| Mail::Rest(done.clone()));
         drop(done);
         while rested.recv().await.is_some() {}
@@ -468,6 +471,8 @@ impl App {
             tracing::warn!("push_max_reserved_memory changes with the next start or upgrade (USR2) only");
         }
         let config = Arc::new(config);
+        // Its location may be gone, or mean something else.
+        self.state.benchmark.end();
         let site = Arc::new(Site::build(Arc::clone(&config), &self.state));
         for (worker, sockets) in self.workers.iter().zip(hands) {
             let _ = worker.mail.send(Mail::Reload(Arc::clone(&site), sockets));
@@ -600,6 +605,11 @@ fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
         // A worker that ended has no subscribers left to be told.
         let _ = sender.send(Mail::Event(event, Instant::now()));
     })
+}
+
+fn post(sender: &mpsc::UnboundedSender<Mail>) -> Post {
+    let sender = sender.clone();
+    Box::new(move |part| drop(sender.send(Mail::Benchmark(part))))
 }
 
 /// Binds every address of the configuration that was not inherited.
