@@ -81,6 +81,8 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
             "nchan_subscriber_first_message 33",
             "nchan_subscriber_first_message 1.5",
             "nchan_storage_engine bogus",
+            "nchan_benchmark; nchan_group_location",
+            "nchan_group_location; nchan_benchmark",
         ],
     ),
     (
@@ -97,6 +99,8 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
             "nchan_group_max_messages_memory x",
             "nchan_subscriber_message_id_custom_etag_header 'a b:'",
             "nchan_eventsource_event 'aLFb'",
+            "nchan_benchmark_subscriber_distribution ''",
+            "nchan_benchmark_publisher_distribution opt",
         ],
     ),
     (
@@ -118,6 +122,12 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     (
         "`If-Modified-Since` without `If-None-Match`, in `nchan_*` locations",
         &["date without a tag", "two channels, a date without a tag"],
+    ),
+    ("`finish` in `nchan_benchmark`", &["finish"]),
+    ("words after `abort` in `nchan_benchmark`", &["a word after abort"]),
+    (
+        "times of `nchan_benchmark` of which there are none",
+        &["a whole run of no time", "a whole run without subscribers"],
     ),
     ("the position `0:0` of several channels", &["two channels, id 0:0"]),
     (

@@ -43,6 +43,9 @@ const STAYS_BEHIND: Duration = Duration::from_secs(60);
 /// Descriptors that tokio needs to watch signals; where the system has none, it panics.
 const FOR_SIGNALS: usize = 8;
 
+/// How long a hand-over waits for workers that tidy up behind a benchmark.
+const BENCHMARK_ENDS: Duration = Duration::from_secs(1);
+
 /// How often messages and channels that ran out of time are freed.
 const REAP_EVERY: Duration = Duration::from_secs(1);
 
@@ -386,6 +389,13 @@ impl App {
         None
     }
 
+    /// Waits until workers have tidied up behind a benchmark: its channels are for nobody.
+    async fn end_of_benchmark(&self) {
+        while !self.state.benchmark.is_over() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Gives everything to the new process, or says why not and goes on as before.
     async fn hand_over(&self, successor: Successor) -> Result<(), String> {
         let Successor { mut child, wire } = successor;
@@ -394,6 +404,7 @@ impl App {
         self.tell_all(|| Mail::Rest(done.clone()));
         drop(done);
         while rested.recv().await.is_some() {}
+        let _ = tokio::time::timeout(BENCHMARK_ENDS, self.end_of_benchmark()).await;
         let mut error = None;
         let alive = self.workers.iter().all(|worker| !worker.thread.is_finished());
         if alive {

@@ -49,6 +49,8 @@ pub struct Benchmark {
     workers: Vec<Post>,
     /// The number of the last console or run.
     last: AtomicU64,
+    /// Every part has a clone of it.
+    parts: Arc<()>,
     current: Mutex<Option<Current>>,
 }
 
@@ -104,7 +106,7 @@ async fn open(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<An
 impl Benchmark {
     /// For the channels of this store, with these workers in the order of their numbers.
     pub fn new(store: Arc<Store>, workers: Vec<Post>) -> Self {
-        Self { store, workers, last: AtomicU64::new(0), current: Mutex::default() }
+        Self { store, workers, last: AtomicU64::new(0), parts: Arc::default(), current: Mutex::default() }
     }
 
     /// Ends the benchmark that is running, if there is one, and closes its console.
@@ -115,12 +117,17 @@ impl Benchmark {
         }
     }
 
+    /// Whether nothing is left of any benchmark.
+    pub fn is_over(&self) -> bool {
+        Arc::strong_count(&self.parts) == 1
+    }
+
     /// Gives each worker its part.
     fn begin(&self, console: &ChannelKey, plan: Plan) -> Arc<Run> {
         let run = Run::new(Arc::clone(&self.store), self.number(), console.clone(), plan, self.workers.len());
         let run = Arc::new(run);
         for (number, post) in (0..).zip(&self.workers) {
-            post(Part::new(Arc::clone(&run), WorkerId(number)));
+            post(Part::new(Arc::clone(&run), WorkerId(number), Arc::clone(&self.parts)));
         }
         run
     }
@@ -149,9 +156,9 @@ impl Console {
         match &*current {
             None => {}
             Some(Current { run: Some(run), .. }) if !run.is_aborted() => {
-                return Err("Benchmark already running");
+                return Err("benchmark already running");
             }
-            Some(_) => return Err("Benchmark client already running"),
+            Some(_) => return Err("benchmark client already running"),
         }
         let key = ChannelKey::new(GROUP, format!("console {}", benchmark.number()).as_bytes());
         *current = Some(Current { key: key.clone(), run: None });
@@ -212,13 +219,17 @@ impl fmt::Debug for Console {
 // === impl Word ===
 
 impl Word {
-    /// By Nchan's rule: anything that begins with `init`, or a beginning of one of the others. Nothing is `run`.
+    /// By Nchan's rule: anything that begins with `init`, or a beginning of one of the others in any case. Nothing at all is
+    /// `run`.
     fn of(said: &[u8]) -> Self {
+        let begins = |word: &str| {
+            word.as_bytes().get(..said.len()).is_some_and(|start| start.eq_ignore_ascii_case(said))
+        };
         match said {
             _ if said.starts_with(b"init") => Self::Init,
-            _ if b"run".starts_with(said) => Self::Run,
-            _ if b"finish".starts_with(said) => Self::Finish,
-            _ if b"abort".starts_with(said) => Self::Abort,
+            _ if begins("run") => Self::Run,
+            _ if begins("finish") => Self::Finish,
+            _ if begins("abort") => Self::Abort,
             _ => Self::Unknown,
         }
     }
@@ -232,11 +243,11 @@ mod tests {
     fn words_are_nchans() {
         let word = |said: &str| Word::of(said.as_bytes());
         assert_eq!([word("init"), word("initialize")], [Word::Init; 2]);
-        assert_eq!([word("run"), word("r"), word("")], [Word::Run; 3]);
+        assert_eq!([word("run"), word("Ru"), word("")], [Word::Run; 3]);
         assert_eq!([word("finish"), word("f")], [Word::Finish; 2]);
         assert_eq!([word("abort"), word("a")], [Word::Abort; 2]);
         assert_eq!(
-            [word("in"), word("RUN"), word("runner"), word("aborted"), word(" init")],
+            [word("in"), word("INIT"), word("runner"), word("aborted"), word(" init")],
             [Word::Unknown; 5]
         );
     }

@@ -31,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(5);
 pub struct Part {
     run: Arc<Run>,
     worker: WorkerId,
+    /// Shows that there is something left to do.
+    _shows: Arc<()>,
 }
 
 /// A worker's subscribers without connections, by their channels.
@@ -73,8 +75,8 @@ impl Seats {
 // === impl Part ===
 
 impl Part {
-    pub(super) fn new(run: Arc<Run>, worker: WorkerId) -> Self {
-        Self { run, worker }
+    pub(super) fn new(run: Arc<Run>, worker: WorkerId, shows: Arc<()>) -> Self {
+        Self { run, worker, _shows: shows }
     }
 
     /// Does it, from the first subscriber to the report. Nothing is left of it afterwards, however it ended.

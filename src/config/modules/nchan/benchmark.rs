@@ -60,8 +60,19 @@ const WORDS: [(&str, Distribution); 3] =
     [("random", Distribution::Random), ("optimal", Distribution::Optimal), ("best", Distribution::Optimal)];
 
 fn console(b: &mut Builder<'_>, _: &Call<'_>) -> Outcome {
+    if matches!(b.block().conf.roles.handler, PushHandler::Group(_)) {
+        return Err(both_console_and_group());
+    }
     claim(b, Dialect::Nchan, PushHandler::Benchmark);
     Ok(())
+}
+
+/// Nchan's message about a location that is both.
+pub(super) fn both_console_and_group() -> Diagnostic {
+    Diagnostic::emerg(
+        "Can't have a publisher and subscriber location and also be a group access location (nchan_group + \
+         nchan_publisher, nchan_subscriber or nchan_pubsub)",
+    )
 }
 
 fn number(_: &mut Builder<'_>, call: &Call<'_>) -> Outcome<u64> {
