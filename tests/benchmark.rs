@@ -29,6 +29,8 @@ const LOCATIONS: &str = "
     location = /long { nchan_benchmark; nchan_benchmark_time 1h; nchan_benchmark_channels 20; }
     location = /silent { nchan_benchmark; nchan_benchmark_time 1h; nchan_benchmark_messages_per_channel_per_minute 0; }
     location = /huge { nchan_benchmark; nchan_benchmark_channels 100000000; }
+    location = /asked { nchan_benchmark; nchan_authorize_request /no; }
+    location = /no { return 403; }
     location = /pub { nchan_publisher; nchan_channel_id $arg_id; }
     location = /sub { nchan_subscriber; nchan_channel_id $arg_id; }
     location = /status { nchan_stub_status; }
@@ -206,7 +208,7 @@ fn a_benchmark_whose_console_goes_leaves_nothing() {
     let server = Server::start(conf());
     for word in ["", "init", "run"] {
         let mut console = Console::open(&server, "/long");
-        if word != "" {
+        if !word.is_empty() {
             console.init();
         }
         if word == "run" {
@@ -273,6 +275,14 @@ fn a_benchmark_that_does_not_fit_displaces_nobody_s_messages() {
     assert_eq!(console.asks("init"), "ERROR: not enough memory");
     assert_eq!(console.asks("run"), "ERROR: not ready");
     assert_eq!(server.get("/sub?id=a").text(), "mine");
+}
+
+#[test]
+fn who_is_not_authorized_gets_no_console() {
+    let server = Server::start(conf());
+    let (_, refused) = Console::try_open(&server, "/asked");
+    assert_eq!(refused.map(|response| response.status()), Some(403));
+    Console::open(&server, "/console");
 }
 
 #[test]

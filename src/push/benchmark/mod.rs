@@ -24,11 +24,13 @@ use crate::request::body;
 use crate::store::{ChannelKey, Position, Store, WorkerId};
 
 use super::cors::Origin;
+use super::dispatch::Task;
+use super::hooks::Subrequest;
 use super::socket::Purpose;
 use super::validators::Start;
 use super::waiting::ParkSlot;
 use super::websocket::handshake;
-use super::{PushState, out_of_memory, socket};
+use super::{PushState, authorize, out_of_memory, socket};
 
 use plan::Plan;
 use run::Run;
@@ -82,16 +84,23 @@ pub async fn console(
     State(state): State<PushState>,
     Extension(ctx): Extension<Arc<RequestCtx>>,
     Extension(slot): Extension<Arc<ParkSlot>>,
+    Extension(inside): Extension<Arc<dyn Subrequest>>,
 ) -> Response {
-    open(&state, &ctx, &slot).await.unwrap_or_else(|answer| answer).into_response()
+    open(&state, &ctx, &slot, &*inside).await.unwrap_or_else(|answer| answer).into_response()
 }
 
-async fn open(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<Answer, Answer> {
+async fn open(
+    state: &PushState,
+    ctx: &RequestCtx,
+    slot: &ParkSlot,
+    inside: &dyn Subrequest,
+) -> Result<Answer, Answer> {
     if !handshake::is_asked_for(ctx) || ctx.method != Method::GET {
         return Err(Answer::error(400));
     }
     let origin = Origin::of(ctx).map_err(|_| Answer::empty(403))?;
     body::discard(ctx).await?;
+    authorize::ask(ctx, &Task::Socket, inside, origin.as_ref()).await?;
     let plan = Plan::of(ctx)?;
     let console = Console::enter(&state.benchmark, plan);
     let console = console.map_err(|busy| Answer::text(409, *b"text/plain", busy))?;

@@ -13,9 +13,9 @@ use super::super::publication;
 const SHORTEST: u64 = 5;
 
 /// Bytes that a channel, a stored message beside its body, and a subscriber take at most.
-const CHANNEL_ROOM: u64 = 512;
+const CHANNEL_ROOM: u64 = 640;
 const MESSAGE_ROOM: u64 = 256;
-const SUBSCRIBER_ROOM: u64 = 64;
+const SUBSCRIBER_ROOM: u64 = 96;
 
 /// What a benchmark is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ mod tests {
         assert!(usual.fits(&usage(32 << 20, 0), 4));
         assert!(!usual.fits(&usage(32 << 20, 31 << 20), 4));
         let huge = BenchmarkConf { padding: u64::MAX, ..BenchmarkConf::default() };
-        assert!(!plan(huge).fits(&usage(usize::MAX, 0), 1));
+        assert!(!plan(huge).fits(&usage(1 << 40, 0), 1));
         let many = BenchmarkConf { channels: u64::MAX, subscribers_per_channel: 2, ..huge };
         assert!(!plan(many).fits(&usage(1 << 40, 0), 1));
     }
