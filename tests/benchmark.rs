@@ -27,6 +27,13 @@ const LOCATIONS: &str = "
         nchan_benchmark_publisher_distribution optimal;
     }
     location = /long { nchan_benchmark; nchan_benchmark_time 1h; nchan_benchmark_channels 20; }
+    location = /crowd {
+        nchan_benchmark;
+        nchan_benchmark_time 1s;
+        nchan_benchmark_channels 2;
+        nchan_benchmark_subscribers_per_channel 20000;
+        nchan_benchmark_messages_per_channel_per_minute 600000;
+    }
     location = /silent { nchan_benchmark; nchan_benchmark_time 1h; nchan_benchmark_messages_per_channel_per_minute 0; }
     location = /huge { nchan_benchmark; nchan_benchmark_channels 100000000; }
     location = /asked { nchan_benchmark; nchan_authorize_request /no; }
@@ -275,6 +282,19 @@ fn a_benchmark_that_does_not_fit_displaces_nobody_s_messages() {
     assert_eq!(console.asks("init"), "ERROR: not enough memory");
     assert_eq!(console.asks("run"), "ERROR: not ready");
     assert_eq!(server.get("/sub?id=a").text(), "mine");
+}
+
+#[test]
+fn no_more_is_published_than_subscribers_can_take() {
+    let server = Server::start(conf());
+    let mut console = Console::open(&server, "/crowd");
+    console.init();
+    assert_eq!(console.asks("run"), "RUNNING");
+    let results = console.results();
+    let number = |name: &str| results["messages"][name].as_u64().expect("a number");
+    assert!((1..20_000).contains(&number("sent")), "{results}");
+    assert_eq!((number("received"), number("unreceived")), (20_000 * number("sent"), 0));
+    wait_until_nothing_is_left(&server);
 }
 
 #[test]

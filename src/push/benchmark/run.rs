@@ -1,7 +1,7 @@
 //! One benchmark: what its console and all workers know of it.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +18,10 @@ use super::{GROUP, IDLE};
 pub(super) const NOT_READY: &str = "ERROR: not ready";
 /// There is not enough memory beside what is stored.
 pub(super) const NO_MEMORY: &str = "ERROR: not enough memory";
+
+/// Messages that may be on their way to subscribers: what comes on top would not come sooner, and keep workers from what
+/// else they do. One message for all of its subscribers may be more.
+const MOST_UNDER_WAY: u64 = 20_000;
 
 /// Seconds that the messages of a benchmark outlive it where nobody deletes them.
 const LEFT_FOR: u64 = 10;
@@ -49,7 +53,7 @@ pub(super) struct Run {
     hasher: RandomState,
     /// Workers that may still publish.
     publishing: AtomicUsize,
-    /// Messages that subscribers are to get, and those they got.
+    /// Messages that subscribers are to get, each for itself, and those they got.
     expected: AtomicU64,
     received: AtomicU64,
     progress: Mutex<Progress>,
@@ -193,8 +197,31 @@ impl Run {
         self.phase.send_replace(Phase::Aborted);
     }
 
+    /// Whether subscribers have got so much of what was published that more may follow.
+    pub(super) fn keeps_up(&self) -> bool {
+        let under_way = self.under_way();
+        let with_next = under_way.saturating_add(self.plan.conf.subscribers_per_channel);
+        under_way == 0 || with_next <= MOST_UNDER_WAY
+    }
+
+    fn under_way(&self) -> u64 {
+        // In this order: what was received was expected before.
+        let received = self.received.load(Ordering::SeqCst);
+        self.expected.load(Ordering::SeqCst).saturating_sub(received)
+    }
+
     /// Publishes a message; false when the store does not take it.
     pub(super) fn publish(&self, key: &ChannelKey, body: &[u8]) -> bool {
+        let subscribers = self.plan.conf.subscribers_per_channel;
+        self.expected.fetch_add(subscribers, Ordering::SeqCst);
+        let is_published = self.store_message(key, body);
+        if !is_published {
+            self.expected.fetch_sub(subscribers, Ordering::SeqCst);
+        }
+        is_published
+    }
+
+    fn store_message(&self, key: &ChannelKey, body: &[u8]) -> bool {
         let time = self.plan.conf.time.as_secs();
         let message = Publish {
             store: self.plan.store,
@@ -205,21 +232,20 @@ impl Run {
         self.store.publish(&message).is_ok()
     }
 
-    /// A worker publishes no more. Subscribers are to get so many messages of it.
-    pub(super) fn has_published(&self, expected: u64) {
-        self.expected.fetch_add(expected, Relaxed);
-        self.publishing.fetch_sub(1, Relaxed);
+    /// A worker publishes no more.
+    pub(super) fn has_published(&self) {
+        self.publishing.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Subscribers got this many messages.
     pub(super) fn has_received(&self, messages: u64) {
-        self.received.fetch_add(messages, Relaxed);
+        self.received.fetch_add(messages, Ordering::SeqCst);
     }
 
     /// Whether all that is published is there.
     pub(super) fn is_settled(&self) -> bool {
-        let has_all = || self.received.load(Relaxed) >= self.expected.load(Relaxed);
-        self.publishing.load(Relaxed) == 0 && (self.is_aborted() || has_all())
+        let is_published = self.publishing.load(Ordering::SeqCst) == 0;
+        is_published && (self.is_aborted() || self.under_way() == 0)
     }
 
     /// What came of a worker's part, of which nothing is left. After the last one the console is told, and closed.
