@@ -85,6 +85,8 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
             "nchan_subscriber_first_message 33",
             "nchan_subscriber_first_message 1.5",
             "nchan_storage_engine bogus",
+            "nchan_benchmark; nchan_group_location",
+            "nchan_group_location; nchan_benchmark",
         ],
     ),
     (
@@ -101,6 +103,8 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
             "nchan_group_max_messages_memory x",
             "nchan_subscriber_message_id_custom_etag_header 'a b:'",
             "nchan_eventsource_event 'aLFb'",
+            "nchan_benchmark_subscriber_distribution ''",
+            "nchan_benchmark_publisher_distribution opt",
         ],
     ),
     (
@@ -122,6 +126,12 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     (
         "`If-Modified-Since` without `If-None-Match`, in `nchan_*` locations",
         &["date without a tag", "two channels, a date without a tag"],
+    ),
+    ("`finish` in `nchan_benchmark`", &["finish"]),
+    ("words after `abort` in `nchan_benchmark`", &["a word after abort"]),
+    (
+        "times of `nchan_benchmark` of which there are none",
+        &["a whole run of no time", "a whole run without subscribers"],
     ),
     ("the position `0:0` of several channels", &["two channels, id 0:0"]),
     (
@@ -298,6 +308,7 @@ topics! {
     nchan_groups: compare_scripts("nchan/groups.case"),
     nchan_events: compare_scripts("nchan/events.case"),
     nchan_variables: compare_scripts("nchan/info.case"),
+    nchan_benchmark: compare_scripts_in_turn("nchan/benchmark.case"),
     config_of_browser: compare_checks("config_errors/browser.case"),
     config_of_expires: compare_checks("config_errors/expires.case"),
     config_of_files: compare_checks("config_errors/files.case"),
@@ -388,6 +399,15 @@ fn only_in(lines: &[String], others: &[String]) -> Vec<String> {
 
 /// Starts both servers with the configuration of a topic, and plays its scripts on both.
 fn compare_scripts(file: &Path) {
+    compare_several_scripts(file, AT_ONCE);
+}
+
+/// The same for scripts that would be in each other's way.
+fn compare_scripts_in_turn(file: &Path) {
+    compare_several_scripts(file, 1);
+}
+
+fn compare_several_scripts(file: &Path, at_once: usize) {
     const NCHAN: Backend = Backend::Nginx { nchan: true };
     let topic = Topic::read(file);
     if !nginx_is_there(NCHAN, &topic) {
@@ -395,7 +415,7 @@ fn compare_scripts(file: &Path) {
     }
     let [nginx, encke] = &[NCHAN, Backend::Encke].map(|backend| Stage::start(backend, &topic.preamble));
     let selected: Vec<(usize, &Case)> = selected(&topic).into_iter().enumerate().collect();
-    let failures = in_parallel(&selected, |(number, case)| {
+    let failures = in_parallel_by(at_once, &selected, |(number, case)| {
         let compare = |take| {
             thread::scope(|scope| {
                 let expected = scope.spawn(move || nginx.play(case, *number, take));
@@ -469,10 +489,14 @@ fn report(topic: &Topic, failures: &[String]) {
 }
 
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    in_parallel_by(AT_ONCE, items, work)
+}
+
+fn in_parallel_by<T: Sync, R: Send>(at_once: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);

@@ -12,6 +12,8 @@ mod abuse;
 mod agreement;
 // The program of the article that people set up comet servers from, unchanged.
 mod article;
+// A benchmark of the server within the server, and what is left of it.
+mod benchmark;
 // Windows of a browser: the chat of conf-examples, Nchan's own client.
 mod browser;
 // Many subscribers, and a publisher, for the tests of what happens to them.

@@ -31,6 +31,7 @@ pub fn build(
             state.roster.open();
             any(push::status::subscriber_info)
         }
+        PushHandler::Benchmark => any(push::benchmark::console),
         PushHandler::None if conf.status.is_some() => any(status::page),
         PushHandler::None if conf.empty_gif => any(files::empty_gif),
         PushHandler::None => any(files::serve),

@@ -3,6 +3,7 @@
 pub mod again;
 pub mod attendance;
 pub mod authorize;
+pub mod benchmark;
 pub mod channels;
 pub mod cors;
 pub mod cursor;
@@ -43,6 +44,7 @@ use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::store::{Refusal, Store};
 
+use benchmark::{Benchmark, Post};
 use cors::Origin;
 use dispatch::Task;
 use errands::Errands;
@@ -60,12 +62,15 @@ pub struct PushState {
     pub roster: Arc<Roster>,
     /// Requests on behalf of those who are, and who were.
     pub errands: Arc<Errands>,
+    /// What `nchan_benchmark` runs.
+    pub benchmark: Arc<Benchmark>,
 }
 
 impl PushState {
-    /// For the channels of this store.
-    pub fn new(store: Arc<Store>) -> Self {
-        Self { store, roster: Arc::default(), errands: Arc::default() }
+    /// For the channels of this store; `workers` take parts in benchmarks, in the order of their numbers.
+    pub fn new(store: Arc<Store>, workers: Vec<Post>) -> Self {
+        let benchmark = Arc::new(Benchmark::new(Arc::clone(&store), workers));
+        Self { store, roster: Arc::default(), errands: Arc::default(), benchmark }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::request::answer::{Answer, StreamHead};
 use crate::request::body;
 use crate::store::ChannelKey;
 
+use super::benchmark::Console;
 use super::hooks::Subrequest;
 use super::socket_publisher::{Bell, Received, SocketPublisher};
 use super::subscriber::{self, Subscriber};
@@ -22,10 +23,20 @@ use super::{channels, review, validators};
 #[derive(Debug)]
 pub struct SocketSide {
     decoder: Decoder,
-    /// Its messages are published; without, it may only listen.
-    publisher: Option<Arc<SocketPublisher>>,
+    purpose: Purpose,
     /// A ping is out that was not answered yet.
     awaits_pong: bool,
+}
+
+/// What a client's messages are for.
+#[derive(Debug)]
+pub enum Purpose {
+    /// Nothing: it may only listen.
+    Listen,
+    /// They are published.
+    Publish(Arc<SocketPublisher>),
+    /// They are words for a benchmark.
+    Command(Box<Console>),
 }
 
 /// Answers a handshake and leaves the socket in the slot.
@@ -42,9 +53,11 @@ pub async fn open(subscriber: Subscriber<'_>, inside: &dyn Subrequest) -> Result
     if subscribes {
         subscriber::note(ctx, &keys, Transport::WebSocket, &start);
     }
-    let publisher = || SocketPublisher::new(state, ctx, inside, subscribes);
-    let publisher = conf.publisher.websocket.then(publisher).transpose()?;
-    shake(subscriber, &keys, &start, publisher).await
+    let purpose = match conf.publisher.websocket {
+        true => Purpose::Publish(Arc::new(SocketPublisher::new(state, ctx, inside, subscribes)?)),
+        false => Purpose::Listen,
+    };
+    shake(subscriber, &keys, &start, purpose).await
 }
 
 /// The same for these channels.
@@ -55,7 +68,7 @@ pub async fn shake(
     subscriber: Subscriber<'_>,
     keys: &[ChannelKey],
     start: &Start,
-    publisher: Option<SocketPublisher>,
+    purpose: Purpose,
 ) -> Result<Answer, Answer> {
     let ctx = subscriber.ctx;
     let conf = &ctx.conf.push;
@@ -68,14 +81,14 @@ pub async fn shake(
         None => Answer::empty(101),
     };
     let head = agreed.headers().into_iter().fold(head, |head, (name, value)| head.with_header(name, value));
-    let side = SocketSide::new(decoder, publisher);
+    let side = SocketSide::new(decoder, purpose);
     subscriber.stream(keys, start, format, head, StreamHead::Upgrade, Some(side)).await
 }
 
 impl SocketSide {
     /// For a client that just shook hands.
-    pub fn new(decoder: Decoder, publisher: Option<SocketPublisher>) -> Self {
-        Self { decoder, publisher: publisher.map(Arc::new), awaits_pong: false }
+    pub fn new(decoder: Decoder, purpose: Purpose) -> Self {
+        Self { decoder, purpose, awaits_pong: false }
     }
 
     /// Takes bytes from the client.
@@ -96,25 +109,32 @@ impl SocketSide {
         received
     }
 
+    fn publisher(&self) -> Option<&Arc<SocketPublisher>> {
+        match &self.purpose {
+            Purpose::Publish(publisher) => Some(publisher),
+            Purpose::Listen | Purpose::Command(_) => None,
+        }
+    }
+
     /// What came of messages that another location was shown.
     pub fn news(&self) -> Received {
-        self.publisher.as_ref().map(|publisher| publisher.news()).unwrap_or_default()
+        self.publisher().map(|publisher| publisher.news()).unwrap_or_default()
     }
 
     /// Has a bell rung when there is such news.
     pub fn call_back(&self, bell: impl FnOnce() -> Bell) {
-        if let Some(publisher) = &self.publisher {
+        if let Some(publisher) = self.publisher() {
             publisher.call_back(bell);
         }
     }
 
     /// Whether the client has to wait before more of it is read.
     pub fn is_full(&self) -> bool {
-        self.publisher.as_ref().is_some_and(|publisher| publisher.is_full())
+        self.publisher().is_some_and(|publisher| publisher.is_full())
     }
 
     fn is_closing(&self) -> bool {
-        self.publisher.as_ref().is_some_and(|publisher| publisher.is_closing())
+        self.publisher().is_some_and(|publisher| publisher.is_closing())
     }
 
     /// Another ping is due: the close frame for a client that has not answered the one before.
@@ -139,7 +159,7 @@ impl SocketSide {
 
     /// Answers a close frame, behind everything that is still to be said.
     fn close(&self, farewell: Bytes, received: &mut Received) {
-        let later = self.publisher.as_ref().is_some_and(|publisher| publisher.close_after(&farewell));
+        let later = self.publisher().is_some_and(|publisher| publisher.close_after(&farewell));
         if !later {
             received.last_words(farewell);
         }
@@ -151,8 +171,13 @@ impl SocketSide {
         {
             return received.frames.push(frame::message(false, b"", &heartbeat.answer));
         }
-        let Some(publisher) = &self.publisher else {
-            return received.close(1008, b"Publishing not allowed");
+        let publisher = match &self.purpose {
+            Purpose::Listen => return received.close(1008, b"Publishing not allowed"),
+            Purpose::Command(console) => {
+                let told = console.hear(&payload).map(|told| frame::message(false, b"", told.as_bytes()));
+                return received.frames.extend(told);
+            }
+            Purpose::Publish(publisher) => publisher,
         };
         publisher.take(binary, payload, received);
     }

@@ -16,6 +16,7 @@ use crate::request::vars::NCHAN_VERSION;
 use crate::store::{ChannelKey, Position, Publish, Usage};
 
 use super::cors::Origin;
+use super::socket::Purpose;
 use super::subscriber::Subscriber;
 use super::validators::Start;
 use super::waiting::ParkSlot;
@@ -86,7 +87,7 @@ async fn info(state: &PushState, ctx: &RequestCtx, slot: &ParkSlot) -> Result<An
     let start = Start::At(Position::Oldest);
     let subscriber = |origin| Subscriber { state, ctx, slot, origin, inside: None };
     if handshake::is_asked_for(ctx) {
-        return socket::shake(subscriber(origin), &lines, &start, None).await;
+        return socket::shake(subscriber(origin), &lines, &start, Purpose::Listen).await;
     }
     let Some(transport) = dispatch::transport(ctx, TRANSPORTS) else { return Err(Answer::empty(403)) };
     subscriber(origin).begin(transport, &lines, &start).await

@@ -28,6 +28,7 @@ use crate::http::site::Site;
 use crate::log;
 use crate::metrics;
 use crate::push::PushState;
+use crate::push::benchmark::Post;
 use crate::request::body_file;
 use crate::store::{Mailbox, Store, SystemClock, WorkerId};
 
@@ -43,6 +44,9 @@ const STAYS_BEHIND: Duration = Duration::from_secs(60);
 
 /// Descriptors that tokio needs to watch signals; where the system has none, it panics.
 const FOR_SIGNALS: usize = 8;
+
+/// How long a hand-over waits for workers that tidy up behind a benchmark.
+const BENCHMARK_ENDS: Duration = Duration::from_secs(1);
 
 /// How often messages and channels that ran out of time are freed.
 const REAP_EVERY: Duration = Duration::from_secs(1);
@@ -209,9 +213,10 @@ impl App {
         privileges::settle(main)?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let mailboxes = senders.iter().map(mailbox).collect();
+        let posts = senders.iter().map(post).collect();
         let budget = usize::try_from(config.max_reserved_memory).unwrap_or(usize::MAX);
         let store = Arc::new(Store::new(budget, Arc::new(SystemClock::new()), mailboxes));
-        let state = PushState::new(Arc::clone(&store));
+        let state = PushState::new(Arc::clone(&store), posts);
         let site = Arc::new(Site::build(Arc::clone(&config), &state));
         let hands = listen::deal(&bound, count).map_err(|error| no_descriptors(&error))?;
         let (workers, begins) = start_workers(&site, senders.into_iter().zip(receivers))?;
@@ -403,13 +408,22 @@ impl App {
         None
     }
 
+    /// Waits until workers have tidied up behind a benchmark: its channels are for nobody.
+    async fn end_of_benchmark(&self) {
+        while !self.state.benchmark.is_over() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Gives everything to the new process, or says why not and goes on as before.
     async fn hand_over(&self, successor: Successor) -> Result<(), String> {
         let Successor { mut child, wire } = successor;
         let (done, mut rested) = mpsc::unbounded_channel();
+        self.state.benchmark.end();
         self.tell_all(|| Mail::Rest(done.clone()));
         drop(done);
         while rested.recv().await.is_some() {}
+        let _ = tokio::time::timeout(BENCHMARK_ENDS, self.end_of_benchmark()).await;
         let mut error = None;
         let alive = self.workers.iter().all(|worker| !worker.thread.is_finished());
         if alive {
@@ -488,6 +502,8 @@ impl App {
             tracing::warn!("push_max_reserved_memory changes with the next start or upgrade (USR2) only");
         }
         let config = Arc::new(config);
+        // Its location may be gone, or mean something else.
+        self.state.benchmark.end();
         let site = Arc::new(Site::build(Arc::clone(&config), &self.state));
         for (worker, sockets) in self.workers.iter().zip(hands) {
             let _ = worker.mail.send(Mail::Reload(Arc::clone(&site), sockets));
@@ -620,6 +636,11 @@ fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
         // A worker that ended has no subscribers left to be told.
         let _ = sender.send(Mail::Event(event, Instant::now()));
     })
+}
+
+fn post(sender: &mpsc::UnboundedSender<Mail>) -> Post {
+    let sender = sender.clone();
+    Box::new(move |part| drop(sender.send(Mail::Benchmark(part))))
 }
 
 /// Binds every address of the configuration that was not inherited.

@@ -27,6 +27,7 @@ use crate::http::site::Site;
 use crate::http::stream::Stream;
 use crate::log;
 use crate::metrics;
+use crate::push::benchmark::{Part, Seats};
 use crate::request::{Connection, Endpoint};
 use crate::store::{Event, WorkerId};
 
@@ -52,6 +53,8 @@ static SERIAL: AtomicU64 = AtomicU64::new(0);
 pub enum Mail {
     /// Something happened to a channel that subscribers of this worker wait on, and when.
     Event(Event, Instant),
+    /// A part in a benchmark.
+    Benchmark(Part),
     /// A new generation of the configuration, and sockets for the addresses that are new in it.
     Reload(Arc<Site>, Vec<(ListenAddress, Socket)>),
     /// Accept nothing more and bring connections to rest: the process is about to hand them over. Says when that is
@@ -106,6 +109,8 @@ pub fn run(start: Start, ready: impl FnOnce()) -> io::Result<()> {
 struct Worker {
     shared: Rc<Shared>,
     connections: Rc<Cell<usize>>,
+    /// Subscribers of a benchmark.
+    seats: Rc<Seats>,
     accepting: RefCell<Vec<(ListenAddress, AbortHandle)>>,
     pace: watch::Sender<Pace>,
     pulse: Arc<AtomicU64>,
@@ -128,8 +133,8 @@ async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
         tokio::task::spawn_local(connection::resume(Rc::clone(&resuming), resumed));
     };
     tokio::task::spawn_local(parking::run(parking, watch_epoll(poll)?, resume));
-    let (connections, accepting) = (Rc::default(), RefCell::default());
-    let worker = Worker { shared, connections, accepting, pace, pulse: start.pulse };
+    let (connections, seats, accepting) = (Rc::default(), Rc::default(), RefCell::default());
+    let worker = Worker { shared, connections, seats, accepting, pace, pulse: start.pulse };
     ready();
     let Ok(Beginning { sockets, arrived }) = start.begin.await else { return Ok(()) };
     // Before any mail: it may be about those who arrived.
@@ -156,7 +161,13 @@ impl Worker {
             let mut letters = batch.drain(..);
             while let Some(letter) = letters.next() {
                 match letter {
-                    Mail::Event(event, since) => self.shared.parking.borrow_mut().deliver(&event, since),
+                    Mail::Event(event, since) => {
+                        self.shared.parking.borrow_mut().deliver(&event, since);
+                        self.seats.hear(&event, since);
+                    }
+                    Mail::Benchmark(part) => {
+                        tokio::task::spawn_local(part.play(Rc::clone(&self.seats)));
+                    }
                     Mail::Reload(site, sockets) => self.reload(site, sockets),
                     Mail::Rest(done) => self.rest(done),
                     Mail::HandOver(still) => {

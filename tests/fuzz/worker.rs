@@ -48,7 +48,7 @@ impl Worker {
         let (mailbox, mail) = mailbox();
         let store =
             Arc::new(Store::new(1 << 20, Arc::new(ManualClock::new(1_700_000_000_000)), vec![mailbox]));
-        let site = Site::build(Arc::clone(&CONFIG), &PushState::new(store));
+        let site = Site::build(Arc::clone(&CONFIG), &PushState::new(store, Vec::new()));
         let shared = Rc::new(Shared {
             worker: WorkerId(0),
             site: RefCell::new(Arc::new(site)),

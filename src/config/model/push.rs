@@ -70,6 +70,8 @@ pub struct PushConf {
     pub events: EventsConf,
     /// `nchan_subscriber_info_string`: a subscriber's line.
     pub subscriber_info: Template,
+    /// `nchan_benchmark_*`.
+    pub benchmark: BenchmarkConf,
 }
 
 /// Whose answers a location gives.
@@ -97,6 +99,8 @@ pub enum PushHandler {
     StubStatus,
     /// `nchan_subscriber_info`.
     SubscriberInfo,
+    /// `nchan_benchmark`.
+    Benchmark,
 }
 
 /// What `nchan_group_location` lets clients do.
@@ -309,6 +313,35 @@ pub struct EventsConf {
     pub text: Template,
 }
 
+/// `nchan_benchmark_*`: what a benchmark does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BenchmarkConf {
+    /// `nchan_benchmark_time`: how long messages are published.
+    pub time: Duration,
+    /// `nchan_benchmark_messages_per_channel_per_minute`.
+    pub messages_per_minute: u64,
+    /// `nchan_benchmark_message_padding_bytes`: how much longer messages are than the shortest.
+    pub padding: u64,
+    /// `nchan_benchmark_channels`.
+    pub channels: u64,
+    /// `nchan_benchmark_subscribers_per_channel`.
+    pub subscribers_per_channel: u64,
+    /// `nchan_benchmark_subscriber_distribution`.
+    pub subscribers: Distribution,
+    /// `nchan_benchmark_publisher_distribution`.
+    pub publishers: Distribution,
+}
+
+/// Which worker has a publisher or a subscriber of a benchmark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Distribution {
+    /// Any.
+    #[default]
+    Random,
+    /// The same one for all of a channel.
+    Optimal,
+}
+
 /// `push_subscriber_concurrency`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -441,6 +474,23 @@ impl Default for DeflateConf {
     /// Nchan's numbers.
     fn default() -> Self {
         Self { level: 6, window: 10, memlevel: 8 }
+    }
+}
+
+// === impl BenchmarkConf ===
+
+impl Default for BenchmarkConf {
+    /// Nchan's numbers.
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(10),
+            messages_per_minute: 120,
+            padding: 0,
+            channels: 1000,
+            subscribers_per_channel: 100,
+            subscribers: Distribution::Random,
+            publishers: Distribution::Random,
+        }
     }
 }
 

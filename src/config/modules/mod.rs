@@ -100,6 +100,7 @@ const MODULES: &[Module] = &[
     nchan::SUBSCRIBERS,
     nchan::ACCESS,
     nchan::GROUPS,
+    nchan::BENCHMARK,
     nchan::REDIS,
     encke::MODULE,
     proxy::MODULE,

@@ -387,6 +387,7 @@ impl PushDraft {
             group: nchan.group(),
             events: nchan.events(defaults),
             subscriber_info: nchan.info_string.clone().unwrap_or_else(|| defaults.subscriber_info.clone()),
+            benchmark: nchan.benchmark(),
         }
     }
 }

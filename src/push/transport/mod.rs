@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::config::model::LocationConf;
+use crate::config::model::{LocationConf, PushHandler};
 use crate::request::answer;
 use crate::request::pages::Phrases;
 use crate::store::Message;
@@ -136,7 +136,10 @@ impl Format {
             Ending::TimedOut => (408, 1000),
             Ending::TooSlow => (503, 1013),
         };
-        let phrase = Phrases::Nchan.of(status);
+        let phrase = match (ending, self.conf.push.handler) {
+            (Ending::Gone, PushHandler::Benchmark) => "Channel Deleted",
+            _ => Phrases::Nchan.of(status),
+        };
         match self.wire {
             Wire::EventSource => eventsource::end(status, phrase),
             Wire::Chunked => Bytes::from_static(LAST_CHUNK),

@@ -1,14 +1,12 @@
-//! Groups of channels, the status page, the benchmark.
+//! Groups of channels, the status page.
 
 use super::super::super::builder::{Builder, Outcome};
 use super::super::super::call::Call;
 use super::super::super::model::{Dialect, PushHandler};
-use super::super::{NONE, ONE, done, refused};
+use super::super::{NONE, ONE, done};
 use super::messages::{count, size};
 use super::roles::{claim, group_location};
 use super::{Arity, Directive, L, SL, fill, flag};
-
-const NO_BENCHMARK: &str = "the benchmark comes in a later release";
 
 /// The rows.
 #[rustfmt::skip]
@@ -49,14 +47,6 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         |b, call| fill(b, call, |conf| &mut conf.nchan.group_max_messages_disk, size),
     ),
     done("nchan_stub_status", L, NONE, "", "Answers with counts of messages, channels and subscribers.", stub_status),
-    refused("nchan_benchmark", L, NONE, NO_BENCHMARK),
-    refused("nchan_benchmark_time", L, ONE, NO_BENCHMARK),
-    refused("nchan_benchmark_messages_per_channel_per_minute", L, ONE, NO_BENCHMARK),
-    refused("nchan_benchmark_message_padding_bytes", L, ONE, NO_BENCHMARK),
-    refused("nchan_benchmark_channels", L, ONE, NO_BENCHMARK),
-    refused("nchan_benchmark_subscribers_per_channel", L, ONE, NO_BENCHMARK),
-    refused("nchan_benchmark_subscriber_distribution", L, ONE, NO_BENCHMARK),
-    refused("nchan_benchmark_publisher_distribution", L, ONE, NO_BENCHMARK),
 ];
 
 fn stub_status(b: &mut Builder<'_>, _: &Call<'_>) -> Outcome {

@@ -3,6 +3,7 @@
 //! What `push_*` names set too is in the draft of [`super::push`]; the rest is in [`NchanDraft`].
 
 mod access;
+mod benchmark;
 mod groups;
 mod messages;
 mod redis;
@@ -18,8 +19,8 @@ use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::{ConfDraft, draft};
 use super::super::model::{
-    ChannelIds, CorsConf, DeflateConf, EventSourceConf, EventsConf, FirstMessage, GroupConf, Heartbeat,
-    HooksConf, LongPollMultipart, PositionConf, Setting, WebSocketConf,
+    BenchmarkConf, ChannelIds, CorsConf, DeflateConf, Distribution, EventSourceConf, EventsConf,
+    FirstMessage, GroupConf, Heartbeat, HooksConf, LongPollMultipart, PositionConf, Setting, WebSocketConf,
 };
 use super::super::roles::Roles;
 use super::super::template::Template;
@@ -39,9 +40,12 @@ pub const SUBSCRIBERS: Module =
 /// Who may what, and who is told.
 pub const ACCESS: Module =
     Module { name: "ngx_nchan_module: access, hooks, events", directives: access::DIRECTIVES };
-/// Groups, status pages, the benchmark.
+/// Groups and status pages.
 pub const GROUPS: Module =
     Module { name: "ngx_nchan_module: groups and status", directives: groups::DIRECTIVES };
+/// The benchmark.
+pub const BENCHMARK: Module =
+    Module { name: "ngx_nchan_module: benchmark", directives: benchmark::DIRECTIVES };
 /// Redis.
 pub const REDIS: Module = Module { name: "ngx_nchan_module: Redis", directives: redis::DIRECTIVES };
 
@@ -86,6 +90,13 @@ draft! {
         events_channel_id: Template,
         event_text: Template,
         info_string: Template,
+        benchmark_time: Duration,
+        benchmark_messages_per_minute: u64,
+        benchmark_padding: u64,
+        benchmark_channels: u64,
+        benchmark_subscribers_per_channel: u64,
+        benchmark_subscribers: Distribution,
+        benchmark_publishers: Distribution,
     }
 }
 
@@ -227,6 +238,21 @@ impl NchanDraft {
         EventsConf {
             channel_id: self.events_channel_id.clone(),
             text: self.event_text.clone().unwrap_or_else(|| defaults.event_text.clone()),
+        }
+    }
+
+    /// `nchan_benchmark_*`.
+    pub fn benchmark(&self) -> BenchmarkConf {
+        let default = BenchmarkConf::default();
+        let per_channel = self.benchmark_subscribers_per_channel;
+        BenchmarkConf {
+            time: self.benchmark_time.unwrap_or(default.time),
+            messages_per_minute: self.benchmark_messages_per_minute.unwrap_or(default.messages_per_minute),
+            padding: self.benchmark_padding.unwrap_or(default.padding),
+            channels: self.benchmark_channels.unwrap_or(default.channels),
+            subscribers_per_channel: per_channel.unwrap_or(default.subscribers_per_channel),
+            subscribers: self.benchmark_subscribers.unwrap_or(default.subscribers),
+            publishers: self.benchmark_publishers.unwrap_or(default.publishers),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::super::super::diag::Diagnostic;
 use super::super::super::model::{Dialect, GroupMethods, Publishers, PushHandler, Transport, Transports};
 use super::super::push::{self, word};
 use super::super::{HSL, NONE, ONE, done};
+use super::benchmark::both_console_and_group;
 use super::{Arity, Directive, L, SL, SLI, bytes, fill, flag, replace, template, templates};
 
 const PUBLISHER: Arity = Arity::between(0, 2);
@@ -238,6 +239,9 @@ pub(super) fn group_location(b: &mut Builder<'_>, call: &Call<'_>) -> Outcome {
     let roles = b.block().conf.roles;
     if roles.handler == PushHandler::Channel {
         return Err(both_channel_and_group(if roles.publisher.any() { "publisher" } else { "subscriber" }));
+    }
+    if roles.handler == PushHandler::Benchmark {
+        return Err(both_console_and_group());
     }
     claim(b, Dialect::Nchan, PushHandler::Group(methods));
     Ok(())
