@@ -325,7 +325,7 @@ fn idle_connections_are_kept_for_keepalive_min_timeout() {
     });
     asks.send(ask);
     let last = asks.receive(PATIENCE).into_response();
-    assert_eq!((last.text(), last.header("connection")), ("/again".into(), Some("close".into())));
+    assert_eq!((last.text(), last.header("connection")), ("/again".into(), Some("close")));
     assert_eq!(server.wait_for_exit(Duration::from_millis(1)), None, "another may still ask");
     assert_eq!(silent.watch(PATIENCE), Some(Ending::Closed));
     assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());

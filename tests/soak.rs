@@ -161,7 +161,9 @@ fn everybody_gets_every_message_once_and_in_order() {
     let left = if is_complete { wait_until_empty(&server) } else { String::new() };
     eprintln!("empty after {:?}", end.elapsed());
     soak.is_noticed.store(true, Relaxed);
-    vanishing.map(|thread| thread.join().expect("no panic"));
+    if let Some(thread) = vanishing {
+        thread.join().expect("no panic");
+    }
     assert!(is_complete, "see above");
     samples.push(soak.look(&server, samples.last().map_or(Duration::ZERO, |last| last.at) + end.elapsed()));
     if form.is_whole {
@@ -265,7 +267,7 @@ impl Soak {
         let _alarm = Alarm(Arc::clone(&self));
         let seats = &self.lasting[number];
         let kind = Kind::ALL[number % Kind::ALL.len()];
-        let is_restless = kind.can_resume() && number / Kind::ALL.len() % 3 == 0;
+        let is_restless = kind.can_resume() && (number / Kind::ALL.len()).is_multiple_of(3);
         let mut random = Random(number as u64);
         let names: Vec<String> = seats.iter().map(|(channel, _)| channel.to_string()).collect();
         let mut asking = Asking::of(self.port, kind, "/sub", &format!("id={}", names.join(",")));
