@@ -52,11 +52,13 @@ mod reload;
 mod requests;
 // What settings do in the system, and those that nginx 1.22 does not have.
 mod settings;
+// Subscribers of all transports, by the thousand, for a long time.
+mod soak;
 // Called as nginx, it is nginx to scripts.
 mod stand_in;
 // Who may import whom.
 mod structure;
-// Subscribers of all transports in a crowd.
+// Subscribers that are slower than the messages.
 mod streams;
 // What systemd gives and is told.
 mod systemd;

@@ -186,7 +186,10 @@ fn apply(socket: &Socket, options: &ListenOptions) -> io::Result<()> {
         socket.set_send_buffer_size(size)?;
     }
     match &options.keepalive {
-        None => socket.set_tcp_keepalive(&dead_peers())?,
+        None => {
+            socket.set_tcp_keepalive(&dead_peers())?;
+            socket.set_tcp_user_timeout(Some(unheard(SILENCE, INTERVAL, PROBES)))?;
+        }
         Some(KeepAlive::Off) => socket.set_keepalive(false)?,
         Some(KeepAlive::On { idle, interval, count }) => {
             let mut keepalive = TcpKeepalive::new();
@@ -200,6 +203,9 @@ fn apply(socket: &Socket, options: &ListenOptions) -> io::Result<()> {
                 keepalive = keepalive.with_retries(*count);
             }
             socket.set_tcp_keepalive(&keepalive)?;
+            if let (Some(idle), Some(interval), Some(count)) = (idle, interval, count) {
+                socket.set_tcp_user_timeout(Some(unheard(*idle, *interval, *count)))?;
+            }
         }
     }
     Ok(())
@@ -207,10 +213,19 @@ fn apply(socket: &Socket, options: &ListenOptions) -> io::Result<()> {
 
 /// When a peer that vanished without a word is noticed, unless `so_keepalive` says otherwise: after two minutes. A
 /// subscriber waits in silence, so nothing else would ever tell. Accepted sockets inherit it.
+const SILENCE: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(15);
+const PROBES: u32 = 4;
+
+/// How long a peer may leave what was sent to it without an answer. While something is under way the system sends no
+/// probes, and by itself it tries again for a quarter of an hour. A peer that only stops reading is let go by this, too,
+/// so it is never less than the default of `send_timeout`.
+fn unheard(idle: Duration, interval: Duration, count: u32) -> Duration {
+    const LEAST: Duration = Duration::from_secs(60);
+    idle.saturating_add(interval.saturating_mul(count)).max(LEAST)
+}
+
 fn dead_peers() -> TcpKeepalive {
-    const SILENCE: Duration = Duration::from_secs(60);
-    const INTERVAL: Duration = Duration::from_secs(15);
-    const PROBES: u32 = 4;
     TcpKeepalive::new().with_time(SILENCE).with_interval(INTERVAL).with_retries(PROBES)
 }
 
@@ -244,5 +259,22 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
         let off = ListenOptions { keepalive: Some(KeepAlive::Off), ..ListenOptions::default() };
         assert!(!accepted(&off).keepalive().unwrap());
+    }
+
+    #[test]
+    fn peers_that_vanish_while_a_message_is_under_way_are_noticed_as_soon() {
+        let timeout = |keepalive| {
+            let options = ListenOptions { keepalive, ..ListenOptions::default() };
+            accepted(&options).tcp_user_timeout().unwrap()
+        };
+        let on = |idle, interval, count| {
+            Some(KeepAlive::On { idle, interval: Some(Duration::from_secs(interval)), count: Some(count) })
+        };
+        assert_eq!(timeout(None), Some(Duration::from_secs(120)));
+        assert_eq!(timeout(on(Some(Duration::from_secs(100)), 10, 5)), Some(Duration::from_secs(150)));
+        assert_eq!(timeout(on(Some(Duration::from_secs(1)), 1, 3)), Some(Duration::from_secs(60)));
+        // The system's time, which may be hours.
+        assert_eq!(timeout(on(None, 10, 5)), None);
+        assert_eq!(timeout(Some(KeepAlive::Off)), None);
     }
 }

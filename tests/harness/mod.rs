@@ -4,6 +4,7 @@
 //!   One script can so be run on several [`Backend`]s and the answers compared.
 //! * [`Conf`] is that text; [`Conf::server`] writes the `events`, `http` and `server` blocks around it.
 //! * [`Connection`] sends bytes and reads one [`Reply`] at a time: a [`Response`], silence, or the end.
+//! * [`Listener`] is a subscriber of any transport; [`Network`] one from where subscribers vanish.
 //! * [`backend`] has servers for it to pass requests on to.
 //! * [`date`] reads and writes the three HTTP date forms.
 //!
@@ -17,12 +18,16 @@ pub(crate) mod backend;
 mod client;
 mod conf;
 pub(crate) mod date;
+mod listener;
+mod network;
 mod port;
 mod response;
 mod server;
 
 pub(crate) use client::{Connection, Ending, Reply};
 pub(crate) use conf::{Conf, NGINX_TEMP_PATHS};
+pub(crate) use listener::{Answer, Asking, Got, Kind, Listener};
+pub(crate) use network::Network;
 pub(crate) use response::Response;
 pub(crate) use server::{Backend, Server, StartError};
 

@@ -256,9 +256,14 @@ impl Server {
 
     /// Waits until so many wait in a channel, of a server with a publisher at `/publish?id=`.
     pub(crate) fn wait_for_subscribers(&self, channel: &str, count: usize) {
+        self.wait_for_subscribers_at("/publish", channel, count);
+    }
+
+    /// The same, where the publisher is elsewhere.
+    pub(crate) fn wait_for_subscribers_at(&self, publisher: &str, channel: &str, count: usize) {
         let wanted = format!("active subscribers: {count}");
         super::eventually(&format!("{count} subscribers on {channel}"), || {
-            self.get(&format!("/publish?id={channel}")).text().ends_with(&wanted)
+            self.get(&format!("{publisher}?id={channel}")).text().contains(&wanted)
         });
     }
 
