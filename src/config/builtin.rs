@@ -306,27 +306,36 @@ impl Builtin {
     /// the same bytes finds the same. Those that nobody needs for the names of channels need not be here.
     pub const fn is_settled(self) -> bool {
         use Builtin as B;
-        match self {
+        matches!(
+            self,
             B::Args
-            | B::QueryString
-            | B::IsArgs
-            | B::Uri
-            | B::DocumentUri
-            | B::RequestUri
-            | B::RequestMethod => true,
-            B::Host | B::Hostname | B::Scheme | B::Https | B::ServerProtocol | B::NginxVersion | B::Pid => {
-                true
-            }
-            B::ServerAddr | B::ServerName | B::ServerPort | B::Connection => true,
-            B::RemoteAddr
-            | B::RemotePort
-            | B::BinaryRemoteAddr
-            | B::RealipRemoteAddr
-            | B::RealipRemotePort => true,
-            B::ProxyProtocolAddr | B::ProxyProtocolPort => true,
-            B::ProxyProtocolServerAddr | B::ProxyProtocolServerPort => true,
-            _ => false,
-        }
+                | B::QueryString
+                | B::IsArgs
+                | B::Uri
+                | B::DocumentUri
+                | B::RequestUri
+                | B::RequestMethod
+                | B::Host
+                | B::Hostname
+                | B::Scheme
+                | B::Https
+                | B::ServerProtocol
+                | B::NginxVersion
+                | B::Pid
+                | B::ServerAddr
+                | B::ServerName
+                | B::ServerPort
+                | B::Connection
+                | B::RemoteAddr
+                | B::RemotePort
+                | B::BinaryRemoteAddr
+                | B::RealipRemoteAddr
+                | B::RealipRemotePort
+                | B::ProxyProtocolAddr
+                | B::ProxyProtocolPort
+                | B::ProxyProtocolServerAddr
+                | B::ProxyProtocolServerPort
+        )
     }
 }
 

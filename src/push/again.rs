@@ -36,7 +36,7 @@ pub enum Repeat {
 #[derive(Debug)]
 pub enum Repeated {
     /// An answer.
-    Answer(Rendered, Box<Repeat>),
+    Answer(Box<Rendered>, Box<Repeat>),
     /// It waits, for so long at most.
     Waits(Box<LongPoll>, Option<Duration>),
 }

@@ -60,9 +60,10 @@ pub(super) struct Channel {
     last_stamp: i64,
     /// The second of the last publish, and the number of its message within that second.
     last_published: (i64, u64),
-    /// Monotonic millisecond at which the clock reaches the last stamp. The channel does not go before: its successor
-    /// would begin with smaller stamps, and clients that return would not be given its messages.
+    /// Monotonic millisecond at which the clock reaches the last stamp. The channel does not go before if clients go by stamps:
+    /// its successor would begin with smaller ones, and clients that return would not be given its messages.
     ahead_until: u64,
+    goes_by_stamps: bool,
     next_offset: u64,
     /// Waiters that no event has released yet.
     waiting: u32,
@@ -98,6 +99,7 @@ impl Channel {
             last_stamp: i64::MIN,
             last_published: (i64::MIN, 0),
             ahead_until: 0,
+            goes_by_stamps: false,
             next_offset: 0,
             waiting: 0,
             workers: 0,
@@ -127,10 +129,17 @@ impl Channel {
         self.idle_at = now.saturating_add(timeout_secs.saturating_mul(1000)).min(NEVER - 1);
     }
 
+    /// Notes what a subscriber goes by.
+    pub(super) fn note_position(&mut self, position: Position) {
+        self.goes_by_stamps |=
+            matches!(position, Position::Oldest | Position::After(_) | Position::AfterTag { .. });
+    }
+
     /// When the channel is gone if nothing happens.
     pub(super) fn idle_at(&self) -> u64 {
         let is_idle = self.messages.is_empty() && self.subscribers() == 0 && self.coming == 0;
-        if is_idle { self.idle_at.max(self.ahead_until) } else { NEVER }
+        let ahead_until = if self.goes_by_stamps { self.ahead_until } else { 0 };
+        if is_idle { self.idle_at.max(ahead_until) } else { NEVER }
     }
 
     /// Counts the channel as one that went because it was idle.

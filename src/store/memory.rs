@@ -378,6 +378,7 @@ impl Store {
         if subscribe.is_request {
             channel.request(now);
         }
+        channel.note_position(subscribe.position);
         match subscribe.concurrency {
             Concurrency::First if waiting > 0 => return Subscribed::Conflict,
             Concurrency::Last if waiting > 0 && subscribe.mode != Mode::Poll => {

@@ -607,7 +607,7 @@ impl Parking {
                     metrics::count(|worker| worker.delivered.add(1));
                 }
                 let answer =
-                    Writing::new(rendered, Arc::clone(repeat.conf()), None, None, None, Some(repeat));
+                    Writing::new(*rendered, Arc::clone(repeat.conf()), None, None, None, Some(repeat));
                 entry.state = State::Writing(Box::new(answer));
                 entry.deadline = None;
                 return self.write(id);

@@ -80,7 +80,7 @@ impl Poll {
             Subscribed::Message(message) => {
                 let answer = self.reply.message(&message, &Cursor::of(&message));
                 let rendered = self.reply.responder.render(answer);
-                Some(Repeated::Answer(rendered, Box::new(Repeat::Poll(self))))
+                Some(Repeated::Answer(Box::new(rendered), Box::new(Repeat::Poll(self))))
             }
             Subscribed::Wait(subscription) => {
                 let Self { again, reply } = self;

@@ -96,7 +96,7 @@ impl Publish {
             None => answer,
         };
         let rendered = self.responder.render(answer);
-        Some(Repeated::Answer(rendered, Box::new(Repeat::Publish(self))))
+        Some(Repeated::Answer(Box::new(rendered), Box::new(Repeat::Publish(self))))
     }
 }
 

@@ -23,6 +23,7 @@ pub struct ChannelImage {
     next_offset: u64,
     /// Milliseconds until the clock reaches the last stamp.
     ahead_for: u64,
+    goes_by_stamps: bool,
     /// Milliseconds since the last subscriber request.
     requested_ago: Option<u64>,
     /// Milliseconds until the channel is gone, if it is idle.
@@ -41,6 +42,7 @@ impl Channel {
             last_published: self.last_published,
             next_offset: self.next_offset,
             ahead_for: self.ahead_until.saturating_sub(now),
+            goes_by_stamps: self.goes_by_stamps,
             requested_ago: self.requested.map(|then| now.saturating_sub(then)),
             idle_in: self.idle_at.saturating_sub(now).max(if self.waiting > 0 { FOR_WAITERS } else { 0 }),
         };
@@ -55,6 +57,7 @@ impl Channel {
         self.last_published = image.last_published;
         self.next_offset = image.next_offset;
         self.ahead_until = later(image.ahead_for);
+        self.goes_by_stamps = image.goes_by_stamps;
         // Before this process's clock began, for most: then as long ago as it can say.
         self.requested = image.requested_ago.map(|ago| now.saturating_sub(ago));
         self.idle_at = later(image.idle_in);

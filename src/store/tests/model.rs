@@ -28,6 +28,8 @@ struct ModelChannel {
     idle_at: u64,
     /// When the clock reaches the last stamp.
     ahead_until: u64,
+    /// Somebody goes by stamps.
+    goes_by_stamps: bool,
     /// Numbers of waiters.
     waiting: Vec<usize>,
     size: usize,
@@ -39,7 +41,7 @@ impl ModelChannel {
     }
 
     fn gone_at(&self) -> u64 {
-        self.idle_at.max(self.ahead_until)
+        if self.goes_by_stamps { self.idle_at.max(self.ahead_until) } else { self.idle_at }
     }
 
     fn info(&self, now: u64) -> ChannelInfo {
@@ -242,6 +244,9 @@ impl Model {
             return ("full", Vec::new());
         }
         channel.requested = Some(now);
+        let by_id =
+            matches!(subscribe.position, Position::AfterId { .. } | Position::Nth(_) | Position::Newest);
+        channel.goes_by_stamps |= !by_id;
         match subscribe.concurrency {
             Concurrency::First if waiting > 0 => return ("conflict", Vec::new()),
             Concurrency::Last if subscribe.mode == Mode::Once => channel.waiting.clear(),

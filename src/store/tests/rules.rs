@@ -428,6 +428,26 @@ fn an_empty_channel_is_gone_on_time_for_who_asks_for_others() {
 }
 
 #[test]
+fn a_channel_ahead_of_the_clock_stays_for_those_who_go_by_seconds() {
+    for (position, stays) in [(Position::Oldest, true), (Position::AfterId { second: 0, tag: None }, false)] {
+        let bench = bench(PLENTY);
+        let key = key("a");
+        // A hundred messages have the next hundred seconds.
+        for _ in 0..100 {
+            bench.publish(&key, "x");
+        }
+        bench.message(&get(&key, position));
+        bench.store.publish(&Publish { max_messages: 0, ..post(&key, b"the last") }).expect("room");
+        bench.clock.advance(20_000);
+        bench.store.reap();
+        assert_eq!(bench.messages(&key).is_some(), stays, "{position:?}");
+        bench.clock.advance(100_000);
+        bench.store.reap();
+        assert_eq!(bench.messages(&key), None, "{position:?}");
+    }
+}
+
+#[test]
 fn an_empty_channel_that_nobody_passes_lingers_and_then_goes() {
     for reap in [false, true] {
         let bench = bench(PLENTY);
