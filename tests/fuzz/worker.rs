@@ -44,14 +44,15 @@ impl Worker {
     /// A worker with an empty store. Must be called within a `LocalSet`.
     pub fn start() -> Self {
         let idle = Rc::<RefCell<Idle>>::default();
-        let (parking, poll) = Parking::new(Rc::clone(&idle)).expect("there are descriptors left");
         let (mailbox, mail) = mailbox();
         let store =
             Arc::new(Store::new(1 << 20, Arc::new(ManualClock::new(1_700_000_000_000)), vec![mailbox]));
-        let site = Site::build(Arc::clone(&CONFIG), &PushState::new(store, Vec::new()));
+        let site = Arc::new(Site::build(Arc::clone(&CONFIG), &PushState::new(store, Vec::new())));
+        let parking = Parking::new(WorkerId(0), Arc::clone(&site), Rc::clone(&idle));
+        let (parking, poll) = parking.expect("there are descriptors left");
         let shared = Rc::new(Shared {
             worker: WorkerId(0),
-            site: RefCell::new(Arc::new(site)),
+            site: RefCell::new(site),
             parking: Rc::clone(&parking),
             idle,
             pace: watch::channel(Pace::Serving).1,
@@ -75,10 +76,11 @@ impl Worker {
             local: Endpoint::Inet(([127, 0, 0, 1], 80).into()),
             proxied: None,
             accepted: Instant::now(),
+            debug: false,
         };
         let site = Arc::clone(&self.shared.site.borrow());
-        let origin = Origin { site, listen: 0, connection: Arc::new(connection), requests: 0, place };
-        spawn_local(connection::serve(Rc::clone(&self.shared), Stream::Unix(stream), Bytes::new(), origin));
+        let origin = Origin { site, listen: 0, connection: Arc::new(connection), requests: 0, misses: 0, place };
+        spawn_local(connection::serve(Rc::clone(&self.shared), Stream::from(stream), Bytes::new(), origin));
     }
 
     /// Waits until nothing is left of any connection.
