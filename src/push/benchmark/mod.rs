@@ -2,7 +2,7 @@
 //!
 //! The console is a WebSocket. It listens to a channel of its own: what is not said at once (`READY`, `RESULTS`) is a
 //! message there, and when the channel is deleted the console closes. There is one console at a time, and it has one
-//! [`Run`] at a time; each worker has a [`Part`] in it. However a console ends, its run ends with it.
+//! `Run` at a time; each worker has a `Part` in it. However a console ends, its run ends with it.
 
 mod part;
 mod plan;
