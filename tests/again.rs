@@ -185,6 +185,52 @@ fn a_reload_is_heeded() {
 }
 
 #[test]
+fn a_server_that_ends_is_not_kept_by_requests_that_come_again() {
+    let mut server = Server::start(conf(
+        "keepalive_min_timeout 1h; location = /pub { nchan_publisher; nchan_channel_id $arg_id; }",
+    ));
+    let mut client = server.connect();
+    let mut publish = || {
+        client.send("POST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
+        let response = client.receive(PATIENCE).into_response();
+        response.header("Connection").unwrap_or_default().to_owned()
+    };
+    assert_eq!((publish(), publish()), ("keep-alive".into(), "keep-alive".into()));
+    server.signal(Signal::SIGQUIT);
+    eventually("it accepts nothing more", || {
+        std::net::TcpStream::connect(("127.0.0.1", server.port())).is_err()
+    });
+    assert_eq!(publish(), "close");
+    assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
+}
+
+#[test]
+fn other_requests_leave_nothing_behind() {
+    let server = Server::start(Conf::whole(
+        "daemon off; worker_processes 1; error_log stderr; events { worker_connections 4; }
+         http { access_log off; server { listen 127.0.0.1:{{port}}; location = /word { return 200 word; }
+         location = /pub { nchan_publisher; nchan_channel_id $arg_id; } } }",
+    ));
+    let word = |client: &mut Connection| {
+        client.send("GET /word HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(client.receive(PATIENCE).into_response().text(), "word");
+    };
+    for _ in 0..8 {
+        let mut client = server.connect();
+        client.send("POST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
+        client.receive(PATIENCE).into_response();
+        word(&mut client);
+    }
+    // More than there is room for: an idle one makes room for each.
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        let mut client = server.connect();
+        word(&mut client);
+        clients.push(client);
+    }
+}
+
+#[test]
 fn messages_are_published_where_they_belong() {
     let server = server();
     let mut client = server.connect();

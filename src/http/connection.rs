@@ -160,7 +160,7 @@ async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
 }
 
 /// Serves a connection with one hyper. What it returns, if anything, is to be served with another one: a request whose
-/// target hyper cannot read, with another target in its place.
+/// target hyper cannot read, with another target in its place, or one with more headers than it takes by itself.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
     let state = GateState::new(next.readahead, next.target.clone(), origin.borrow().default_server());
     if let Some((timeout, conf)) = next.idle {

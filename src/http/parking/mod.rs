@@ -97,6 +97,8 @@ pub struct Parking {
     /// The generation of the configuration in force.
     site: Arc<Site>,
     worker: WorkerId,
+    /// The worker is about to end: what comes next is the last request of its connection, which the http phase says.
+    ends: bool,
     /// For requests that are looked at here.
     buffer: Box<[u8]>,
     /// Those that are idle, among others of the worker.
@@ -240,6 +242,7 @@ impl Parking {
             resumed: Vec::new(),
             site,
             worker,
+            ends: false,
             buffer: vec![0; MOST_REPEATED].into(),
             idle,
             wake: Rc::default(),
@@ -392,6 +395,7 @@ impl Parking {
     /// Closes every parked connection that is not just being answered: waiting subscribers without an answer, as
     /// nginx's workers do.
     pub fn close_all(&mut self) {
+        self.ends = true;
         // One whose socket has yet to come would leave its place to somebody else.
         let now = Instant::now();
         let stays = |state: &State| match state {
@@ -571,20 +575,25 @@ impl Parking {
         let (State::Idle(rest), Some(stream)) = (&mut entry.state, &entry.stream) else {
             return Fate::Resumes;
         };
-        let is_due = |repeat: &Repeat| may_repeat(&entry.origin, &self.site, repeat.conf());
-        let Some(repeat) = rest.repeat.take().filter(|repeat| is_due(repeat)) else { return Fate::Resumes };
         let buffer = &mut self.buffer;
         let request = match (&stream.socket).read(buffer) {
             Ok(0) => return Fate::Leaves,
             Ok(length) => &buffer[..length],
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                rest.repeat = Some(repeat);
                 return Fate::Stays;
             }
             Err(_) => return Fate::Leaves,
         };
+        // Whatever it is, it was read: a worker that ends closes who says nothing.
+        let is_due = |repeat: &Repeat| !self.ends && may_repeat(&entry.origin, &self.site, repeat.conf());
+        let Some(repeat) = rest.repeat.take().filter(|repeat| is_due(repeat)) else {
+            entry.readahead.extend_from_slice(request);
+            return Fate::Resumes;
+        };
         let repeated = repeat.make(request, &self.site.store, self.worker);
-        if let (Some(_), Some(seat)) = (&repeated, rest.seat.take()) {
+        if repeated.is_some()
+            && let Some(seat) = rest.seat.take()
+        {
             self.idle.borrow_mut().forget(seat);
         }
         match repeated {

@@ -1,7 +1,6 @@
 //! Long-polls of one channel.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::config::model::{Concurrency, LocationConf, LongPollMultipart};
 use crate::request::RequestCtx;
@@ -85,8 +84,7 @@ impl Poll {
             Subscribed::Wait(subscription) => {
                 let Self { again, reply } = self;
                 let poll = LongPoll::one(subscription, reply, None).repeatable(Some(again));
-                let timeout: Option<Duration> = push.subscriber_timeout;
-                Some(Repeated::Waits(Box::new(poll), timeout))
+                Some(Repeated::Waits(Box::new(poll), push.subscriber_timeout))
             }
             _ => None,
         }
