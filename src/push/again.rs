@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::config::model::LocationConf;
 use crate::request::RequestCtx;
 use crate::request::answer::Rendered;
-use crate::store::{Store, WorkerId};
+use crate::store::{Store, Subscription, WorkerId};
 
 use super::longpoll::LongPoll;
 use super::validators::Validators;
@@ -36,9 +36,15 @@ pub enum Repeat {
 #[derive(Debug)]
 pub enum Repeated {
     /// An answer.
-    Answer(Box<Rendered>, Box<Repeat>),
+    Answer(Rendered, Box<Repeat>),
     /// It waits, for so long at most.
-    Waits(Box<LongPoll>, Option<Duration>),
+    Waits(LongPoll, Option<Duration>),
+}
+
+/// What became of a request.
+enum Made {
+    Answer(Rendered),
+    Waits(Subscription),
 }
 
 impl Repeat {
@@ -52,11 +58,18 @@ impl Repeat {
 
     /// Makes the request again if that is what these bytes are, all of it and nothing else. `None`, with nothing done, where
     /// they are something else, or the answer is an unusual one.
-    pub fn make(self, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
-        match self {
-            Self::Poll(poll) => poll.make(request, store, worker),
-            Self::Publish(publish) => publish.make(request, store),
-        }
+    pub fn make(mut self: Box<Self>, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
+        let made = match &mut *self {
+            Self::Poll(poll) => poll.make(request, store, worker)?,
+            Self::Publish(publish) => Made::Answer(publish.make(request, store)?),
+        };
+        Some(match (made, self) {
+            (Made::Answer(rendered), this) => Repeated::Answer(rendered, this),
+            (Made::Waits(subscription), this) => match *this {
+                Self::Poll(poll) => poll.wait(subscription),
+                Self::Publish(_) => return None,
+            },
+        })
     }
 }
 
@@ -102,11 +115,17 @@ impl<'a> Request<'a> {
         let (path, arguments) = mark.map_or((target, &[][..]), |mark| (&target[..mark], &target[mark + 1..]));
         [path, &[u8::from(mark.is_some())], version].into_iter().for_each(|part| hasher.write(part));
         let (mut validators, mut length) = (Validators::default(), None);
+        // Lines that count and stand side by side are hashed at once.
+        let mut alike = rest;
         loop {
             let (line, after) = next_line(rest)?;
+            let before = &alike[..alike.len() - rest.len()];
             rest = after;
             match line {
-                b"\r" => break,
+                b"\r" => {
+                    hasher.write(before);
+                    break;
+                }
                 // Goes on with the line before.
                 [b' ' | b'\t', ..] => return None,
                 _ => {}
@@ -119,9 +138,10 @@ impl<'a> Request<'a> {
                     return None;
                 }
             } else if !validators.take(line)? {
-                hasher.write(line);
-                hasher.write(b"\n");
+                continue;
             }
+            hasher.write(before);
+            alike = after;
         }
         Some(Self { digest: hasher.finish(), arguments, validators, length, body: rest })
     }
@@ -148,12 +168,16 @@ fn hasher() -> std::hash::DefaultHasher {
 
 /// A line without its line feed, and what follows.
 fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let end = memchr::memchr(b'\n', bytes)?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
 /// The value of a header line that has this name, which ends in a colon.
 pub fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let initial = |text: &[u8]| text.first().map(u8::to_ascii_lowercase);
+    if initial(line) != initial(name.as_bytes()) {
+        return None;
+    }
     let (start, rest) = line.split_at_checked(name.len())?;
     start.eq_ignore_ascii_case(name.as_bytes()).then(|| rest.trim_ascii())
 }

@@ -1,6 +1,8 @@
 //! Where a subscriber stands in its channels, as Nchan writes it: `TIME:TAG`, and for several channels
 //! `TIME:TAG,[TAG],-`.
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::store::{Message, Position};
 
 /// Longest id that is read from places of the configuration's choice, in bytes, as in Nchan.
@@ -12,7 +14,7 @@ pub struct Cursor {
     /// The second of the last message.
     time: i64,
     /// Per channel, in the order of the request: the number of its last message within that second, if it had one.
-    tags: Box<[Option<u64>]>,
+    tags: SmallVec<[Option<u64>; 1]>,
     /// The channel of the last message.
     current: usize,
 }
@@ -21,12 +23,12 @@ impl Cursor {
     /// For a message of the only channel.
     pub fn of(message: &Message) -> Self {
         let (time, tag) = message.id();
-        Self { time, tags: [Some(tag)].into(), current: 0 }
+        Self { time, tags: smallvec![Some(tag)], current: 0 }
     }
 
     /// The position before everything: `0:0`.
     pub fn start(channels: usize) -> Self {
-        Self { time: 0, tags: vec![Some(0); channels.max(1)].into(), current: 0 }
+        Self { time: 0, tags: smallvec![Some(0); channels.max(1)], current: 0 }
     }
 
     /// The newest messages of channels, as far as they have any.
@@ -65,12 +67,12 @@ impl Cursor {
             });
             return tags.collect::<Vec<_>>().join(",");
         };
-        only.unwrap_or(0).to_string()
+        itoa::Buffer::new().format(only.unwrap_or(0)).to_owned()
     }
 
     /// Both: `TIME:TAGS`.
     pub fn whole(&self) -> String {
-        format!("{}:{}", self.time, self.tags())
+        [itoa::Buffer::new().format(self.time), ":", &self.tags()].concat()
     }
 
     /// What is left to see of channel `channel`.
@@ -108,9 +110,9 @@ impl Cursor {
     /// The same for so many channels: of those it does not name, nothing is seen of its second.
     #[must_use]
     pub fn padded(&self, channels: usize) -> Self {
-        let mut tags = self.tags.to_vec();
+        let mut tags = self.tags.clone();
         tags.resize(channels.max(1), None);
-        Self { tags: tags.into(), ..*self }
+        Self { tags, ..*self }
     }
 }
 

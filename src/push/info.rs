@@ -87,35 +87,46 @@ impl Format {
     /// What a publisher is told. Nchan adds the id of the last message.
     pub fn write(self, told: &Told, dialect: Dialect) -> String {
         let ChannelInfo { messages, subscribers, requested, .. } = told.info;
-        let requested = requested.map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
-        let last = &told.last_id;
-        let nchan = |text: String| if dialect == Dialect::Nchan { text } else { String::new() };
+        let [first, second, third] = &mut [itoa::Buffer::new(); 3];
+        let (messages, subscribers) = (first.format(messages), second.format(subscribers));
+        let requested = requested.map_or("-1", |seconds| third.format(seconds));
+        let is_push = dialect == Dialect::Push;
+        let last = |before, after| if is_push { [""; 3] } else { [before, told.last_id.as_str(), after] };
         match self {
             Self::Plain => {
-                let never = if dialect == Dialect::Push { " (-1=never)" } else { "" };
-                let last = nchan(format!("\r\nlast message id: {last}"));
-                format!(
-                    "queued messages: {messages}\r\nlast requested: {requested} sec. ago{never}\r\n\
-                     active subscribers: {subscribers}{last}"
-                )
+                let never = if is_push { " (-1=never)" } else { "" };
+                let [before, last, _] = last("\r\nlast message id: ", "");
+                [
+                    "queued messages: ",
+                    messages,
+                    "\r\nlast requested: ",
+                    requested,
+                    " sec. ago",
+                    never,
+                    "\r\nactive subscribers: ",
+                    subscribers,
+                    before,
+                    last,
+                ]
+                .concat()
             }
             Self::Json => {
-                let last = nchan(format!(", \"last_message_id\": \"{last}\""));
+                let [before, last, after] = last(", \"last_message_id\": \"", "\"");
                 format!(
-                    "{{\"messages\": {messages}, \"requested\": {requested}, \"subscribers\": {subscribers}{last} }}"
+                    "{{\"messages\": {messages}, \"requested\": {requested}, \"subscribers\": {subscribers}{before}{last}{after} }}"
                 )
             }
             Self::Yaml => {
-                let last = nchan(format!("last_message_id: \"{last}\"\r\n"));
+                let [before, last, after] = last("last_message_id: \"", "\"\r\n");
                 format!(
-                    "---\r\nmessages: {messages}\r\nrequested: {requested}\r\nsubscribers: {subscribers}\r\n{last}\r\n"
+                    "---\r\nmessages: {messages}\r\nrequested: {requested}\r\nsubscribers: {subscribers}\r\n{before}{last}{after}\r\n"
                 )
             }
             Self::Xml => {
-                let last = nchan(format!("  <last_message_id>{last}</last_message_id>\r\n"));
+                let [before, last, after] = last("  <last_message_id>", "</last_message_id>\r\n");
                 format!(
                     "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\r\n<channel>\r\n  <messages>{messages}</messages>\r\n  \
-                     <requested>{requested}</requested>\r\n  <subscribers>{subscribers}</subscribers>\r\n{last}</channel>"
+                     <requested>{requested}</requested>\r\n  <subscribers>{subscribers}</subscribers>\r\n{before}{last}{after}</channel>"
                 )
             }
         }

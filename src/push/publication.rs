@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::config::model::{DeflateConf, Dialect, LocationConf, Setting, Unusable, Written};
 use crate::metrics;
 use crate::request::RequestCtx;
@@ -23,6 +25,9 @@ pub struct Publication {
     deflate: Option<DeflateConf>,
     accounting: Option<Accounting>,
 }
+
+/// One for each channel; mostly there is one.
+type Infos = SmallVec<[ChannelInfo; 1]>;
 
 /// What a publisher is told of its channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +73,8 @@ impl Publication {
 
     /// Publishes in another channel from now on.
     pub fn move_to(&mut self, key: ChannelKey) {
-        self.keys = vec![key];
+        self.keys.clear();
+        self.keys.push(key);
     }
 
     /// Publishes a message in all of its channels.
@@ -78,7 +84,7 @@ impl Publication {
     pub fn publish(&self, store: &Store, body: &[u8], content_type: Option<&[u8]>) -> Result<Told, Refusal> {
         let push = &self.conf.push;
         let deflated = self.deflate.map(|conf| deflate::deflate(body, conf));
-        let infos: Result<Vec<ChannelInfo>, Refusal> = self
+        let infos: Result<Infos, Refusal> = self
             .keys
             .iter()
             .map(|key| {
@@ -127,7 +133,7 @@ impl Publication {
 impl Told {
     /// Of one or several channels.
     pub fn of(infos: &[ChannelInfo]) -> Self {
-        let last: Vec<_> = infos.iter().map(|info| info.last_message).collect();
+        let last: SmallVec<[_; 1]> = infos.iter().map(|info| info.last_message).collect();
         let info = ChannelInfo {
             messages: infos.iter().map(|info| info.messages).sum(),
             requested: infos.iter().filter_map(|info| info.requested).min(),

@@ -394,7 +394,7 @@ impl Responder {
         if let Some(length) =
             length.filter(|_| (answer.status != 204 || passed.is_some()) && tunnel.is_none())
         {
-            head.line("Content-Length", length.to_string());
+            head.number("Content-Length", length);
         }
         self.last_modified(&mut head, &answer);
         if let Some(location) = &answer.location {
@@ -650,7 +650,7 @@ impl Freshness {
             Expires::At(time) => date::until_local_time(time),
         };
         let age = if seconds < 0 { "no-cache".to_owned() } else { format!("max-age={seconds}") };
-        fixed(&date::format(now.saturating_add(seconds)), &age)
+        fixed(date::format(now.saturating_add(seconds)).as_str(), &age)
     }
 }
 
@@ -726,14 +726,20 @@ fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
     out.extend_from_slice(value.unwrap_or_default());
 }
 
+/// Room for a head, and the body of an answer that tells of a channel.
+const USUAL_HEAD: usize = 512;
+
 /// A head being written.
 struct Head(Vec<u8>);
 
 impl Head {
     fn new(status: u16, phrases: Phrases) -> Self {
-        let mut bytes = Vec::with_capacity(256);
-        let phrase = phrases.of(status);
-        bytes.extend_from_slice(format!("HTTP/1.1 {status:03} {phrase}\r\n").as_bytes());
+        let mut bytes = Vec::with_capacity(USUAL_HEAD);
+        bytes.extend_from_slice(b"HTTP/1.1 ");
+        bytes.extend([status / 100, status / 10, status].map(|part| b'0' + (part % 10) as u8));
+        bytes.push(b' ');
+        bytes.extend_from_slice(phrases.of(status).as_bytes());
+        bytes.extend_from_slice(b"\r\n");
         Self(bytes)
     }
 
@@ -745,10 +751,18 @@ impl Head {
     fn line(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b": ");
-        self.0.extend(
-            value.as_ref().iter().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte }),
-        );
+        let start = self.0.len();
+        self.0.extend_from_slice(value.as_ref());
+        for byte in &mut self.0[start..] {
+            if matches!(byte, b'\r' | b'\n' | 0) {
+                *byte = b' ';
+            }
+        }
         self.0.extend_from_slice(b"\r\n");
+    }
+
+    fn number(&mut self, name: &str, value: impl itoa::Integer) {
+        self.line(name, itoa::Buffer::new().format(value));
     }
 
     /// The head, the body, and both in one piece if that is small: one piece takes the system less time than two.

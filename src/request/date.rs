@@ -1,5 +1,7 @@
 //! HTTP dates: written as RFC 1123, read as nginx reads them.
 
+use std::cell::Cell;
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970 of the wall clock; 0 before that.
@@ -10,17 +12,59 @@ pub fn now() -> i64 {
 }
 
 /// `Mon, 23 Nov 2026 05:57:38 GMT`. Times outside of the years 1970 to 9999 are moved to the nearest end.
-pub fn format(seconds: i64) -> String {
-    const LAST: i64 = 253_402_300_799;
-    let seconds = u64::try_from(seconds.clamp(0, LAST)).unwrap_or(0);
-    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
+pub fn format(seconds: i64) -> Text {
+    thread_local! {
+        // Nearly all dates are those of this second, or of the last message.
+        static LAST: Cell<[(i64, Text); 2]> = const { Cell::new([(i64::MIN, Text([0; TEXT])); 2]) };
+    }
+    let slot = usize::from(seconds & 1 == 1);
+    let mut last = LAST.get();
+    if last[slot].0 != seconds {
+        last[slot] = (seconds, Text::new(seconds));
+        LAST.set(last);
+    }
+    last[slot].1
+}
+
+/// Bytes of a date.
+const TEXT: usize = 29;
+
+/// A date as it is written in HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text([u8; TEXT]);
+
+impl Text {
+    fn new(seconds: i64) -> Self {
+        const LAST: i64 = 253_402_300_799;
+        let seconds = u64::try_from(seconds.clamp(0, LAST)).unwrap_or(0);
+        let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
+        // It has this length in all of these years.
+        Self(text.as_bytes().try_into().unwrap_or([b' '; TEXT]))
+    }
+
+    /// It as a string.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// `Mon, 23-Nov-26 05:57:38 GMT`, as nginx dates cookies: two digits of the year up to 2037.
 pub fn format_cookie(seconds: i64) -> String {
     let text = format(seconds);
-    let words: Vec<&str> = text.split(' ').collect();
-    let [day, date, month, year, time, zone] = words[..] else { return text };
+    let words: Vec<&str> = text.as_str().split(' ').collect();
+    let [day, date, month, year, time, zone] = words[..] else { return text.to_string() };
     let year = if year > "2037" { year } else { year.get(2..).unwrap_or(year) };
     format!("{day} {date}-{month}-{year} {time} {zone}")
 }
@@ -87,9 +131,11 @@ fn month(name: &[u8; 3]) -> Option<i64> {
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
-    let text =
-        std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
-    text.parse().ok()
+    let append = |number: i64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| i64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    digits.iter().try_fold(0, append).filter(|_| !digits.is_empty())
 }
 
 fn seconds(year: i64, month: i64, day: i64, time: &[u8]) -> Option<i64> {
@@ -185,7 +231,7 @@ mod tests {
     #[test]
     fn written_dates_can_be_read_again() {
         for seconds in [0, 1, 784_111_777, 1_700_000_000, 253_402_300_799] {
-            assert_eq!(parse(format(seconds).as_bytes()), Some(seconds));
+            assert_eq!(parse(format(seconds).as_ref()), Some(seconds));
         }
     }
 }

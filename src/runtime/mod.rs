@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::model::{BodiesConf, BodyFiles, Config, Listen, ListenAddress, LogTarget, Severity};
 use crate::http::parking::handover::Arrived;
 use crate::http::router;
+use crate::http::parking::Occurrence;
 use crate::http::site::Site;
 use crate::log;
 use crate::metrics;
@@ -67,6 +68,9 @@ pub struct App {
     /// Another process has the listening sockets, too.
     followed: bool,
 }
+
+/// What a worker reads: what it is told, and what happens in the store.
+type Inboxes = (mpsc::UnboundedReceiver<Mail>, mpsc::UnboundedReceiver<Occurrence>);
 
 #[derive(Debug)]
 struct RunningWorker {
@@ -211,15 +215,16 @@ impl App {
         }
         privileges::drop(main.user.as_ref())?;
         privileges::settle(main)?;
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
-        let mailboxes = senders.iter().map(mailbox).collect();
+        let (senders, mails): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+        let (mailboxes, occurrences): (_, Vec<_>) = (0..count).map(|_| mailbox()).unzip();
+        let inboxes = mails.into_iter().zip(occurrences);
         let posts = senders.iter().map(post).collect();
         let budget = usize::try_from(config.max_reserved_memory).unwrap_or(usize::MAX);
         let store = Arc::new(Store::new(budget, Arc::new(SystemClock::new()), mailboxes));
         let state = PushState::new(Arc::clone(&store), posts);
         let site = Arc::new(Site::build(Arc::clone(&config), &state));
         let hands = listen::deal(&bound, count).map_err(|error| no_descriptors(&error))?;
-        let (workers, begins) = start_workers(&site, senders.into_iter().zip(receivers))?;
+        let (workers, begins) = start_workers(&site, senders.into_iter().zip(inboxes))?;
         // They can run: only now may another process give away what it has.
         let arrived = match predecessor {
             Some(predecessor) => take_over(predecessor, &state, &site)?,
@@ -556,21 +561,22 @@ async fn flush_logs() {
 /// Starts the workers, and returns when all of them can run: they wait to be told to begin.
 fn start_workers(
     site: &Arc<Site>,
-    mails: impl Iterator<Item = (mpsc::UnboundedSender<Mail>, mpsc::UnboundedReceiver<Mail>)>,
+    mails: impl Iterator<Item = (mpsc::UnboundedSender<Mail>, Inboxes)>,
 ) -> Result<(Vec<RunningWorker>, Vec<oneshot::Sender<Beginning>>), StartError> {
     let cannot_run = |error: &io::Error| format!("worker cannot run ({})", log::os_error(error));
     let (ready, all_ready) = std::sync::mpsc::channel();
     let (mut workers, mut begins) = (Vec::new(), Vec::new());
-    for (number, (mail, inbox)) in mails.enumerate() {
+    for (number, (mail, (inbox, occurrences))) in mails.enumerate() {
         let id = WorkerId(u16::try_from(number).map_err(|_| "too many worker processes".to_owned())?);
         let pulse = Arc::new(AtomicU64::new(0));
         let (begin, begins_with) = oneshot::channel();
         let (site, beat) = (Arc::clone(site), Arc::clone(&pulse));
-        let start = Start { id, site, begin: begins_with, mail: inbox, pulse: beat };
+        let start = Start { id, site, begin: begins_with, mail: inbox, occurrences, pulse: beat };
         let ready = ready.clone();
         let thread = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || {
             privileges::bind_to_processors(&start.site.config.main, number);
-            let ended = worker::run(start, || drop(ready.send(Ok(()))));
+            let can_run = ready.clone();
+            let ended = worker::run(start, move || drop(can_run.send(Ok(()))));
             if let Err(error) = ended
                 && ready.send(Err(cannot_run(&error))).is_err()
             {
@@ -630,12 +636,14 @@ fn logs_to_stderr(config: &Config) -> bool {
     config.main.error_log.iter().any(|log| log.target == LogTarget::Stderr)
 }
 
-fn mailbox(sender: &mpsc::UnboundedSender<Mail>) -> Mailbox {
-    let sender = sender.clone();
-    Box::new(move |event| {
+/// Where a worker hears of the store.
+fn mailbox() -> (Mailbox, mpsc::UnboundedReceiver<Occurrence>) {
+    let (sender, occurrences) = mpsc::unbounded_channel();
+    let mailbox: Mailbox = Box::new(move |event| {
         // A worker that ended has no subscribers left to be told.
-        let _ = sender.send(Mail::Event(event, Instant::now()));
-    })
+        let _ = sender.send((event, Instant::now()));
+    });
+    (mailbox, occurrences)
 }
 
 fn post(sender: &mpsc::UnboundedSender<Mail>) -> Post {

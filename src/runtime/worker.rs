@@ -13,23 +13,24 @@ use nix::errno::Errno;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{AbortHandle, LocalSet};
+use tokio::task::{AbortHandle, spawn_local};
 
 use crate::config::model::{ListenAddress, Severity};
 use crate::http::access;
 use crate::http::connection::{self, Pace, Shared};
 use crate::http::origin::{Origin, Place};
 use crate::http::parking::handover::Arrived;
-use crate::http::parking::{self, Parking, Resumed};
+use crate::http::parking::{self, Occurrence, Parking, Resumed};
 use crate::http::reuse::Idle;
 use crate::http::site::Site;
 use crate::http::stream::Stream;
 use crate::log;
 use crate::metrics;
-use crate::push::benchmark::{Part, Seats};
+use crate::push::benchmark::Part;
 use crate::request::{Connection, Endpoint};
-use crate::store::{Event, WorkerId};
+use crate::store::WorkerId;
 
 use super::upgrade::Standstill;
 
@@ -42,17 +43,12 @@ const REST_LIMIT: Duration = Duration::from_secs(1);
 /// How long requests that no client waits for may take when the last connection is gone.
 const ERRANDS_LIMIT: Duration = Duration::from_secs(10);
 
-/// Events handled before connections get their turn.
-const EVENTS_AT_ONCE: usize = 64;
-
 /// `$connection` of the last connection accepted by any worker.
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 /// What a worker is told.
 #[derive(Debug)]
 pub enum Mail {
-    /// Something happened to a channel that subscribers of this worker wait on, and when.
-    Event(Event, Instant),
     /// A part in a benchmark.
     Benchmark(Part),
     /// A new generation of the configuration, and sockets for the addresses that are new in it.
@@ -83,6 +79,8 @@ pub struct Start {
     pub begin: oneshot::Receiver<Beginning>,
     /// Where it is told things.
     pub mail: mpsc::UnboundedReceiver<Mail>,
+    /// What happens to channels that subscribers of this worker wait in.
+    pub occurrences: mpsc::UnboundedReceiver<Occurrence>,
     /// Where it shows that it works.
     pub pulse: Arc<AtomicU64>,
 }
@@ -100,17 +98,16 @@ pub struct Beginning {
 ///
 /// # Errors
 /// When the system gives it no runtime, no epoll instance, or none of its sockets.
-pub fn run(start: Start, ready: impl FnOnce()) -> io::Result<()> {
+pub fn run(start: Start, ready: impl FnOnce() + 'static) -> io::Result<()> {
     metrics::become_worker(start.id.0);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, work(start, ready))
+    let runtime = LocalRuntime::new()?;
+    // A task: what wakes the future of `block_on` wakes the thread, too, by a system call, though it is this one.
+    runtime.block_on(async { spawn_local(work(start, ready)).await })?
 }
 
 struct Worker {
     shared: Rc<Shared>,
     connections: Rc<Cell<usize>>,
-    /// Subscribers of a benchmark.
-    seats: Rc<Seats>,
     accepting: RefCell<Vec<(ListenAddress, AbortHandle)>>,
     pace: watch::Sender<Pace>,
     pulse: Arc<AtomicU64>,
@@ -118,7 +115,7 @@ struct Worker {
 
 async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     let idle = Rc::<RefCell<Idle>>::default();
-    let (parking, poll) = Parking::new(start.id, Arc::clone(&start.site), Rc::clone(&idle))?;
+    let (parking, poll) = Parking::new(start.id, Arc::clone(&start.site), Rc::clone(&idle), start.occurrences)?;
     let (pace, paces) = watch::channel(Pace::Serving);
     let shared = Rc::new(Shared {
         worker: start.id,
@@ -130,15 +127,15 @@ async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     });
     let resuming = Rc::clone(&shared);
     let resume = move |resumed: Resumed| {
-        tokio::task::spawn_local(connection::resume(Rc::clone(&resuming), resumed));
+        spawn_local(connection::resume(Rc::clone(&resuming), resumed));
     };
-    tokio::task::spawn_local(parking::run(parking, watch_epoll(poll)?, resume));
-    let (connections, seats, accepting) = (Rc::default(), Rc::default(), RefCell::default());
-    let worker = Worker { shared, connections, seats, accepting, pace, pulse: start.pulse };
+    let (connections, accepting) = (Rc::default(), RefCell::default());
+    let worker = Worker { shared, connections, accepting, pace, pulse: start.pulse };
     ready();
     let Ok(Beginning { sockets, arrived }) = start.begin.await else { return Ok(()) };
-    // Before any mail: it may be about those who arrived.
+    // Before anything is heard of the store: it may be about those who arrived.
     worker.welcome(arrived);
+    spawn_local(parking::run(parking, watch_epoll(poll)?, resume));
     worker.listen(sockets)?;
     worker.read_mail(start.mail).await;
     Ok(())
@@ -156,37 +153,24 @@ fn watch_epoll(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
 impl Worker {
     /// Handles what it is told until it is told to end.
     async fn read_mail(&self, mut mail: mpsc::UnboundedReceiver<Mail>) {
-        let mut batch = Vec::with_capacity(EVENTS_AT_ONCE);
-        while mail.recv_many(&mut batch, EVENTS_AT_ONCE).await > 0 {
-            let mut letters = batch.drain(..);
-            while let Some(letter) = letters.next() {
-                match letter {
-                    Mail::Event(event, since) => {
-                        self.shared.parking.borrow_mut().deliver(&event, since);
-                        self.seats.hear(&event, since);
-                    }
-                    Mail::Benchmark(part) => {
-                        tokio::task::spawn_local(part.play(Rc::clone(&self.seats)));
-                    }
-                    Mail::Reload(site, sockets) => self.reload(site, sockets),
-                    Mail::Rest(done) => self.rest(done),
-                    Mail::HandOver(still) => {
-                        if self.hand_over(&still, letters.by_ref(), &mut mail) {
-                            drop(letters);
-                            return self.drain(&mut mail, Pace::Gone).await;
-                        }
-                    }
-                    Mail::Serve(sockets) => self.listen_again(sockets),
-                    Mail::Pulse(number) => self.pulse.store(number, Ordering::Relaxed),
-                    Mail::Stop => return,
-                    Mail::Quit => {
-                        drop(letters);
-                        return self.drain(&mut mail, Pace::Draining).await;
+        while let Some(letter) = mail.recv().await {
+            match letter {
+                Mail::Benchmark(part) => {
+                    let seats = Rc::clone(self.shared.parking.borrow().seats());
+                    spawn_local(part.play(seats));
+                }
+                Mail::Reload(site, sockets) => self.reload(site, sockets),
+                Mail::Rest(done) => self.rest(done),
+                Mail::HandOver(still) => {
+                    if self.hand_over(&still) {
+                        return self.drain(&mut mail, Pace::Gone).await;
                     }
                 }
+                Mail::Serve(sockets) => self.listen_again(sockets),
+                Mail::Pulse(number) => self.pulse.store(number, Ordering::Relaxed),
+                Mail::Stop => return,
+                Mail::Quit => return self.drain(&mut mail, Pace::Draining).await,
             }
-            drop(letters);
-            tokio::task::yield_now().await;
         }
     }
 
@@ -201,10 +185,6 @@ impl Worker {
             tokio::select! {
                 letter = mail.recv() => match letter {
                     Some(Mail::Stop) | None => return,
-                    // What happens in a store that is gone concerns nobody.
-                    Some(Mail::Event(event, since)) if pace != Pace::Gone => {
-                        self.shared.parking.borrow_mut().deliver(&event, since);
-                    }
                     Some(Mail::Pulse(number)) => self.pulse.store(number, Ordering::Relaxed),
                     Some(_) => {}
                 },
@@ -225,7 +205,7 @@ impl Worker {
         self.stop_accepting(|_| true);
         let _ = self.pace.send(Pace::Resting);
         let shared = Rc::clone(&self.shared);
-        tokio::task::spawn_local(async move {
+        spawn_local(async move {
             let deadline = Instant::now() + REST_LIMIT;
             loop {
                 tokio::time::sleep(LOOK).await;
@@ -240,20 +220,10 @@ impl Worker {
     }
 
     /// Stands still, and hands parked connections over. Whether that was all.
-    fn hand_over(
-        &self,
-        still: &Standstill,
-        letters: impl Iterator<Item = Mail>,
-        mail: &mut mpsc::UnboundedReceiver<Mail>,
-    ) -> bool {
+    fn hand_over(&self, still: &Standstill) -> bool {
         still.meet();
-        // From here on nobody publishes. Events that came before are heeded; nothing else can have come.
-        let rest = std::iter::from_fn(|| mail.try_recv().ok());
-        for letter in letters.chain(rest) {
-            if let Mail::Event(event, since) = letter {
-                self.shared.parking.borrow_mut().deliver(&event, since);
-            }
-        }
+        // From here on nobody publishes. What came before is heeded; nothing else can have come.
+        self.shared.parking.borrow_mut().catch_up();
         still.meet();
         let handed = still.send_connections(&self.shared.parking.borrow());
         still.meet();
@@ -309,7 +279,7 @@ impl Worker {
                 ListenAddress::Unix(_) => Listener::Unix(UnixListener::from_std(fd.into())?),
             };
             let (shared, connections) = (Rc::clone(&self.shared), Rc::clone(&self.connections));
-            let task = tokio::task::spawn_local(accept_all(listener, address.clone(), shared, connections));
+            let task = spawn_local(accept_all(listener, address.clone(), shared, connections));
             self.accepting.borrow_mut().push((address, task.abort_handle()));
         }
         Ok(())
@@ -363,7 +333,7 @@ async fn accept_all(
                 let connection =
                     Arc::new(Connection { serial, remote, local, proxied: None, accepted, debug });
                 let origin = Origin { site, listen, connection, requests: 0, misses: 0, place };
-                tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
+                spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
                 if one_at_a_time {
                     tokio::task::yield_now().await;
                 }

@@ -3,8 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 /// Bytes of the length of the group, in front of group and id.
 const PREFIX: usize = size_of::<u64>();
+
+/// Most keys are shorter than that.
+const USUAL: usize = 128;
 
 /// The name of a channel: a group and an id, both any bytes.
 ///
@@ -17,7 +22,9 @@ impl ChannelKey {
     /// The channel `id` of `group`; no group is the empty group.
     pub fn new(group: &[u8], id: &[u8]) -> Self {
         let group_len = group.len() as u64;
-        Self([&group_len.to_le_bytes(), group, id].concat().into())
+        let mut bytes = SmallVec::<[u8; USUAL]>::new();
+        [&group_len.to_le_bytes(), group, id].into_iter().for_each(|part| bytes.extend_from_slice(part));
+        Self(Arc::from(&*bytes))
     }
 
     /// The group; empty when there is none.

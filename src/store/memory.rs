@@ -5,7 +5,10 @@ mod handover;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 
 use super::budget::{Budget, Claim};
 use super::channel::{Channel, NEVER};
@@ -43,6 +46,9 @@ const SHARDS: usize = 64;
 /// under it: see [`Mailbox`].
 pub struct Store {
     shards: Box<[Arc<Shard>]>,
+    /// Lower bound of the next monotonic millisecond at which an idle channel is due: so that nobody who looks a channel up
+    /// has to ask each shard.
+    next_idle: Arc<AtomicU64>,
     /// Random per store: strangers choose the ids, and must not be able to choose the shard.
     hasher: RandomState,
     mailboxes: Vec<Mailbox>,
@@ -84,8 +90,10 @@ impl Store {
     /// An empty store that may use `budget_bytes`, and tells the waiters of worker n through `mailboxes[n]`:
     /// there must be one for each [`WorkerId`](super::WorkerId) that subscribes.
     pub fn new(budget_bytes: usize, clock: Arc<dyn Clock>, mailboxes: Vec<Mailbox>) -> Self {
+        let next_idle = Arc::new(AtomicU64::new(NEVER));
         Self {
-            shards: (0..SHARDS).map(|_| Arc::new(Shard::new())).collect(),
+            shards: (0..SHARDS).map(|_| Arc::new(Shard::new(&next_idle))).collect(),
+            next_idle,
             hasher: RandomState::new(),
             mailboxes,
             clock,
@@ -302,8 +310,13 @@ impl Store {
     /// On the way to a channel, idle ones whose time is over are collected: on time for all who ask for others.
     fn look_up(&self, key: &ChannelKey) {
         let now = self.clock.monotonic_millis();
-        for shard in &self.shards {
-            shard.pass(now, key);
+        if self.next_idle.load(SeqCst) <= now {
+            // Before the shards are asked: what they list meanwhile counts again.
+            self.next_idle.store(NEVER, SeqCst);
+            for shard in &self.shards {
+                shard.pass(now, key);
+                self.next_idle.fetch_min(shard.oldest_idle(), SeqCst);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A published message.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Publish;
@@ -17,10 +18,11 @@ pub(super) const ARC_HEADER: usize = 2 * size_of::<usize>();
 /// read cannot hold more than that.
 #[derive(Debug)]
 pub struct Message {
-    body: Box<[u8]>,
-    content_type: Option<Box<[u8]>>,
-    event_name: Option<Box<[u8]>>,
-    deflated: Option<Box<[u8]>>,
+    /// Content type, name of the event, compressed body, body: one allocation for all of them.
+    parts: Box<[u8]>,
+    content_type: Length,
+    event_name: Length,
+    deflated: Length,
     pub(super) stamp: i64,
     pub(super) offset: u64,
     /// The second of publication, and the number within it.
@@ -38,11 +40,13 @@ impl Message {
     /// Copies a message into allocations of exactly its size. Place and time are filled in when it is
     /// published.
     pub(super) fn new(publish: &Publish<'_>, claim: Claim) -> Self {
+        let [content_type, event_name, deflated] = small_parts(publish);
+        let parts = [content_type, event_name, deflated].map(Option::unwrap_or_default);
         Self {
-            body: publish.body.into(),
-            content_type: publish.content_type.map(Box::from),
-            event_name: publish.event_name.map(Box::from),
-            deflated: publish.deflated.map(Box::from),
+            parts: [parts[0], parts[1], parts[2], publish.body].concat().into(),
+            content_type: Length::of(content_type),
+            event_name: Length::of(event_name),
+            deflated: Length::of(deflated),
             stamp: 0,
             offset: 0,
             published: (0, 0),
@@ -55,12 +59,8 @@ impl Message {
 
     /// Bytes that the published message will take.
     pub(super) fn size_of(publish: &Publish<'_>) -> usize {
-        allocation(ARC_HEADER + size_of::<Self>())
-            + allocation(publish.body.len())
-            + allocation(publish.content_type.map_or(0, <[u8]>::len))
-            + allocation(publish.event_name.map_or(0, <[u8]>::len))
-            + allocation(publish.deflated.map_or(0, <[u8]>::len))
-            + QUEUE_SLOT
+        let small: usize = small_parts(publish).into_iter().flatten().map(<[u8]>::len).sum();
+        allocation(ARC_HEADER + size_of::<Self>()) + allocation(small + publish.body.len()) + QUEUE_SLOT
     }
 
     /// Bytes charged for this message.
@@ -70,22 +70,30 @@ impl Message {
 
     /// The bytes that were published.
     pub fn body(&self) -> &[u8] {
-        &self.body
+        &self.parts[self.deflated_end()..]
     }
 
     /// `Content-Type` as the publisher sent it.
     pub fn content_type(&self) -> Option<&[u8]> {
-        self.content_type.as_deref()
+        self.part(0, self.content_type)
     }
 
     /// Name of the event that an EventSource client sees.
     pub fn event_name(&self) -> Option<&[u8]> {
-        self.event_name.as_deref()
+        self.part(self.content_type.bytes(), self.event_name)
     }
 
     /// The body compressed for WebSocket clients that take it so.
     pub fn deflated(&self) -> Option<&[u8]> {
-        self.deflated.as_deref()
+        self.part(self.content_type.bytes() + self.event_name.bytes(), self.deflated)
+    }
+
+    fn part(&self, start: usize, length: Length) -> Option<&[u8]> {
+        length.get().map(|length| &self.parts[start..start + length])
+    }
+
+    fn deflated_end(&self) -> usize {
+        self.content_type.bytes() + self.event_name.bytes() + self.deflated.bytes()
     }
 
     /// Nchan's id: the second of publication and the number within that second. It grows with the offset, even when the
@@ -109,6 +117,31 @@ impl Message {
     /// Number of the message in its channel; the first one is 0.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+}
+
+/// What comes with a body. What is longer than any header may be does not.
+fn small_parts<'p>(publish: &Publish<'p>) -> [Option<&'p [u8]>; 3] {
+    let parts = [publish.content_type, publish.event_name, publish.deflated];
+    parts.map(|part| part.filter(|part| u32::try_from(part.len()).is_ok_and(|length| length < u32::MAX)))
+}
+
+/// The length of a part that need not be there, in four bytes: one more than it is.
+#[derive(Clone, Copy, Debug)]
+struct Length(Option<NonZeroU32>);
+
+impl Length {
+    fn of(part: Option<&[u8]>) -> Self {
+        let more = part.and_then(|part| u32::try_from(part.len()).ok()?.checked_add(1));
+        Self(more.and_then(NonZeroU32::new))
+    }
+
+    fn get(self) -> Option<usize> {
+        self.0.map(|more| more.get() as usize - 1)
+    }
+
+    fn bytes(self) -> usize {
+        self.get().unwrap_or(0)
     }
 }
 

@@ -1,7 +1,10 @@
 //! A part of all channels, behind one lock.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Claim;
@@ -32,8 +35,10 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn new() -> Self {
-        let state = State::default();
+    /// An empty one, which keeps `all_idle` a lower bound of the next millisecond at which an idle channel of any shard is due.
+    pub(super) fn new(all_idle: &Arc<AtomicU64>) -> Self {
+        let mut state = State::default();
+        state.idle.all = Some(Arc::clone(all_idle));
         let (expiry, idle, surplus) = (
             Arc::clone(&state.expiry.first),
             Arc::clone(&state.idle.first),
@@ -47,7 +52,7 @@ impl Shard {
     }
 
     pub(super) fn oldest_idle(&self) -> u64 {
-        self.idle.load(Relaxed)
+        self.idle.load(SeqCst)
     }
 
     pub(super) fn oldest_surplus(&self) -> u64 {
@@ -233,11 +238,13 @@ struct Index {
     entries: BTreeSet<(u64, ChannelId)>,
     /// The smallest number.
     first: Arc<AtomicU64>,
+    /// At most the smallest number of all shards.
+    all: Option<Arc<AtomicU64>>,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        Self { entries: BTreeSet::new(), first: Arc::new(AtomicU64::new(NEVER)) }
+        Self { entries: BTreeSet::new(), first: Arc::new(AtomicU64::new(NEVER)), all: None }
     }
 }
 
@@ -275,7 +282,12 @@ impl Index {
     }
 
     fn publish_first(&self) {
-        self.first.store(self.entries.first().map_or(NEVER, |&(at, _)| at), Relaxed);
+        let first = self.entries.first().map_or(NEVER, |&(at, _)| at);
+        // In this order, which `Store::look_up` relies on.
+        self.first.store(first, SeqCst);
+        if let Some(all) = &self.all {
+            all.fetch_min(first, SeqCst);
+        }
     }
 }
 

@@ -11,13 +11,13 @@ use encke::config::model::Config;
 use encke::config::{LoadOptions, load};
 use encke::http::connection::{self, Pace, Shared};
 use encke::http::origin::{Origin, Place};
-use encke::http::parking::{self, Parking};
+use encke::http::parking::{self, Occurrence, Parking};
 use encke::http::reuse::Idle;
 use encke::http::site::Site;
 use encke::http::stream::Stream;
 use encke::push::PushState;
 use encke::request::{Connection, Endpoint};
-use encke::store::{Event, Mailbox, ManualClock, Store, WorkerId};
+use encke::store::{Mailbox, ManualClock, Store, WorkerId};
 use encke_parser::MemLoader;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -44,11 +44,11 @@ impl Worker {
     /// A worker with an empty store. Must be called within a `LocalSet`.
     pub fn start() -> Self {
         let idle = Rc::<RefCell<Idle>>::default();
-        let (mailbox, mail) = mailbox();
+        let (mailbox, occurrences) = mailbox();
         let store =
             Arc::new(Store::new(1 << 20, Arc::new(ManualClock::new(1_700_000_000_000)), vec![mailbox]));
         let site = Arc::new(Site::build(Arc::clone(&CONFIG), &PushState::new(store, Vec::new())));
-        let parking = Parking::new(WorkerId(0), Arc::clone(&site), Rc::clone(&idle));
+        let parking = Parking::new(WorkerId(0), Arc::clone(&site), Rc::clone(&idle), occurrences);
         let (parking, poll) = parking.expect("there are descriptors left");
         let shared = Rc::new(Shared {
             worker: WorkerId(0),
@@ -58,7 +58,6 @@ impl Worker {
             pace: watch::channel(Pace::Serving).1,
             busy: Cell::new(0),
         });
-        spawn_local(deliver(Rc::clone(&parking), mail));
         let resuming = Rc::clone(&shared);
         spawn_local(parking::run(parking, watch_epoll(poll), move |resumed| {
             let shared = Rc::clone(&resuming);
@@ -92,15 +91,9 @@ impl Worker {
     }
 }
 
-fn mailbox() -> (Mailbox, mpsc::UnboundedReceiver<Event>) {
+fn mailbox() -> (Mailbox, mpsc::UnboundedReceiver<Occurrence>) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    (Box::new(move |event| drop(sender.send(event))), receiver)
-}
-
-async fn deliver(parking: Rc<RefCell<Parking>>, mut mail: mpsc::UnboundedReceiver<Event>) {
-    while let Some(event) = mail.recv().await {
-        parking.borrow_mut().deliver(&event, Instant::now());
-    }
+    (Box::new(move |event| drop(sender.send((event, Instant::now())))), receiver)
 }
 
 #[allow(deprecated, reason = "its successor is unsafe code")]

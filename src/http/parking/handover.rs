@@ -139,8 +139,11 @@ impl Parking {
         Ok(ids)
     }
 
-    /// Lets go of connections that another process has now, without a word to the clients.
+    /// Lets go of connections that another process has now, without a word to the clients. What happens in the store, which
+    /// is there as well, concerns nobody any more.
     pub fn forget(&mut self, ids: Vec<usize>) {
+        self.occurrences.close();
+        while self.occurrences.try_recv().is_ok() {}
         for id in ids {
             self.finish(id, Fate::HandedOver);
         }

@@ -11,6 +11,7 @@ mod streaming;
 mod timers;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
@@ -27,6 +28,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::config::model::{ConnectionConf, Lingering, LocationConf};
 use crate::metrics::{self, Stage, StageGauge};
 use crate::push::again::{Repeat, Repeated};
+use crate::push::benchmark::Seats;
 use crate::push::feed::LastFrame;
 use crate::push::longpoll::{LastAnswer, LongPoll};
 use crate::push::transport::Ending;
@@ -52,6 +54,9 @@ const MOST_READAHEAD: usize = 64 * 1024;
 
 /// The longest request that is looked at here to see whether it is the last one again.
 const MOST_REPEATED: usize = 16 * 1024;
+
+/// Most events of the store that are heeded before other work of the worker gets its turn.
+const EVENTS_AT_ONCE: usize = 64;
 
 /// Most connections looked at before other work of the worker gets its turn.
 const BATCH: usize = 1024;
@@ -108,7 +113,14 @@ pub struct Parking {
     /// Rung for WebSockets (place and serial number) whose clients are to hear of messages that others were shown.
     bells: mpsc::UnboundedSender<(usize, u64)>,
     rung: Option<mpsc::UnboundedReceiver<(usize, u64)>>,
+    /// What happens to channels that somebody here waits in.
+    occurrences: mpsc::UnboundedReceiver<Occurrence>,
+    /// Subscribers of benchmarks, who have no connections.
+    seats: Rc<Seats>,
 }
+
+/// Something that happened to a channel, and when.
+pub type Occurrence = (Event, Instant);
 
 struct Parked {
     /// `None` while hyper still holds the socket.
@@ -174,20 +186,27 @@ struct Writing {
     repeat: Option<Box<Repeat>>,
 }
 
-impl Writing {
-    fn new(
-        rendered: Rendered,
-        conf: Arc<LocationConf>,
-        log: Option<Box<PendingLog>>,
-        limits: Option<Arc<Limits>>,
-        published: Option<Instant>,
-        repeat: Option<Box<Repeat>>,
-    ) -> Self {
-        Self {
-            parts: match &rendered.whole {
-                Some(whole) => [whole.clone(), Bytes::new()],
-                None => [rendered.head.clone(), rendered.in_memory()],
-            },
+/// An answer, and what goes with it.
+struct Outgoing {
+    rendered: Rendered,
+    conf: Arc<LocationConf>,
+    log: Option<Box<PendingLog>>,
+    limits: Option<Arc<Limits>>,
+    published: Option<Instant>,
+    repeat: Option<Box<Repeat>>,
+}
+
+impl Outgoing {
+    /// The way on, once so many bytes are written.
+    fn into_writing(self, written: usize) -> Writing {
+        let Self { rendered, conf, log, limits, published, repeat } = self;
+        let mut parts = match &rendered.whole {
+            Some(whole) => [whole.clone(), Bytes::new()],
+            None => [rendered.head.clone(), rendered.in_memory()],
+        };
+        advance(&mut parts, written);
+        Writing {
+            parts,
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
             head: rendered.head,
@@ -221,7 +240,7 @@ enum Fate {
 }
 
 impl Parking {
-    /// An empty car park, and the epoll instance that watches it.
+    /// An empty car park, and the epoll instance that watches it. It is told what happens in the store.
     ///
     /// # Errors
     /// When the system gives no epoll instance.
@@ -229,6 +248,7 @@ impl Parking {
         worker: WorkerId,
         site: Arc<Site>,
         idle: Rc<RefCell<Idle>>,
+        occurrences: mpsc::UnboundedReceiver<Occurrence>,
     ) -> io::Result<(Rc<RefCell<Self>>, mio::Poll)> {
         let poll = mio::Poll::new()?;
         let (bells, rung) = mpsc::unbounded_channel();
@@ -248,6 +268,8 @@ impl Parking {
             wake: Rc::default(),
             bells,
             rung: Some(rung),
+            occurrences,
+            seats: Rc::default(),
         };
         Ok((Rc::new(RefCell::new(parking)), poll))
     }
@@ -255,6 +277,11 @@ impl Parking {
     /// Another generation of the configuration is in force.
     pub fn reload(&mut self, site: Arc<Site>) {
         self.site = site;
+    }
+
+    /// Subscribers of benchmarks in this worker.
+    pub fn seats(&self) -> &Rc<Seats> {
+        &self.seats
     }
 
     /// How many subscribers wait.
@@ -355,8 +382,23 @@ impl Parking {
         self.ask_again(id);
     }
 
+    /// Heeds all that has happened in the store.
+    pub fn catch_up(&mut self) {
+        while self.hear() {}
+    }
+
+    /// The same, up to a limit. Whether there is more.
+    fn hear(&mut self) -> bool {
+        for _ in 0..EVENTS_AT_ONCE {
+            let Ok((event, since)) = self.occurrences.try_recv() else { return false };
+            self.deliver(&event, since);
+        }
+        true
+    }
+
     /// Gives an event of the store, which came up at `since`, to those whom it is for.
-    pub fn deliver(&mut self, event: &Event, since: Instant) {
+    fn deliver(&mut self, event: &Event, since: Instant) {
+        self.seats.hear(event, since);
         let (mut last_answer, mut last_frame) = (LastAnswer::default(), LastFrame::default());
         let is_message = matches!(event, Event::Message { .. });
         let mut count: u64 = 0;
@@ -456,12 +498,8 @@ impl Parking {
             return;
         }
         let published = news.and_then(|news| news.published);
-        let writing = Writing::new(rendered, conf, log, limits, published, repeat);
-        entry.state = State::Writing(Box::new(writing));
-        if entry.stream.is_some() {
-            let fate = self.write(id);
-            self.finish(id, fate);
-        }
+        let fate = self.send(id, Outgoing { rendered, conf, log, limits, published, repeat });
+        self.finish(id, fate);
     }
 
     /// Goes on with a stream.
@@ -503,6 +541,32 @@ impl Parking {
         }
         self.waiting -= 1;
         metrics::count(|worker| worker.parked.subtract(1));
+    }
+
+    /// Sends an answer. What its socket, which may not be here yet, does not take at once waits.
+    fn send(&mut self, id: usize, outgoing: Outgoing) -> Fate {
+        let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
+        let mut written = 0;
+        if let Some(stream) = &mut entry.stream {
+            if outgoing.conf.connection.tcp_nodelay {
+                stream.send_at_once();
+            }
+            if let Some(whole) = &outgoing.rendered.whole {
+                // Where that fails it is tried once more below.
+                written = (&stream.socket).write(whole).unwrap_or(0);
+            }
+        }
+        let Rendered { whole, keep_alive, .. } = &outgoing.rendered;
+        let keep_alive = *keep_alive;
+        if whole.as_ref().is_some_and(|whole| written == whole.len()) {
+            let Outgoing { rendered, conf, log, repeat, .. } = outgoing;
+            if let Some(log) = log {
+                log.write(&rendered.so_far(rendered.sent()));
+            }
+            return self.go_on(id, keep_alive, conf.core.keepalive_timeout, conf.connection, repeat);
+        }
+        entry.state = State::Writing(Box::new(outgoing.into_writing(written)));
+        self.write(id)
     }
 
     /// Writes as much as the socket takes.
@@ -553,6 +617,19 @@ impl Parking {
         }
         let (keep_alive, timeout, conf) = (writing.keep_alive, writing.keepalive_timeout, writing.connection);
         let repeat = writing.repeat.take();
+        self.go_on(id, keep_alive, timeout, conf, repeat)
+    }
+
+    /// Goes on with a connection whose answer is written.
+    fn go_on(
+        &mut self,
+        id: usize,
+        keep_alive: bool,
+        timeout: Duration,
+        conf: ConnectionConf,
+        repeat: Option<Box<Repeat>>,
+    ) -> Fate {
+        let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
         entry.state = State::Idle(Rest::default());
         entry.gauge.set(Stage::Waiting);
         if !keep_alive {
@@ -561,10 +638,10 @@ impl Parking {
         if !entry.readahead.is_empty() {
             return Fate::Resumes;
         }
-        let from = Instant::now() + conf.keepalive_min_timeout;
-        let seat = Some(self.idle.borrow_mut().park(id, from));
+        let now = Instant::now();
+        let seat = Some(self.idle.borrow_mut().park(id, now + conf.keepalive_min_timeout));
         entry.state = State::Idle(Rest { seat, repeat });
-        self.set_deadline(id, Some(timeout));
+        self.set_deadline_at(id, now.checked_add(timeout));
         Fate::Stays
     }
 
@@ -605,21 +682,23 @@ impl Parking {
             Some(Repeated::Waits(poll, timeout)) => {
                 entry.count_request(Stage::Writing);
                 let places = self.lists.enter(poll.channels(), id);
-                entry.state = State::Waiting(Waiter { poll: *poll, log: None, limits: None, places });
+                entry.state = State::Waiting(Waiter { poll, log: None, limits: None, places });
                 self.waiting += 1;
                 metrics::count(|worker| worker.parked.add(1));
                 self.set_deadline(id, timeout);
             }
             Some(Repeated::Answer(rendered, repeat)) => {
                 entry.count_request(Stage::Writing);
-                if matches!(*repeat, Repeat::Poll(_)) {
-                    metrics::count(|worker| worker.delivered.add(1));
-                }
-                let answer =
-                    Writing::new(*rendered, Arc::clone(repeat.conf()), None, None, None, Some(repeat));
-                entry.state = State::Writing(Box::new(answer));
                 entry.deadline = None;
-                return self.write(id);
+                match *repeat {
+                    Repeat::Poll(_) => metrics::count(|worker| worker.delivered.add(1)),
+                    // Those who wait are served before the one who published, as in nginx.
+                    Repeat::Publish(_) => drop(self.hear()),
+                }
+                let conf = Arc::clone(repeat.conf());
+                let repeat = Some(repeat);
+                let outgoing = Outgoing { rendered, conf, log: None, limits: None, published: None, repeat };
+                return self.send(id, outgoing);
             }
         }
         Fate::Stays
@@ -784,11 +863,13 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
     let Some(mut rung) = parking.borrow_mut().rung.take() else { return };
     loop {
         let deadline = parking.borrow().timers.next();
+        let mut has_more = false;
         tokio::select! {
             guard = poll.readable_mut() => {
                 let Ok(mut guard) = guard else { return };
                 let polled = guard.get_inner_mut().poll(&mut events, Some(Duration::ZERO));
-                if polled.is_err() || events.iter().count() < BATCH {
+                has_more = polled.is_ok() && events.iter().count() == BATCH;
+                if !has_more {
                     guard.clear_ready();
                 }
                 let mut parking = parking.borrow_mut();
@@ -797,13 +878,24 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
                 }
             }
             () = wake.notified() => {}
+            Some((event, since)) = next_occurrence(&parking) => {
+                let mut parking = parking.borrow_mut();
+                parking.deliver(&event, since);
+                has_more = parking.hear();
+            }
             Some((id, serial)) = rung.recv() => parking.borrow_mut().hear_back(id, serial),
             () = sleep_until(deadline) => parking.borrow_mut().expire(Instant::now()),
         }
         let resumed = std::mem::take(&mut parking.borrow_mut().resumed);
         resumed.into_iter().for_each(&resume);
-        tokio::task::yield_now().await;
+        if has_more {
+            tokio::task::yield_now().await;
+        }
     }
+}
+
+async fn next_occurrence(parking: &RefCell<Parking>) -> Option<Occurrence> {
+    poll_fn(|cx| parking.borrow_mut().occurrences.poll_recv(cx)).await
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

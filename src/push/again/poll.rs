@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::config::model::{Concurrency, LocationConf, LongPollMultipart};
 use crate::request::RequestCtx;
-use crate::store::{self, ChannelKey, Mode, Store, Subscribe, Subscribed, WorkerId};
+use crate::store::{self, ChannelKey, Mode, Store, Subscribe, Subscribed, Subscription, WorkerId};
 
 use super::super::cursor::Cursor;
 use super::super::longpoll::LongPoll;
 use super::super::reply::Reply;
 use super::super::validators;
-use super::{Repeat, Repeated, Request, is_settled};
+use super::{Made, Repeat, Repeated, Request, is_settled};
 
 /// How to know a poll again, and its channel.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ impl Poll {
     }
 
     /// See [`Repeat::make`].
-    pub(super) fn make(mut self, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
+    pub(super) fn make(&mut self, request: &[u8], store: &Store, worker: WorkerId) -> Option<Made> {
         let request = Request::read(request).filter(|request| request.body.is_empty())?;
         if request.whole() != self.again.digest || request.length.is_some() {
             return None;
@@ -78,15 +78,17 @@ impl Poll {
         match subscribed {
             Subscribed::Message(message) => {
                 let answer = self.reply.message(&message, &Cursor::of(&message));
-                let rendered = self.reply.responder.render(answer);
-                Some(Repeated::Answer(Box::new(rendered), Box::new(Repeat::Poll(self))))
+                Some(Made::Answer(self.reply.responder.render(answer)))
             }
-            Subscribed::Wait(subscription) => {
-                let Self { again, reply } = self;
-                let poll = LongPoll::one(subscription, reply, None).repeatable(Some(again));
-                Some(Repeated::Waits(Box::new(poll), push.subscriber_timeout))
-            }
+            Subscribed::Wait(subscription) => Some(Made::Waits(subscription)),
             _ => None,
         }
+    }
+
+    /// Waits for its message.
+    pub(super) fn wait(self, subscription: Subscription) -> Repeated {
+        let timeout = self.conf().push.subscriber_timeout;
+        let Self { again, reply } = self;
+        Repeated::Waits(LongPoll::one(subscription, reply, None).repeatable(Some(again)), timeout)
     }
 }

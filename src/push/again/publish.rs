@@ -7,14 +7,14 @@ use crate::config::model::{BodyFiles, Dialect, LocationConf};
 use crate::config::template::{Part, Template};
 use crate::config::variable::{Meaning, Variable};
 use crate::request::RequestCtx;
-use crate::request::answer::Responder;
+use crate::request::answer::{Rendered, Responder};
 use crate::request::vars;
 use crate::store::{ChannelKey, Store};
 
 use super::super::cors::Origin;
 use super::super::info::Form;
 use super::super::publication::Publication;
-use super::{Repeat, Repeated, Request, is_settled};
+use super::{Repeat, Request, is_settled};
 
 /// A publisher's request that was answered, and may be made again: with another message, and perhaps in another channel.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Publish {
     }
 
     /// See [`Repeat::make`].
-    pub(super) fn make(mut self, request: &[u8], store: &Store) -> Option<Repeated> {
+    pub(super) fn make(&mut self, request: &[u8], store: &Store) -> Option<Rendered> {
         let request = Request::read(request).filter(|request| request.length == Some(request.body.len()))?;
         let largest = self.conf().core.client_max_body_size.unwrap_or(u64::MAX);
         let fits = u64::try_from(request.body.len()).is_ok_and(|length| length <= largest);
@@ -95,8 +95,7 @@ impl Publish {
             Some(origin) => origin.allow(&self.conf().push, answer),
             None => answer,
         };
-        let rendered = self.responder.render(answer);
-        Some(Repeated::Answer(Box::new(rendered), Box::new(Repeat::Publish(self))))
+        Some(self.responder.render(answer))
     }
 }
 
