@@ -99,7 +99,7 @@ enum End {
     Parked(usize),
     Tunnel(Opened),
     /// It is between two requests, and the parking is where it is wanted; perhaps the last request comes again.
-    Resting(Option<Box<Repeat>>),
+    Resting(Option<Repeat>),
 }
 
 type HyperConnection<S> = http1::Connection<TokioIo<Gate>, S>;

@@ -27,16 +27,16 @@ pub use self::publish::Publish;
 #[derive(Debug)]
 pub enum Repeat {
     /// For a message.
-    Poll(poll::Poll),
+    Poll(Box<poll::Poll>),
     /// With a message.
-    Publish(Publish),
+    Publish(Box<Publish>),
 }
 
 /// What a request that is made again comes to.
 #[derive(Debug)]
 pub enum Repeated {
     /// An answer.
-    Answer(Rendered, Box<Repeat>),
+    Answer(Rendered, Repeat),
     /// It waits, for so long at most.
     Waits(LongPoll, Option<Duration>),
 }
@@ -58,18 +58,17 @@ impl Repeat {
 
     /// Makes the request again if that is what these bytes are, all of it and nothing else. `None`, with nothing done, where
     /// they are something else, or the answer is an unusual one.
-    pub fn make(mut self: Box<Self>, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
-        let made = match &mut *self {
-            Self::Poll(poll) => poll.make(request, store, worker)?,
-            Self::Publish(publish) => Made::Answer(publish.make(request, store)?),
-        };
-        Some(match (made, self) {
-            (Made::Answer(rendered), this) => Repeated::Answer(rendered, this),
-            (Made::Waits(subscription), this) => match *this {
-                Self::Poll(poll) => poll.wait(subscription),
-                Self::Publish(_) => return None,
-            },
-        })
+    pub fn make(self, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
+        match self {
+            Self::Poll(mut poll) => Some(match poll.make(request, store, worker)? {
+                Made::Answer(rendered) => Repeated::Answer(rendered, Self::Poll(poll)),
+                Made::Waits(subscription) => poll.wait(subscription),
+            }),
+            Self::Publish(mut publish) => {
+                let rendered = publish.make(request, store)?;
+                Some(Repeated::Answer(rendered, Self::Publish(publish)))
+            }
+        }
     }
 }
 

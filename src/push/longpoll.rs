@@ -34,7 +34,11 @@ enum Wait {
 
 /// The answer to the last one: most who wait in a channel get the same bytes.
 #[derive(Debug, Default)]
-pub struct LastAnswer(Option<(Reply, Rendered)>);
+pub struct LastAnswer {
+    /// Nobody else waits.
+    alone: bool,
+    last: Option<(Reply, Rendered)>,
+}
 
 impl LongPoll {
     /// Waits in one channel.
@@ -54,7 +58,7 @@ impl LongPoll {
     }
 
     /// Ends the wait; what is left is for the same poll again, if it may be.
-    pub fn into_repeat(self) -> Option<Box<Repeat>> {
+    pub fn into_repeat(self) -> Option<Repeat> {
         let Self { reply, again, .. } = self;
         Some(again?.into_repeat(reply))
     }
@@ -117,14 +121,21 @@ impl LongPoll {
 }
 
 impl LastAnswer {
+    /// For so many who wait.
+    pub fn new(count: usize) -> Self {
+        Self { alone: count == 1, last: None }
+    }
+
     fn of(&mut self, reply: &Reply, answer: impl FnOnce() -> Answer) -> Rendered {
-        if let Some((last, rendered)) = &self.0
+        if let Some((last, rendered)) = &self.last
             && last.same_bytes(reply)
         {
             return rendered.clone();
         }
         let rendered = reply.responder.render(answer());
-        self.0 = Some((reply.clone(), rendered.clone()));
+        if !self.alone {
+            self.last = Some((reply.clone(), rendered.clone()));
+        }
         rendered
     }
 }

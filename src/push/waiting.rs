@@ -53,7 +53,7 @@ pub struct ParkSlot {
     worker: WorkerId,
     resting: AtomicBool,
     waiting: Mutex<Option<Waiting>>,
-    repeat: Mutex<Option<Box<Repeat>>>,
+    repeat: Mutex<Option<Repeat>>,
 }
 
 impl ParkSlot {
@@ -84,12 +84,12 @@ impl ParkSlot {
     }
 
     /// The request that is being answered may come again.
-    pub fn may_repeat(&self, repeat: Option<Box<Repeat>>) {
+    pub fn may_repeat(&self, repeat: Option<Repeat>) {
         *self.repeat.lock().unwrap_or_else(PoisonError::into_inner) = repeat;
     }
 
     /// Takes what is needed for the request that was answered to come again, if it may.
-    pub fn take_repeat(&self) -> Option<Box<Repeat>> {
+    pub fn take_repeat(&self) -> Option<Repeat> {
         self.repeat.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

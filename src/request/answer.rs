@@ -237,6 +237,21 @@ pub enum Framed {
 }
 
 impl Rendered {
+    /// A small answer, after which the connection stays open, with a head that is written already.
+    pub fn with_head(status: u16, head: &Bytes, body: &[u8]) -> Self {
+        let whole = Bytes::from([head, body].concat());
+        let (head, body) = (whole.slice(..head.len()), whole.slice(head.len()..));
+        Self {
+            status,
+            head,
+            body: Framed::Whole(body),
+            whole: Some(whole),
+            last_chunk: Bytes::new(),
+            keep_alive: true,
+            pace: None,
+        }
+    }
+
     /// What an access log says once all of an answer in memory is sent.
     pub fn sent(&self) -> Sent {
         let length = |bytes: &Bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -748,15 +763,16 @@ impl Head {
     }
 
     /// Line ends inside a value would start a header of somebody else's making: they become blanks.
+    #[inline]
     fn line(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let value = value.as_ref();
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b": ");
-        let start = self.0.len();
-        self.0.extend_from_slice(value.as_ref());
-        for byte in &mut self.0[start..] {
-            if matches!(byte, b'\r' | b'\n' | 0) {
-                *byte = b' ';
-            }
+        if memchr::memchr3(b'\r', b'\n', 0, value).is_none() {
+            self.0.extend_from_slice(value);
+        } else {
+            let blank = |byte: &u8| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte };
+            self.0.extend(value.iter().map(blank));
         }
         self.0.extend_from_slice(b"\r\n");
     }

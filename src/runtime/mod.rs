@@ -22,9 +22,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::{BodiesConf, BodyFiles, Config, Listen, ListenAddress, LogTarget, Severity};
+use crate::http::parking::Occurrence;
 use crate::http::parking::handover::Arrived;
 use crate::http::router;
-use crate::http::parking::Occurrence;
 use crate::http::site::Site;
 use crate::log;
 use crate::metrics;

@@ -115,7 +115,8 @@ struct Worker {
 
 async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     let idle = Rc::<RefCell<Idle>>::default();
-    let (parking, poll) = Parking::new(start.id, Arc::clone(&start.site), Rc::clone(&idle), start.occurrences)?;
+    let (parking, poll) =
+        Parking::new(start.id, Arc::clone(&start.site), Rc::clone(&idle), start.occurrences)?;
     let (pace, paces) = watch::channel(Pace::Serving);
     let shared = Rc::new(Shared {
         worker: start.id,
@@ -127,7 +128,7 @@ async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     });
     let resuming = Rc::clone(&shared);
     let resume = move |resumed: Resumed| {
-        spawn_local(connection::resume(Rc::clone(&resuming), resumed));
+        spawn_local(Box::pin(connection::resume(Rc::clone(&resuming), resumed)));
     };
     let (connections, accepting) = (Rc::default(), RefCell::default());
     let worker = Worker { shared, connections, accepting, pace, pulse: start.pulse };
@@ -333,7 +334,8 @@ async fn accept_all(
                 let connection =
                     Arc::new(Connection { serial, remote, local, proxied: None, accepted, debug });
                 let origin = Origin { site, listen, connection, requests: 0, misses: 0, place };
-                spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
+                // A large future, which would be moved several times.
+                spawn_local(Box::pin(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin)));
                 if one_at_a_time {
                     tokio::task::yield_now().await;
                 }

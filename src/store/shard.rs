@@ -1,11 +1,14 @@
 //! A part of all channels, behind one lock.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{Relaxed, SeqCst},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use super::budget::Claim;
 use super::channel::{Channel, NEVER};
@@ -83,7 +86,7 @@ impl Shard {
 pub(super) struct State {
     ids: HashMap<ChannelKey, ChannelId>,
     /// Boxed so that a growing map moves pointers only.
-    pub(super) channels: HashMap<ChannelId, Box<Channel>>,
+    pub(super) channels: FxHashMap<ChannelId, Box<Channel>>,
     pub(super) tickets: Tickets,
     expiry: Index,
     idle: Index,
@@ -215,7 +218,7 @@ impl State {
 }
 
 /// Gives the memory of a map back once it is mostly unused, at a cost that the removals before have paid for.
-fn shrink<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
+fn shrink<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
     if map.capacity() > SHRINK_ABOVE && map.len() < map.capacity() / 8 {
         map.shrink_to(map.capacity() / 4);
     }

@@ -156,7 +156,7 @@ impl Parking {
         readahead: &[u8],
         origin: Origin,
         left: Option<Duration>,
-        repeat: Option<Box<Repeat>>,
+        repeat: Option<Repeat>,
     ) {
         self.serial += 1;
         let id = self.entries.insert(Parked {

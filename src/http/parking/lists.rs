@@ -1,7 +1,6 @@
 //! Who is in which channel: for each channel the parked connections in it, oldest first. A connection may be in several.
 
-use std::collections::HashMap;
-
+use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use crate::store::ChannelId;
@@ -12,7 +11,7 @@ const END: u32 = u32::MAX;
 /// The lists of one worker.
 #[derive(Default)]
 pub(super) struct Lists {
-    heads: HashMap<ChannelId, Head>,
+    heads: FxHashMap<ChannelId, Head>,
     links: Slab<Link>,
 }
 

@@ -22,6 +22,7 @@ use bytes::{Buf as _, Bytes};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
 use slab::Slab;
+use smallvec::SmallVec;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, mpsc};
 
@@ -155,7 +156,7 @@ struct Rest {
     /// Its seat among those that may be closed to make room.
     seat: Option<reuse::Key>,
     /// Its last request, if that may come again.
-    repeat: Option<Box<Repeat>>,
+    repeat: Option<Repeat>,
 }
 
 struct Waiter {
@@ -183,7 +184,7 @@ struct Writing {
     /// When the message was published that this is about.
     published: Option<Instant>,
     /// Its request, if that may come again.
-    repeat: Option<Box<Repeat>>,
+    repeat: Option<Repeat>,
 }
 
 /// An answer, and what goes with it.
@@ -193,7 +194,7 @@ struct Outgoing {
     log: Option<Box<PendingLog>>,
     limits: Option<Arc<Limits>>,
     published: Option<Instant>,
-    repeat: Option<Box<Repeat>>,
+    repeat: Option<Repeat>,
 }
 
 impl Outgoing {
@@ -399,11 +400,11 @@ impl Parking {
     /// Gives an event of the store, which came up at `since`, to those whom it is for.
     fn deliver(&mut self, event: &Event, since: Instant) {
         self.seats.hear(event, since);
-        let (mut last_answer, mut last_frame) = (LastAnswer::default(), LastFrame::default());
         let is_message = matches!(event, Event::Message { .. });
         let mut count: u64 = 0;
         // A list of its own: what is answered leaves the channel's.
-        let ids: Vec<usize> = self.lists.of(event.channel()).collect();
+        let ids: SmallVec<[usize; 8]> = self.lists.of(event.channel()).collect();
+        let (mut last_answer, mut last_frame) = (LastAnswer::new(ids.len()), LastFrame::default());
         for id in ids {
             let Some(entry) = self.entries.get_mut(id) else { continue };
             match &mut entry.state {
@@ -627,7 +628,7 @@ impl Parking {
         keep_alive: bool,
         timeout: Duration,
         conf: ConnectionConf,
-        repeat: Option<Box<Repeat>>,
+        repeat: Option<Repeat>,
     ) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
         entry.state = State::Idle(Rest::default());
@@ -690,7 +691,7 @@ impl Parking {
             Some(Repeated::Answer(rendered, repeat)) => {
                 entry.count_request(Stage::Writing);
                 entry.deadline = None;
-                match *repeat {
+                match &repeat {
                     Repeat::Poll(_) => metrics::count(|worker| worker.delivered.add(1)),
                     // Those who wait are served before the one who published, as in nginx.
                     Repeat::Publish(_) => drop(self.hear()),

@@ -42,8 +42,8 @@ impl Again {
     }
 
     /// Once it was answered.
-    pub fn into_repeat(self, reply: Reply) -> Box<Repeat> {
-        Box::new(Repeat::Poll(Poll { again: self, reply }))
+    pub fn into_repeat(self, reply: Reply) -> Repeat {
+        Repeat::Poll(Box::new(Poll { again: self, reply }))
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::config::builtin::Family;
 use crate::config::model::{BodyFiles, Dialect, LocationConf};
 use crate::config::template::{Part, Template};
 use crate::config::variable::{Meaning, Variable};
 use crate::request::RequestCtx;
-use crate::request::answer::{Rendered, Responder};
-use crate::request::vars;
+use crate::request::answer::{Answer, Rendered, Responder};
+use crate::request::payload::Payload;
+use crate::request::{date, vars};
 use crate::store::{ChannelKey, Store};
 
 use super::super::cors::Origin;
@@ -30,6 +33,18 @@ pub struct Publish {
     form: Form,
     origin: Option<Origin>,
     responder: Responder,
+    last_head: Option<LastHead>,
+}
+
+/// The head of the last answer. The next one has the same if these are the same: all else comes from the location and from
+/// what the requests have in common.
+#[derive(Debug)]
+struct LastHead {
+    status: u16,
+    length: usize,
+    /// The second of its `Date`.
+    second: i64,
+    head: Bytes,
 }
 
 impl Publish {
@@ -39,7 +54,7 @@ impl Publish {
         publication: Publication,
         form: Form,
         origin: Option<&Origin>,
-    ) -> Option<Box<Repeat>> {
+    ) -> Option<Repeat> {
         let conf = &*ctx.conf;
         let push = &conf.push;
         let is_simple = push.events.channel_id.is_none()
@@ -53,7 +68,7 @@ impl Publish {
         let responder = Responder::new(ctx);
         let request =
             Request::read(&ctx.head).filter(|request| request.length.is_some() && responder.is_plain())?;
-        Some(Box::new(Repeat::Publish(Self {
+        Some(Repeat::Publish(Box::new(Self {
             digest: request.digest,
             arguments: request.arguments_digest(),
             named_by: naming_argument(ctx),
@@ -62,6 +77,7 @@ impl Publish {
             form,
             origin: origin.cloned(),
             responder,
+            last_head: None,
         })))
     }
 
@@ -95,7 +111,23 @@ impl Publish {
             Some(origin) => origin.allow(&self.conf().push, answer),
             None => answer,
         };
-        Some(self.responder.render(answer))
+        Some(self.render(answer))
+    }
+
+    fn render(&mut self, answer: Answer) -> Rendered {
+        let (status, second) = (answer.status, date::now());
+        let Payload::Whole(body) = &answer.body else { return self.responder.render(answer) };
+        let (body, length) = (body.clone(), body.len());
+        if let Some(last) = &self.last_head
+            && (last.status, last.length, last.second) == (status, length, second)
+        {
+            return Rendered::with_head(status, &last.head, &body);
+        }
+        let rendered = self.responder.render(answer);
+        // Neither compressed nor in another charset, nor with anything behind it.
+        let is_plain = rendered.keep_alive && rendered.last_chunk.is_empty() && rendered.in_memory() == body;
+        self.last_head = is_plain.then(|| LastHead { status, length, second, head: rendered.head.clone() });
+        rendered
     }
 }
 
