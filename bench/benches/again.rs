@@ -1,6 +1,9 @@
 //! Requests that come again: read, compared, and answered, all but the socket.
 
+use std::sync::Arc;
+
 use divan::Bencher;
+use encke::http::site::Site;
 use encke::push::again::{Again, Publish, Repeat, Repeated};
 use encke::push::channels;
 use encke::push::info::Form;
@@ -20,17 +23,17 @@ const POLL: &str = "GET /events?id=a HTTP/1.1\r\nHost: example.com\r\nAccept: */
 /// A poll for a message that is stored.
 #[divan::bench(sample_size = 100)]
 fn poll_answered(bencher: Bencher<'_, '_>) {
-    let (store, poll) = (given::store(), poll());
+    let (store, site) = (given::store(), given::site(LOCATIONS));
     let key = encke::store::ChannelKey::new(b"", b"a");
     store.publish(&given::message(&key, &[b'm'; 100])).expect("room");
-    repeat(bencher, poll, POLL.as_bytes(), &store);
+    repeat(bencher, poll(&site), POLL.as_bytes(), &store);
 }
 
 /// A poll for a message that is to come.
 #[divan::bench(sample_size = 100)]
 fn poll_waits(bencher: Bencher<'_, '_>) {
-    let store = given::store();
-    let mut next = Some(poll());
+    let (store, site) = (given::store(), given::site(LOCATIONS));
+    let mut next = Some(poll(&site));
     bencher.bench_local(|| {
         match next.take().and_then(|poll| poll.make(POLL.as_bytes(), &store, WorkerId(0))) {
             Some(Repeated::Waits(poll, _)) => next = poll.into_repeat(),
@@ -56,15 +59,14 @@ fn publish(bencher: Bencher<'_, '_>, size: usize) {
 /// One that is another: it is for the http phase.
 #[divan::bench(sample_size = 100)]
 fn poll_of_another_channel(bencher: Bencher<'_, '_>) {
-    let (store, other) = (given::store(), POLL.replace("id=a", "id=b"));
-    bencher.with_inputs(poll).bench_local_values(|poll| {
+    let (store, site, other) = (given::store(), given::site(LOCATIONS), POLL.replace("id=a", "id=b"));
+    bencher.with_inputs(|| poll(&site)).bench_local_values(|poll| {
         assert!(poll.make(other.as_bytes(), &store, WorkerId(0)).is_none());
     });
 }
 
-fn poll() -> Box<Repeat> {
-    let site = given::site(LOCATIONS);
-    let ctx = given::request_in_location(&site, POLL);
+fn poll(site: &Arc<Site>) -> Box<Repeat> {
+    let ctx = given::request_in_location(site, POLL);
     let keys = channels::keys(&ctx, &ctx.conf.push.ids.subscribe).expect("a channel");
     let reply = Reply::new(&ctx, None);
     Again::of(&ctx, &reply, &keys[0]).expect("a repeatable request").into_repeat(reply)
