@@ -313,8 +313,8 @@ fn request_of(line: &[u8]) -> Option<(Parts, Bytes)> {
     Some((request.into_parts().0, Bytes::copy_from_slice(target)))
 }
 
-/// The request as directives see it, and why it is refused, if it is.
-fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<Refusal>) {
+/// The request as directives see it, in its server and before its location, and why it is refused, if it is.
+pub fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Option<Refusal>) {
     let config = Arc::clone(&exchange.site.config);
     let hosts = exchange.site.hosts(exchange.listen, &exchange.connection.local);
     let default = &config.servers[hosts.default];

@@ -38,7 +38,7 @@ pub enum Repeated {
     /// An answer.
     Answer(Rendered, Repeat),
     /// It waits, for so long at most.
-    Waits(LongPoll, Option<Duration>),
+    Waits(Box<LongPoll>, Option<Duration>),
 }
 
 /// What became of a request.

@@ -25,7 +25,7 @@ pub struct Reply {
     /// How they are written.
     pub responder: Responder,
     /// The origin they are for, in Nchan's dialect.
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
     /// The client goes by `If-Modified-Since` alone: the second must say all.
     by_second: bool,
     /// The tag of the request's position: a wait that ends without a message gives it back.
@@ -45,7 +45,12 @@ pub struct FrozenReply {
 impl Reply {
     /// For the answers to this request.
     pub fn new(ctx: &RequestCtx, origin: Option<Origin>) -> Self {
-        let mut reply = Self { responder: Responder::new(ctx), origin, by_second: false, tag: None };
+        let mut reply = Self {
+            responder: Responder::new(ctx),
+            origin: origin.map(Box::new),
+            by_second: false,
+            tag: None,
+        };
         reply.renew(&Validators::of(ctx));
         reply
     }
@@ -61,7 +66,7 @@ impl Reply {
     pub fn freeze(&self) -> FrozenReply {
         FrozenReply {
             responder: self.responder.freeze(),
-            origin: self.origin.clone(),
+            origin: self.origin.as_deref().cloned(),
             by_second: self.by_second,
             tag: self.tag.as_deref().map(<[u8]>::to_vec),
         }
@@ -71,7 +76,7 @@ impl Reply {
     pub fn thaw(frozen: FrozenReply, conf: Arc<LocationConf>) -> Self {
         let FrozenReply { responder, origin, by_second, tag } = frozen;
         let responder = Responder::thaw(responder, conf);
-        Self { responder, origin, by_second, tag: tag.map(Into::into) }
+        Self { responder, origin: origin.map(Box::new), by_second, tag: tag.map(Into::into) }
     }
 
     /// Whether an answer has the same bytes for the other request.

@@ -130,7 +130,7 @@ impl Parking {
         visit: &mut dyn FnMut(Handed, BorrowedFd<'p>) -> Result<(), E>,
     ) -> Result<Vec<usize>, E> {
         let (mut reverse, mut ids) = (Reverse::default(), Vec::new());
-        for (id, entry) in &self.entries {
+        for (id, entry) in self.entries.iter() {
             if let (Some(stream), Some(handed)) = (&entry.stream, entry.handed(&mut reverse)) {
                 visit(handed, stream.socket.as_fd())?;
                 ids.push(id);

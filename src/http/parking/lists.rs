@@ -1,9 +1,10 @@
 //! Who is in which channel: for each channel the parked connections in it, oldest first. A connection may be in several.
 
 use rustc_hash::FxHashMap;
-use slab::Slab;
 
 use crate::store::ChannelId;
+
+use super::blocks::Blocks;
 
 /// No link.
 const END: u32 = u32::MAX;
@@ -12,7 +13,7 @@ const END: u32 = u32::MAX;
 #[derive(Default)]
 pub(super) struct Lists {
     heads: FxHashMap<ChannelId, Head>,
-    links: Slab<Link>,
+    links: Blocks<Link>,
 }
 
 /// A connection's place in one list.
@@ -76,7 +77,7 @@ impl Lists {
     }
 
     fn unlink(&mut self, channel: ChannelId, place: Place) {
-        let Some(Link { previous, next, .. }) = self.links.try_remove(place.0 as usize) else { return };
+        let Some(Link { previous, next, .. }) = self.links.remove(place.0 as usize) else { return };
         self.set(previous, |link| link.next = next);
         self.set(next, |link| link.previous = previous);
         let Some(head) = self.heads.get_mut(&channel) else { return };

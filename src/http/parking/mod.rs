@@ -4,6 +4,7 @@
 //! sockets are watched by one epoll instance of its own, so that a waiting subscriber costs neither a task nor a
 //! registration with tokio, and a delivery is one `writev` of bytes that all subscribers share.
 
+mod blocks;
 pub mod handover;
 mod lists;
 mod output;
@@ -21,7 +22,6 @@ use std::time::{Duration, Instant};
 use bytes::{Buf as _, Bytes};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
-use slab::Slab;
 use smallvec::SmallVec;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, mpsc};
@@ -45,6 +45,7 @@ use super::reuse::{self, Idle};
 use super::site::Site;
 use super::stream::{IdleStream, Stream};
 
+use self::blocks::Blocks;
 use self::lists::{Lists, Places};
 use self::streaming::{Next, Streaming};
 use self::timers::{Timer, Timers};
@@ -94,7 +95,7 @@ pub struct Paced {
 /// The parked connections of one worker.
 pub struct Parking {
     registry: mio::Registry,
-    entries: Slab<Parked>,
+    entries: Blocks<Parked>,
     lists: Lists,
     timers: Timers,
     serial: u64,
@@ -160,7 +161,7 @@ struct Rest {
 }
 
 struct Waiter {
-    poll: LongPoll,
+    poll: Box<LongPoll>,
     log: Option<Box<PendingLog>>,
     limits: Option<Arc<Limits>>,
     places: Places,
@@ -255,7 +256,7 @@ impl Parking {
         let (bells, rung) = mpsc::unbounded_channel();
         let parking = Self {
             registry: poll.registry().try_clone()?,
-            entries: Slab::new(),
+            entries: Blocks::default(),
             lists: Lists::default(),
             timers: Timers::default(),
             serial: 0,
@@ -295,12 +296,11 @@ impl Parking {
         let Waiting { what, log, limits, timeout } = waiting;
         self.serial += 1;
         let serial = self.serial;
-        let vacant = self.entries.vacant_entry();
-        let id = vacant.key();
+        let id = self.entries.vacant();
         let state = match what {
             What::Message(poll) => {
                 let places = self.lists.enter(poll.channels(), id);
-                State::Waiting(Waiter { poll: *poll, log, limits, places })
+                State::Waiting(Waiter { poll, log, limits, places })
             }
             What::Stream(stream) => {
                 let mut streaming = Streaming::new(*stream, log, limits, timeout);
@@ -317,7 +317,7 @@ impl Parking {
             }
         };
         let is_stream = matches!(state, State::Streaming(_));
-        vacant.insert(Parked {
+        self.entries.insert(Parked {
             stream: None,
             origin,
             state,
@@ -760,7 +760,7 @@ impl Parking {
             return;
         }
         self.leave_channels(id);
-        let entry = self.entries.remove(id);
+        let Some(entry) = self.entries.remove(id) else { return };
         if let State::Waiting(Waiter { log: Some(log), .. }) = &entry.state
             && !matches!(fate, Fate::HandedOver)
         {
@@ -985,5 +985,30 @@ impl std::fmt::Debug for Parking {
             .field("entries", &self.entries.len())
             .field("waiting", &self.waiting)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::push::socket::SocketSide;
+    use crate::request::Connection;
+
+    use super::*;
+
+    /// Each byte is one per subscriber: whoever needs more changes this, and docs/performance.md. A box is better for what few
+    /// have.
+    #[test]
+    fn a_subscriber_that_waits_takes_no_more_than_this() {
+        let sizes = [
+            ("Parked", size_of::<Parked>(), 160),
+            ("LongPoll", size_of::<LongPoll>(), 128),
+            ("Streaming", size_of::<Streaming>(), 256),
+            ("SocketSide", size_of::<SocketSide>(), 80),
+            ("Connection", size_of::<Connection>(), 112),
+            ("Timer", size_of::<Timer>(), 32),
+        ];
+        for (name, size, most) in sizes {
+            assert!(size <= most, "{name}: {size} bytes, {most} at most");
+        }
     }
 }

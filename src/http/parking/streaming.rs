@@ -35,18 +35,23 @@ pub(super) struct Streaming {
     ended: bool,
     /// What a WebSocket's client sends.
     socket: Option<Box<SocketSide>>,
-    log: Option<Box<PendingLog>>,
+    log: Option<Box<Log>>,
     /// Held until the stream ends.
     _limits: Option<Arc<Limits>>,
-    head: Bytes,
     sent: Sent,
     clocks: Clocks,
 }
 
+/// What is kept for its lines in access logs.
+struct Log {
+    lines: Box<PendingLog>,
+    head: Bytes,
+}
+
 /// When something is due.
 struct Clocks {
-    /// The next ping, and how long between two.
-    ping: Option<(Instant, Duration)>,
+    /// The next ping.
+    ping: Option<Instant>,
     /// The end of the subscription.
     end: Option<Instant>,
     /// Since when the client takes nothing.
@@ -75,7 +80,7 @@ impl Streaming {
     ) -> Self {
         let Stream { feed, head, socket, status } = stream;
         let now = Instant::now();
-        let ping = feed.format.ping().and_then(|(every, _)| Some((now.checked_add(every)?, every)));
+        let ping = next_ping(&feed, now);
         let mut output = Output::default();
         output.push(head.clone());
         output.push(feed.format.opening());
@@ -87,8 +92,7 @@ impl Streaming {
             behind: true,
             ended: false,
             socket,
-            head: if log.is_some() { head } else { Bytes::new() },
-            log,
+            log: log.map(|lines| Box::new(Log { lines, head })),
             _limits: limits,
             sent: Sent { status, head_bytes, ..Sent::default() },
             clocks: Clocks { ping, end: timeout.and_then(|timeout| now.checked_add(timeout)), blocked: None },
@@ -256,8 +260,7 @@ impl Streaming {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let send_timeout = self.feed.format.conf.core.send_timeout;
         let blocked = self.clocks.blocked.and_then(|since| since.checked_add(send_timeout));
-        let ping = self.clocks.ping.map(|(at, _)| at);
-        [blocked, ping, self.clocks.end].into_iter().flatten().min()
+        [blocked, self.clocks.ping, self.clocks.end].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -270,10 +273,8 @@ impl Streaming {
             self.clocks.end = None;
             self.end(Ending::TimedOut);
         }
-        if let Some((at, every)) = self.clocks.ping
-            && at <= now
-        {
-            self.clocks.ping = now.checked_add(every).map(|next| (next, every));
+        if self.clocks.ping.is_some_and(|at| at <= now) {
+            self.clocks.ping = next_ping(&self.feed, now);
             self.ping();
         }
         self.write(stream)
@@ -292,11 +293,16 @@ impl Streaming {
     }
 }
 
+/// When a stream that is silent from now on is sent a ping.
+fn next_ping(feed: &Feed, now: Instant) -> Option<Instant> {
+    feed.format.ping().and_then(|(every, _)| now.checked_add(every))
+}
+
 /// The line in the access log is written when the stream ends, however it ends.
 impl Drop for Streaming {
     fn drop(&mut self) {
         if let Some(log) = &self.log {
-            log.write(&AnswerSoFar { sent: self.sent, head: &self.head, last_chunk: &[] });
+            log.lines.write(&AnswerSoFar { sent: self.sent, head: &log.head, last_chunk: &[] });
         }
     }
 }

@@ -89,6 +89,7 @@ impl Poll {
     pub(super) fn wait(self, subscription: Subscription) -> Repeated {
         let timeout = self.conf().push.subscriber_timeout;
         let Self { again, reply } = self;
-        Repeated::Waits(LongPoll::one(subscription, reply, None).repeatable(Some(again)), timeout)
+        let poll = LongPoll::one(subscription, reply, None).repeatable(Some(again));
+        Repeated::Waits(Box::new(poll), timeout)
     }
 }

@@ -1,0 +1,84 @@
+//! Requests that come again: read, compared, and answered, all but the socket.
+
+use std::sync::Arc;
+
+use divan::Bencher;
+use encke::http::site::Site;
+use encke::push::again::{Again, Publish, Repeat, Repeated};
+use encke::push::channels;
+use encke::push::info::Form;
+use encke::push::publication::Publication;
+use encke::push::reply::Reply;
+use encke::store::{Store, WorkerId};
+
+use crate::given;
+
+const LOCATIONS: &str = "location = /events { nchan_subscriber longpoll; nchan_channel_id $arg_id; }
+                         location = /publish { nchan_publisher; nchan_channel_id $arg_id; }";
+
+const POLL: &str = "GET /events?id=a HTTP/1.1\r\nHost: example.com\r\nAccept: */*\r\n\
+                    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+                    If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT\r\nIf-None-Match: 0\r\n\r\n";
+
+/// A poll for a message that is stored.
+#[divan::bench(sample_size = 100)]
+fn poll_answered(bencher: Bencher<'_, '_>) {
+    let (store, site) = (given::store(), given::site(LOCATIONS));
+    let key = encke::store::ChannelKey::new(b"", b"a");
+    store.publish(&given::message(&key, &[b'm'; 100])).expect("room");
+    repeat(bencher, poll(&site), POLL.as_bytes(), &store);
+}
+
+/// A poll for a message that is to come.
+#[divan::bench(sample_size = 100)]
+fn poll_waits(bencher: Bencher<'_, '_>) {
+    let (store, site) = (given::store(), given::site(LOCATIONS));
+    let mut next = Some(poll(&site));
+    bencher.bench_local(|| {
+        match next.take().and_then(|poll| poll.make(POLL.as_bytes(), &store, WorkerId(0))) {
+            Some(Repeated::Waits(poll, _)) => next = poll.into_repeat(),
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+/// A message of so many bytes, into the channel of the last one.
+#[divan::bench(args = [100, 4096], sample_size = 100)]
+fn publish(bencher: Bencher<'_, '_>, size: usize) {
+    let head = format!(
+        "POST /publish?id=a HTTP/1.1\r\nHost: example.com\r\nContent-Type: text/plain\r\nContent-Length: {size}\r\n\r\n"
+    );
+    let site = given::site(LOCATIONS);
+    let ctx = given::request_in_location(&site, &head);
+    let keys = channels::keys(&ctx, &ctx.conf.push.ids.publish).expect("a channel");
+    let publication = Publication::new(&ctx, keys).expect("settings");
+    let publish = Publish::of(&ctx, publication, Form::of(&ctx), None).expect("a repeatable request");
+    repeat(bencher, publish, &[head.as_bytes(), &vec![b'm'; size]].concat(), &given::store());
+}
+
+/// One that is another: it is for the http phase.
+#[divan::bench(sample_size = 100)]
+fn poll_of_another_channel(bencher: Bencher<'_, '_>) {
+    let (store, site, other) = (given::store(), given::site(LOCATIONS), POLL.replace("id=a", "id=b"));
+    bencher.with_inputs(|| poll(&site)).bench_local_values(|poll| {
+        assert!(poll.make(other.as_bytes(), &store, WorkerId(0)).is_none());
+    });
+}
+
+fn poll(site: &Arc<Site>) -> Repeat {
+    let ctx = given::request_in_location(site, POLL);
+    let keys = channels::keys(&ctx, &ctx.conf.push.ids.subscribe).expect("a channel");
+    let reply = Reply::new(&ctx, None);
+    Again::of(&ctx, &reply, &keys[0]).expect("a repeatable request").into_repeat(reply)
+}
+
+fn repeat(bencher: Bencher<'_, '_>, first: Repeat, request: &[u8], store: &Store) {
+    let mut next = Some(first);
+    bencher.bench_local(|| match next.take().and_then(|repeat| repeat.make(request, store, WorkerId(0))) {
+        Some(Repeated::Answer(rendered, repeat)) => {
+            next = Some(repeat);
+            rendered
+        }
+        other => panic!("{other:?}"),
+    });
+}
