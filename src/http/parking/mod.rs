@@ -202,6 +202,17 @@ impl Writing {
             repeat,
         }
     }
+
+    /// Logs an answer of which the rest will not be sent.
+    fn log_broken_off(&self) {
+        let Some(log) = &self.log else { return };
+        let length = |bytes: &Bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let left: u64 = self.parts.iter().map(length).sum();
+        let written = (self.sent.head_bytes + self.sent.body_bytes).saturating_sub(left);
+        let head_bytes = self.sent.head_bytes.min(written);
+        let sent = Sent { head_bytes, body_bytes: written - head_bytes, complete: false, ..self.sent };
+        log.write(&AnswerSoFar { sent, head: &self.head, last_chunk: &[] });
+    }
 }
 
 /// An event of the store, and when it came up if it is a message.
@@ -437,7 +448,7 @@ impl Parking {
         // Its subscription ends before it hears of that: the next one needs the place.
         let Waiter { poll, log, limits, .. } = waiter;
         let conf = Arc::clone(poll.conf());
-        let repeat = poll.into_repeat();
+        let repeat = poll.into_repeat(log.as_ref().and_then(|log| log.again()));
         let (send_timeout, keepalive_timeout) = (conf.core.send_timeout, conf.core.keepalive_timeout);
         let connection = conf.connection;
         entry.deadline = None;
@@ -590,6 +601,7 @@ impl Parking {
             entry.readahead.extend_from_slice(request);
             return Fate::Resumes;
         };
+        let log = repeat.log(entry.origin.requests + 1, request);
         let repeated = repeat.make(request, &self.site.store, self.worker);
         if repeated.is_some()
             && let Some(seat) = rest.seat.take()
@@ -605,7 +617,7 @@ impl Parking {
             Some(Repeated::Waits(poll, timeout)) => {
                 entry.count_request(Stage::Writing);
                 let places = self.lists.enter(poll.channels(), id);
-                entry.state = State::Waiting(Waiter { poll: *poll, log: None, limits: None, places });
+                entry.state = State::Waiting(Waiter { poll: *poll, log, limits: None, places });
                 self.waiting += 1;
                 metrics::count(|worker| worker.parked.add(1));
                 self.set_deadline(id, timeout);
@@ -616,7 +628,7 @@ impl Parking {
                     metrics::count(|worker| worker.delivered.add(1));
                 }
                 let answer =
-                    Writing::new(*rendered, Arc::clone(repeat.conf()), None, None, None, Some(repeat));
+                    Writing::new(*rendered, Arc::clone(repeat.conf()), log, None, None, Some(repeat));
                 entry.state = State::Writing(Box::new(answer));
                 entry.deadline = None;
                 return self.write(id);
@@ -681,10 +693,12 @@ impl Parking {
         }
         self.leave_channels(id);
         let entry = self.entries.remove(id);
-        if let State::Waiting(Waiter { log: Some(log), .. }) = &entry.state
-            && !matches!(fate, Fate::HandedOver)
-        {
-            log.write(&AnswerSoFar::of_status(499));
+        match &entry.state {
+            State::Waiting(Waiter { log: Some(log), .. }) if !matches!(fate, Fate::HandedOver) => {
+                log.write(&AnswerSoFar::of_status(499));
+            }
+            State::Writing(writing) => writing.log_broken_off(),
+            _ => {}
         }
         if let State::Idle(Rest { seat: Some(seat), .. }) = entry.state {
             self.idle.borrow_mut().forget(seat);

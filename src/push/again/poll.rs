@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::config::model::{Concurrency, LocationConf, LongPollMultipart};
 use crate::request::RequestCtx;
+use crate::request::log_line::RepeatedLog;
+use crate::request::made_again::Differs;
 use crate::store::{self, ChannelKey, Mode, Store, Subscribe, Subscribed, WorkerId};
 
 use super::super::cursor::Cursor;
@@ -24,11 +26,12 @@ pub struct Again {
 pub struct Poll {
     again: Again,
     reply: Reply,
+    pub(super) log: Option<RepeatedLog>,
 }
 
 impl Again {
-    /// For a long-poll of one channel; `None` where it has to go the whole way each time.
-    pub fn of(ctx: &RequestCtx, reply: &Reply, key: &ChannelKey) -> Option<Self> {
+    /// For a long-poll of one channel, and what is logged of it. `None` where it has to go the whole way each time.
+    pub fn of(ctx: &RequestCtx, reply: &Reply, key: &ChannelKey) -> Option<(Self, Option<RepeatedLog>)> {
         let push = &ctx.conf.push;
         let is_simple = push.subscriber_concurrency == Concurrency::Broadcast
             && push.longpoll_multipart == LongPollMultipart::Off
@@ -38,12 +41,13 @@ impl Again {
             return None;
         }
         let request = Request::read(&ctx.head).filter(|request| request.length.is_none())?;
-        Some(Self { digest: request.whole(), key: key.clone() })
+        let log = RepeatedLog::new(ctx, Differs::Validators)?;
+        Some((Self { digest: request.whole(), key: key.clone() }, log))
     }
 
     /// Once it was answered.
-    pub fn into_repeat(self, reply: Reply) -> Box<Repeat> {
-        Box::new(Repeat::Poll(Poll { again: self, reply }))
+    pub fn into_repeat(self, reply: Reply, log: Option<RepeatedLog>) -> Box<Repeat> {
+        Box::new(Repeat::Poll(Poll { again: self, reply, log }))
     }
 }
 
@@ -82,7 +86,7 @@ impl Poll {
                 Some(Repeated::Answer(Box::new(rendered), Box::new(Repeat::Poll(self))))
             }
             Subscribed::Wait(subscription) => {
-                let Self { again, reply } = self;
+                let Self { again, reply, .. } = self;
                 let poll = LongPoll::one(subscription, reply, None).repeatable(Some(again));
                 Some(Repeated::Waits(Box::new(poll), push.subscriber_timeout))
             }
