@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use nix::errno::Errno;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
@@ -363,7 +362,7 @@ async fn accept_all(
                 let connection =
                     Arc::new(Connection { serial, remote, local, proxied: None, accepted, debug });
                 let origin = Origin { site, listen, connection, requests: 0, misses: 0, place };
-                tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin));
+                tokio::task::spawn_local(connection::serve(Rc::clone(&shared), stream, origin));
                 if one_at_a_time {
                     tokio::task::yield_now().await;
                 }

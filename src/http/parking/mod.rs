@@ -62,6 +62,8 @@ pub struct Resumed {
     pub stream: Stream,
     /// Bytes of the next request that were read already.
     pub readahead: Bytes,
+    /// They came before the last request was answered.
+    pub pipelined: bool,
     /// The connection.
     pub origin: Origin,
     /// An answer that is still to be sent: slowly, which is nothing for the parking.
@@ -700,6 +702,8 @@ impl Parking {
             State::Writing(writing) => writing.log_broken_off(),
             _ => {}
         }
+        // Who has no seat did not rest: the next request was there already.
+        let pipelined = !matches!(entry.state, State::Idle(Rest { seat: Some(_), .. }));
         if let State::Idle(Rest { seat: Some(seat), .. }) = entry.state {
             self.idle.borrow_mut().forget(seat);
         }
@@ -714,7 +718,7 @@ impl Parking {
                 State::Paced(paced) => Some(paced),
                 _ => None,
             };
-            self.resumed.push(Resumed { stream, readahead, origin: entry.origin, paced });
+            self.resumed.push(Resumed { stream, readahead, pipelined, origin: entry.origin, paced });
             self.wake.notify_one();
         }
     }
