@@ -299,6 +299,7 @@ topics! {
     userids: compare_answers("userid.case"),
     variables: compare_answers("variables.case"),
     nchan_publishers: compare_scripts("nchan/publisher.case"),
+    nchan_logs: compare_scripts("nchan/logs.case"),
     nchan_streams: compare_scripts("nchan/streams.case"),
     nchan_positions: compare_scripts("nchan/positions.case"),
     nchan_sockets: compare_scripts("nchan/websocket.case"),

@@ -6,6 +6,7 @@ mod harness;
 
 // Requests that come again.
 mod again;
+mod again_logged;
 // Clients that mean harm, machines that run out.
 mod abuse;
 // The same input for nginx and encke, and what each makes of it.

@@ -36,7 +36,7 @@ fn poll_waits(bencher: Bencher<'_, '_>) {
     let mut next = Some(poll(&site));
     bencher.bench_local(|| {
         match next.take().and_then(|poll| poll.make(POLL.as_bytes(), &store, WorkerId(0))) {
-            Some(Repeated::Waits(poll, _)) => next = poll.into_repeat(),
+            Some(Repeated::Waits(poll, _)) => next = poll.into_repeat(None),
             other => panic!("{other:?}"),
         }
     });
@@ -69,7 +69,8 @@ fn poll(site: &Arc<Site>) -> Repeat {
     let ctx = given::request_in_location(site, POLL);
     let keys = channels::keys(&ctx, &ctx.conf.push.ids.subscribe).expect("a channel");
     let reply = Reply::new(&ctx, None);
-    Again::of(&ctx, &reply, &keys[0]).expect("a repeatable request").into_repeat(reply)
+    let (again, log) = Again::of(&ctx, &reply, &keys[0]).expect("a repeatable request");
+    again.into_repeat(reply, log)
 }
 
 fn repeat(bencher: Bencher<'_, '_>, first: Repeat, request: &[u8], store: &Store) {

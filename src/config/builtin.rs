@@ -302,8 +302,8 @@ pub fn is_late(builtin: Builtin) -> bool {
 }
 
 impl Builtin {
-    /// Whether its value is a matter of the connection and of the bytes of the request, validators aside: another request with
-    /// the same bytes finds the same. Those that nobody needs for the names of channels need not be here.
+    /// Whether its value is a matter of the connection and of the bytes of the request, validators, length and body aside:
+    /// another request with the same bytes finds the same. Those that nobody needs for channels or logs need not be here.
     pub const fn is_settled(self) -> bool {
         use Builtin as B;
         matches!(
@@ -313,6 +313,7 @@ impl Builtin {
                 | B::IsArgs
                 | B::Uri
                 | B::DocumentUri
+                | B::Request
                 | B::RequestUri
                 | B::RequestMethod
                 | B::Host
@@ -335,6 +336,18 @@ impl Builtin {
                 | B::ProxyProtocolPort
                 | B::ProxyProtocolServerAddr
                 | B::ProxyProtocolServerPort
+                | B::ProxyAddXForwardedFor
+                | B::ContentType
+                | B::RemoteUser
+                | B::RequestPort
+                | B::IsRequestPort
+                | B::LimitConnStatus
+                | B::LimitReqStatus
+                | B::AncientBrowser
+                | B::ModernBrowser
+                | B::Msie
+                | B::InvalidReferer
+                | B::NchanVersion
         )
     }
 }
@@ -378,7 +391,7 @@ impl Family {
     pub fn is_settled(self, name: &[u8]) -> bool {
         match self {
             Self::Arg | Self::Cookie | Self::ProxyProtocolTlv => true,
-            Self::Http => !matches!(name, b"if_modified_since" | b"if_none_match"),
+            Self::Http => !matches!(name, b"if_modified_since" | b"if_none_match" | b"content_length"),
             _ => false,
         }
     }

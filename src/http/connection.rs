@@ -109,6 +109,8 @@ struct Next {
     stream: Stream,
     /// Bytes that were read from it already.
     readahead: Bytes,
+    /// They came together with the request before.
+    pipelined: bool,
     /// The target of its first request, if hyper is to be given another one.
     target: Option<Bytes>,
     /// If it is between requests: `keepalive_timeout`, and the settings of the answer before.
@@ -119,14 +121,18 @@ struct Next {
 
 impl Next {
     fn new(stream: Stream, readahead: Bytes) -> Self {
-        Self { stream, readahead, target: None, idle: None, many_headers: false }
+        let pipelined = !readahead.is_empty();
+        Self { stream, readahead, pipelined, target: None, idle: None, many_headers: false }
     }
 }
 
 /// Serves a connection that comes back from the parking.
 pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
-    let Resumed { mut stream, readahead, origin, paced } = resumed;
-    let Some(paced) = paced else { return serve(shared, stream, readahead, origin).await };
+    let Resumed { mut stream, readahead, pipelined, origin, paced } = resumed;
+    let Some(paced) = paced else {
+        let next = Next { pipelined, ..Next::new(stream, readahead) };
+        return begin(shared, next, origin).await;
+    };
     let (keep_alive, idle) = (paced.rendered.keep_alive, paced.keepalive_timeout);
     let conf = paced.connection;
     let busy = Busy::new(&shared.busy);
@@ -143,12 +149,17 @@ pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
 }
 
 /// Serves a connection until it closes or is parked.
-pub async fn serve(shared: Rc<Shared>, mut stream: Stream, mut readahead: Bytes, mut origin: Origin) {
+pub async fn serve(shared: Rc<Shared>, stream: Stream, origin: Origin) {
+    begin(shared, Next::new(stream, Bytes::new()), origin).await;
+}
+
+/// Serves a connection on which the PROXY protocol may still be to come.
+async fn begin(shared: Rc<Shared>, mut next: Next, mut origin: Origin) {
     if proxy_protocol::is_awaited(&origin) {
-        let Some(rest) = proxy_protocol::read(&mut stream, &mut origin).await else { return };
-        readahead = rest;
+        let Some(rest) = proxy_protocol::read(&mut next.stream, &mut origin).await else { return };
+        (next.readahead, next.pipelined) = (rest, false);
     }
-    serve_from(shared, Next::new(stream, readahead), origin).await;
+    serve_from(shared, next, origin).await;
 }
 
 async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
@@ -163,6 +174,7 @@ async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
 /// target hyper cannot read, with another target in its place, or one with more headers than it takes by itself.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
     let state = GateState::new(next.readahead, next.target.clone(), origin.borrow().default_server());
+    state.borrow_mut().pipelined = next.pipelined;
     if let Some((timeout, conf)) = next.idle {
         state.borrow_mut().rest(timeout, conf);
     }
@@ -227,12 +239,15 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         End::Closed(Err(error)) if error.is_parse() => {
             let bytes = state.borrow_mut().take_refused();
             if let Some((target, readahead)) = target::replace(&bytes) {
-                let many_headers = next.many_headers;
-                return Some(Next { target: Some(target), many_headers, ..Next::new(stream, readahead) });
+                let (many_headers, pipelined) = (next.many_headers, state.borrow().pipelined);
+                let next = Next { many_headers, pipelined, ..Next::new(stream, readahead) };
+                return Some(Next { target: Some(target), ..next });
             }
             let too_large = error.is_parse_too_large();
             if too_large && !next.many_headers && screen::head_lines(&bytes).count() > FEW_HEADERS {
-                return Some(Next { target: next.target, many_headers: true, ..Next::new(stream, bytes) });
+                let pipelined = state.borrow().pipelined;
+                let target = next.target;
+                return Some(Next { target, pipelined, many_headers: true, ..Next::new(stream, bytes) });
             }
             let refusal = screen::unparsable(&bytes, too_large, origin.borrow().default_server());
             if let Some(refusal) = refusal {

@@ -11,6 +11,7 @@ mod open;
 mod syslog;
 mod trace;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -122,9 +123,20 @@ pub fn os_error(error: &io::Error) -> String {
     }
 }
 
-/// Current local time in a `strftime` form.
-pub fn local_time(form: &str) -> String {
-    chrono::Local::now().format(form).to_string()
+/// Current local time in a `strftime` form that tells no parts of seconds.
+pub fn local_time(form: &'static str) -> String {
+    thread_local! {
+        /// The last one, which many lines of a second share.
+        static LAST: RefCell<(i64, &'static str, String)> = const { RefCell::new((0, "", String::new())) };
+    }
+    let now = chrono::Utc::now();
+    let second = now.timestamp();
+    LAST.with_borrow_mut(|(at, of, text)| {
+        if (*at, *of) != (second, form) {
+            (*at, *of, *text) = (second, form, now.with_timezone(&chrono::Local).format(form).to_string());
+        }
+        text.clone()
+    })
 }
 
 fn failed_to_open(path: &Path, error: &io::Error) -> OpenError {

@@ -2,8 +2,9 @@
 //! and a program that publishes sends one message like the other. What there is to find out about such a request was found out the
 //! last time: it need not come by hyper, locations and handlers once more. The parking compares bytes, and it is answered or waits.
 //!
-//! That is done only where the answer cannot depend on anything that may have changed: nothing is counted, asked or logged, and
-//! every variable that had a say was a part of the request or of the connection.
+//! That is done only where the answer cannot depend on anything that may have changed: nothing is counted or asked, and
+//! every variable that had a say was a part of the request or of the connection. Its log lines are those of the last time but for
+//! what another request says otherwise.
 
 mod poll;
 mod publish;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use crate::config::model::LocationConf;
 use crate::request::RequestCtx;
 use crate::request::answer::Rendered;
+use crate::request::log_line::PendingLog;
 use crate::store::{Store, Subscription, WorkerId};
 
 use super::longpoll::LongPoll;
@@ -56,6 +58,15 @@ impl Repeat {
         }
     }
 
+    /// The log lines of these bytes if they are the request that is made again, as the `number`th of its connection.
+    pub fn log(&self, number: u64, request: &[u8]) -> Option<Box<PendingLog>> {
+        let log = match self {
+            Self::Poll(poll) => poll.log.as_ref(),
+            Self::Publish(publish) => publish.log.as_ref(),
+        };
+        Some(log?.of(number, request))
+    }
+
     /// Makes the request again if that is what these bytes are, all of it and nothing else. `None`, with nothing done, where
     /// they are something else, or the answer is an unusual one.
     pub fn make(self, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
@@ -83,7 +94,6 @@ fn is_settled(ctx: &RequestCtx) -> bool {
     let nothing_is_counted = conf.limit_req.limits.is_empty()
         && conf.limit_conn.limits.is_empty()
         && !conf.push.group.accounting
-        && conf.log.access.is_empty()
         && conf.limit_except.is_none();
     let has = |name| ctx.headers.contains_key(name);
     let is_bare = ctx.depth == 0

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::model::LocationConf;
 use crate::request::answer::{Answer, Rendered};
+use crate::request::log_line::RepeatedLog;
 use crate::store::{ChannelId, Event, Subscription};
 
 use super::again::{Again, Repeat};
@@ -57,10 +58,10 @@ impl LongPoll {
         Self { again: again.filter(|_| self.attendance.is_none()), ..self }
     }
 
-    /// Ends the wait; what is left is for the same poll again, if it may be.
-    pub fn into_repeat(self) -> Option<Repeat> {
+    /// Ends the wait; what is left is for the same poll again, if it may be, with the same to log.
+    pub fn into_repeat(self, log: Option<RepeatedLog>) -> Option<Repeat> {
         let Self { reply, again, .. } = self;
-        Some(again?.into_repeat(reply))
+        Some(again?.into_repeat(reply, log))
     }
 
     /// Settings of the location.

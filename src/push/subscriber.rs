@@ -109,7 +109,8 @@ impl Subscriber<'_> {
                 let again = if attend().is_none() { Again::of(ctx, &reply, key) } else { None };
                 metrics::count(|worker| worker.delivered.add(1));
                 let answer = reply.message(&message, &Cursor::of(&message));
-                self.slot.may_repeat(again.filter(|_| wait).map(|again| again.into_repeat(reply)));
+                let again = again.filter(|_| wait);
+                self.slot.may_repeat(again.map(|(again, log)| again.into_repeat(reply, log)));
                 Ok(answer)
             }
             Subscribed::NothingNew => {
@@ -117,9 +118,14 @@ impl Subscriber<'_> {
                 Ok(reply.not_modified(ctx, start, 1))
             }
             Subscribed::Wait(subscription) => {
-                let again = Again::of(ctx, &reply, key);
-                let poll = LongPoll::one(subscription, reply, attend()).repeatable(again);
-                self.wait(poll).await
+                let attendance = attend();
+                let again = if attendance.is_none() { Again::of(ctx, &reply, key) } else { None };
+                let (again, log) = match again {
+                    Some((again, log)) => (Some(again), log.map(|log| log.of_first(ctx))),
+                    None => (None, PendingLog::new(ctx)),
+                };
+                let poll = LongPoll::one(subscription, reply, attendance).repeatable(again);
+                self.park(What::Message(Box::new(poll)), log).await
             }
             other => Err(self.refusal(&reply, &other)),
         }
@@ -157,7 +163,8 @@ impl Subscriber<'_> {
     }
 
     async fn wait(self, poll: LongPoll) -> Result<Answer, Answer> {
-        self.park(What::Message(Box::new(poll))).await
+        let log = PendingLog::new(self.ctx);
+        self.park(What::Message(Box::new(poll)), log).await
     }
 
     // === Streams ===
@@ -194,13 +201,14 @@ impl Subscriber<'_> {
             status,
             socket: socket.map(Box::new),
         };
-        self.park(What::Stream(Box::new(stream))).await
+        let log = PendingLog::new(self.ctx);
+        self.park(What::Stream(Box::new(stream)), log).await
     }
 
-    async fn park(self, what: What) -> Result<Answer, Answer> {
+    async fn park(self, what: What, log: Option<Box<PendingLog>>) -> Result<Answer, Answer> {
         let timeout = self.ctx.conf.push.subscriber_timeout;
         let limits = self.ctx.limits.holds().then(|| Arc::clone(&self.ctx.limits));
-        self.slot.fill(Waiting { what, log: PendingLog::new(self.ctx), limits, timeout });
+        self.slot.fill(Waiting { what, log, limits, timeout });
         std::future::pending().await
     }
 

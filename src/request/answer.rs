@@ -305,7 +305,7 @@ impl Own {
     }
 
     fn freeze(&self) -> FrozenOwn {
-        let freeze = |pending: &Pending| pending.freeze(write_value);
+        let freeze = |pending: &Pending| pending.freeze(None, write_value);
         let rows = |values: &[OwnValue]| values.iter().map(|(at, value)| (*at, freeze(value))).collect();
         FrozenOwn {
             added: rows(&self.added),
@@ -635,8 +635,11 @@ impl Responder {
                     head.line("Content-Type", content_type);
                 }
                 self.last_modified(&mut head, answer);
-                let value =
-                    self.own.as_ref()?.expires.as_ref()?.finish(&so_far(answer.status, &head.0), write_value);
+                let value = self.own.as_ref()?.expires.as_ref()?.finish(
+                    &so_far(answer.status, &head.0),
+                    None,
+                    write_value,
+                );
                 Expires::parse(&value, *modified).ok()?
             }
         };
@@ -682,7 +685,7 @@ fn values<'a>(
             Some(bytes) => Cow::Borrowed(bytes),
             None => {
                 let pending = own.iter().find(|(place, _)| *place == at);
-                Cow::Owned(pending?.1.finish(&so_far(status, head), write_value))
+                Cow::Owned(pending?.1.finish(&so_far(status, head), None, write_value))
             }
         };
         (!value.is_empty()).then_some((&*row.name, value))

@@ -13,6 +13,7 @@ use crate::config::variable::{Meaning, Variable};
 use super::RequestCtx;
 use super::answer::Sent;
 use super::evaluation::{AnswerSoFar, Evaluation, waits_for_answer};
+use super::made_again::{Anew, Differs, Made};
 use super::upstream::UpstreamRecord;
 use super::vars::late_value;
 
@@ -37,6 +38,8 @@ enum Piece {
     Upstream(Builtin),
     UpstreamMember(Family, Box<[u8]>),
     Computed(Variable),
+    /// Of a text that is for more than one request.
+    Anew(Anew),
 }
 
 /// A [`Pending`] on its way to another process: built-in variables by their names, times as ages.
@@ -61,8 +64,9 @@ const ASSUMED: Sent = Sent { status: 200, head_bytes: 0, body_bytes: 0, complete
 
 impl Pending {
     /// For another process. What is computed from the answer and the request (a `map` over `$status`) is settled here, for
-    /// an answer with the status 200: the request does not travel. `write` as for [`Pending::new`].
-    pub fn freeze(&self, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Frozen {
+    /// an answer with the status 200: the request does not travel. `write` as for [`Pending::new`], `made` as for
+    /// [`Pending::finish`].
+    pub fn freeze(&self, made: Option<&Made>, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Frozen {
         // A copy, since it keeps what was computed, and this process may yet go on.
         let ctx = self.ctx.clone();
         let answer = AnswerSoFar { sent: ASSUMED, ..AnswerSoFar::default() };
@@ -83,10 +87,15 @@ impl Pending {
                 write(value.as_deref(), &mut text);
                 FrozenPiece::Text(text)
             }
+            Piece::Anew(anew) => {
+                let mut text = Vec::new();
+                write(made.and_then(|made| anew.value(made)).as_deref(), &mut text);
+                FrozenPiece::Text(text)
+            }
         });
         Frozen {
             pieces: pieces.collect(),
-            started: self.started.elapsed(),
+            started: self.started(made).elapsed(),
             accepted: self.accepted.elapsed(),
         }
     }
@@ -123,20 +132,59 @@ impl Pending {
 
     /// Evaluates what does not depend on the answer. `write` puts a value into the text, escaped as need be.
     pub fn new(ctx: &RequestCtx, template: &Template, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Self {
+        Self::with(ctx, template, write, &|_| None)
+    }
+
+    /// For this request and for others that differ from it only in this. What was evaluated may have been volatile, or may
+    /// have come from the arguments, as `ctx` knows then. `None` where something is computed from request and answer.
+    pub fn repeatable(
+        ctx: &RequestCtx,
+        template: &Template,
+        differs: Differs,
+        write: impl Fn(Option<&[u8]>, &mut Vec<u8>),
+    ) -> Option<Self> {
+        let pending = Self::with(ctx, template, write, &|variable| Anew::of(ctx, variable, differs));
+        // No server behind was asked, and none will be.
+        pending.ctx.is_none().then_some(Self { upstream: None, ..pending })
+    }
+
+    /// Whether it asks for words of the request.
+    pub fn needs_words(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Anew(anew) if anew.needs_words()))
+    }
+
+    fn started(&self, made: Option<&Made>) -> Instant {
+        made.map_or(self.started, |made| made.started)
+    }
+
+    fn with(
+        ctx: &RequestCtx,
+        template: &Template,
+        write: impl Fn(Option<&[u8]>, &mut Vec<u8>),
+        anew: &dyn Fn(&Variable) -> Option<Anew>,
+    ) -> Self {
         let mut pieces = Vec::new();
         let mut text = Vec::new();
         let evaluation = Evaluation::new(ctx);
         for part in template.parts() {
-            match part {
-                Part::Literal(bytes) => text.extend_from_slice(bytes),
-                Part::Variable(variable) if waits_for_answer(ctx, variable) => {
-                    if !text.is_empty() {
-                        pieces.push(Piece::Text(std::mem::take(&mut text).into()));
-                    }
-                    pieces.push(late_piece(ctx, variable));
+            let hole = match part {
+                Part::Literal(bytes) => {
+                    text.extend_from_slice(bytes);
+                    continue;
                 }
-                Part::Variable(variable) => write(evaluation.value(variable).as_deref(), &mut text),
+                Part::Variable(variable) if waits_for_answer(ctx, variable) => late_piece(ctx, variable),
+                Part::Variable(variable) => match anew(variable) {
+                    Some(anew) => Piece::Anew(anew),
+                    None => {
+                        write(evaluation.value(variable).as_deref(), &mut text);
+                        continue;
+                    }
+                },
+            };
+            if !text.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut text).into()));
             }
+            pieces.push(hole);
         }
         if !text.is_empty() {
             pieces.push(Piece::Text(text.into()));
@@ -162,8 +210,14 @@ impl Pending {
         }
     }
 
-    /// The whole text, with what there is of the answer.
-    pub fn finish(&self, answer: &AnswerSoFar<'_>, write: impl Fn(Option<&[u8]>, &mut Vec<u8>)) -> Vec<u8> {
+    /// The whole text, with what there is of the answer; `made` is the request if it is not the one that this was made for.
+    pub fn finish(
+        &self,
+        answer: &AnswerSoFar<'_>,
+        made: Option<&Made>,
+        write: impl Fn(Option<&[u8]>, &mut Vec<u8>),
+    ) -> Vec<u8> {
+        let started = self.started(made);
         let mut out = Vec::with_capacity(160);
         let evaluation = self.ctx.as_ref().map(|ctx| Evaluation::with_answer(ctx, *answer));
         for piece in &self.pieces {
@@ -171,7 +225,7 @@ impl Pending {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Builtin(builtin) => {
                     let sent = Some(&answer.sent);
-                    write(late_value(*builtin, sent, self.started, self.accepted).as_deref(), &mut out);
+                    write(late_value(*builtin, sent, started, self.accepted).as_deref(), &mut out);
                 }
                 Piece::SentHttp(name) => write(sent_header(answer, name).as_deref(), &mut out),
                 Piece::SentTrailer(name) => write(sent_trailer(answer, name), &mut out),
@@ -181,6 +235,9 @@ impl Pending {
                 Piece::Computed(variable) => {
                     let value = evaluation.as_ref().and_then(|evaluation| evaluation.value(variable));
                     write(value.as_deref(), &mut out);
+                }
+                Piece::Anew(anew) => {
+                    write(made.and_then(|made| anew.value(made)).as_deref(), &mut out);
                 }
             }
         }

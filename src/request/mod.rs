@@ -14,6 +14,7 @@ pub mod json;
 pub mod late;
 pub mod limits;
 pub mod log_line;
+pub mod made_again;
 pub mod open;
 pub mod open_files;
 pub mod pace;

@@ -300,7 +300,8 @@ fn split_at_byte(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..at], &bytes[at + 1..]))
 }
 
-fn random_id() -> String {
+/// A new `$request_id`.
+pub fn random_id() -> String {
     let mut random = [0; 16];
     // Without a source of randomness the id is all zeros rather than an error: it only marks log lines.
     let _ = getrandom::fill(&mut random);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use nix::errno::Errno;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
@@ -335,7 +334,7 @@ async fn accept_all(
                     Arc::new(Connection { serial, remote, local, proxied: None, accepted, debug });
                 let origin = Origin { site, listen, connection, requests: 0, misses: 0, place };
                 // A large future, which would be moved several times.
-                spawn_local(Box::pin(connection::serve(Rc::clone(&shared), stream, Bytes::new(), origin)));
+                spawn_local(Box::pin(connection::serve(Rc::clone(&shared), stream, origin)));
                 if one_at_a_time {
                     tokio::task::yield_now().await;
                 }

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use bytes::Bytes;
 use encke::config::model::Config;
 use encke::config::{LoadOptions, load};
 use encke::http::connection::{self, Pace, Shared};
@@ -79,7 +78,7 @@ impl Worker {
         };
         let site = Arc::clone(&self.shared.site.borrow());
         let origin = Origin { site, listen: 0, connection: Arc::new(connection), requests: 0, misses: 0, place };
-        spawn_local(connection::serve(Rc::clone(&self.shared), Stream::from(stream), Bytes::new(), origin));
+        spawn_local(connection::serve(Rc::clone(&self.shared), Stream::from(stream), origin));
     }
 
     /// Waits until nothing is left of any connection.

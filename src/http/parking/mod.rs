@@ -8,8 +8,10 @@ mod blocks;
 pub mod handover;
 mod lists;
 mod output;
+mod reading;
 mod streaming;
 mod timers;
+mod writing;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -19,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
 use smallvec::SmallVec;
@@ -34,7 +36,7 @@ use crate::push::feed::LastFrame;
 use crate::push::longpoll::{LastAnswer, LongPoll};
 use crate::push::transport::Ending;
 use crate::push::waiting::{Waiting, What};
-use crate::request::answer::{Rendered, Sent};
+use crate::request::answer::Rendered;
 use crate::request::evaluation::AnswerSoFar;
 use crate::request::limits::Limits;
 use crate::request::log_line::PendingLog;
@@ -47,12 +49,10 @@ use super::stream::{IdleStream, Stream};
 
 use self::blocks::Blocks;
 use self::lists::{Lists, Places};
+use self::reading::{Heard, drop_input, listen, read_ahead};
 use self::streaming::{Next, Streaming};
 use self::timers::{Timer, Timers};
-
-/// Most bytes read ahead from a client that sends while it waits: a few pipelined requests. What is beyond stays
-/// in the socket.
-const MOST_READAHEAD: usize = 64 * 1024;
+use self::writing::{Outgoing, Writing, advance};
 
 /// The longest request that is looked at here to see whether it is the last one again.
 const MOST_REPEATED: usize = 16 * 1024;
@@ -69,6 +69,8 @@ pub struct Resumed {
     pub stream: Stream,
     /// Bytes of the next request that were read already.
     pub readahead: Bytes,
+    /// They came before the last request was answered.
+    pub pipelined: bool,
     /// The connection.
     pub origin: Origin,
     /// An answer that is still to be sent: slowly, which is nothing for the parking.
@@ -165,64 +167,6 @@ struct Waiter {
     log: Option<Box<PendingLog>>,
     limits: Option<Arc<Limits>>,
     places: Places,
-}
-
-struct Writing {
-    parts: [Bytes; 2],
-    keep_alive: bool,
-    sent: Sent,
-    /// The head once more, for the log, and the last chunk.
-    head: Bytes,
-    last_chunk: Bytes,
-    log: Option<Box<PendingLog>>,
-    /// Held until the answer is written.
-    _limits: Option<Arc<Limits>>,
-    keepalive_timeout: Duration,
-    send_timeout: Duration,
-    connection: ConnectionConf,
-    /// The socket did not take all of it at once.
-    slow: bool,
-    /// When the message was published that this is about.
-    published: Option<Instant>,
-    /// Its request, if that may come again.
-    repeat: Option<Repeat>,
-}
-
-/// An answer, and what goes with it.
-struct Outgoing {
-    rendered: Rendered,
-    conf: Arc<LocationConf>,
-    log: Option<Box<PendingLog>>,
-    limits: Option<Arc<Limits>>,
-    published: Option<Instant>,
-    repeat: Option<Repeat>,
-}
-
-impl Outgoing {
-    /// The way on, once so many bytes are written.
-    fn into_writing(self, written: usize) -> Writing {
-        let Self { rendered, conf, log, limits, published, repeat } = self;
-        let mut parts = match &rendered.whole {
-            Some(whole) => [whole.clone(), Bytes::new()],
-            None => [rendered.head.clone(), rendered.in_memory()],
-        };
-        advance(&mut parts, written);
-        Writing {
-            parts,
-            keep_alive: rendered.keep_alive,
-            sent: rendered.sent(),
-            head: rendered.head,
-            last_chunk: rendered.last_chunk,
-            log,
-            _limits: limits,
-            keepalive_timeout: conf.core.keepalive_timeout,
-            send_timeout: conf.core.send_timeout,
-            connection: conf.connection,
-            slow: false,
-            published,
-            repeat,
-        }
-    }
 }
 
 /// An event of the store, and when it came up if it is a message.
@@ -480,7 +424,7 @@ impl Parking {
         // Its subscription ends before it hears of that: the next one needs the place.
         let Waiter { poll, log, limits, .. } = waiter;
         let conf = Arc::clone(poll.conf());
-        let repeat = poll.into_repeat();
+        let repeat = poll.into_repeat(log.as_ref().and_then(|log| log.again()));
         let (send_timeout, keepalive_timeout) = (conf.core.send_timeout, conf.core.keepalive_timeout);
         let connection = conf.connection;
         entry.deadline = None;
@@ -668,6 +612,7 @@ impl Parking {
             entry.readahead.extend_from_slice(request);
             return Fate::Resumes;
         };
+        let log = repeat.log(entry.origin.requests + 1, request);
         let repeated = repeat.make(request, &self.site.store, self.worker);
         if repeated.is_some()
             && let Some(seat) = rest.seat.take()
@@ -683,7 +628,7 @@ impl Parking {
             Some(Repeated::Waits(poll, timeout)) => {
                 entry.count_request(Stage::Writing);
                 let places = self.lists.enter(poll.channels(), id);
-                entry.state = State::Waiting(Waiter { poll, log: None, limits: None, places });
+                entry.state = State::Waiting(Waiter { poll, log, limits: None, places });
                 self.waiting += 1;
                 metrics::count(|worker| worker.parked.add(1));
                 self.set_deadline(id, timeout);
@@ -698,7 +643,7 @@ impl Parking {
                 }
                 let conf = Arc::clone(repeat.conf());
                 let repeat = Some(repeat);
-                let outgoing = Outgoing { rendered, conf, log: None, limits: None, published: None, repeat };
+                let outgoing = Outgoing { rendered, conf, log, limits: None, published: None, repeat };
                 return self.send(id, outgoing);
             }
         }
@@ -761,11 +706,15 @@ impl Parking {
         }
         self.leave_channels(id);
         let Some(entry) = self.entries.remove(id) else { return };
-        if let State::Waiting(Waiter { log: Some(log), .. }) = &entry.state
-            && !matches!(fate, Fate::HandedOver)
-        {
-            log.write(&AnswerSoFar::of_status(499));
+        match &entry.state {
+            State::Waiting(Waiter { log: Some(log), .. }) if !matches!(fate, Fate::HandedOver) => {
+                log.write(&AnswerSoFar::of_status(499));
+            }
+            State::Writing(writing) => writing.log_broken_off(),
+            _ => {}
         }
+        // Who has no seat did not rest: the next request was there already.
+        let pipelined = !matches!(entry.state, State::Idle(Rest { seat: Some(_), .. }));
         if let State::Idle(Rest { seat: Some(seat), .. }) = entry.state {
             self.idle.borrow_mut().forget(seat);
         }
@@ -780,7 +729,7 @@ impl Parking {
                 State::Paced(paced) => Some(paced),
                 _ => None,
             };
-            self.resumed.push(Resumed { stream, readahead, origin: entry.origin, paced });
+            self.resumed.push(Resumed { stream, readahead, pipelined, origin: entry.origin, paced });
             self.wake.notify_one();
         }
     }
@@ -903,79 +852,6 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Reads what a waiting client sends: nothing but the end, or its next requests.
-fn read_ahead(entry: &mut Parked) -> Fate {
-    let Some(stream) = &entry.stream else { return Fate::Stays };
-    let mut buffer = [0; 4096];
-    while entry.readahead.len() < MOST_READAHEAD {
-        match (&stream.socket).read(&mut buffer) {
-            Ok(0) => return Fate::Leaves,
-            Ok(length) => entry.readahead.extend_from_slice(&buffer[..length]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Fate::Stays,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return Fate::Leaves,
-        }
-    }
-    Fate::Stays
-}
-
-/// How far a client was listened to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Heard {
-    /// It says nothing more at present.
-    All,
-    /// There is more, which others must not wait for.
-    More,
-    /// The connection is gone.
-    End,
-}
-
-/// Gives a stream what its client sends.
-fn listen(streaming: &mut Streaming, stream: Option<&IdleStream>) -> Heard {
-    let Some(stream) = stream else { return Heard::All };
-    let mut buffer = [0; 4096];
-    let mut heard = 0;
-    while heard < MOST_READAHEAD {
-        if streaming.is_full() {
-            // It is listened to again when there is room.
-            return Heard::All;
-        }
-        match (&stream.socket).read(&mut buffer) {
-            Ok(0) => return Heard::End,
-            Ok(length) => {
-                heard += length;
-                streaming.receive(&buffer[..length]);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::All,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return Heard::End,
-        }
-    }
-    Heard::More
-}
-
-/// Drops what a client sends after its answer.
-fn drop_input(entry: &Parked) -> Fate {
-    let Some(stream) = &entry.stream else { return Fate::Leaves };
-    let mut buffer = [0; 4096];
-    loop {
-        match (&stream.socket).read(&mut buffer) {
-            Ok(1..) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Fate::Stays,
-            Ok(0) | Err(_) => return Fate::Leaves,
-        }
-    }
-}
-
-/// Drops the first `written` bytes of two stretches.
-fn advance(parts: &mut [Bytes; 2], mut written: usize) {
-    for part in parts {
-        let step = written.min(part.len());
-        part.advance(step);
-        written -= step;
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::config::model::{Concurrency, LocationConf, LongPollMultipart};
 use crate::request::RequestCtx;
+use crate::request::log_line::RepeatedLog;
+use crate::request::made_again::Differs;
 use crate::store::{self, ChannelKey, Mode, Store, Subscribe, Subscribed, Subscription, WorkerId};
 
 use super::super::cursor::Cursor;
@@ -24,11 +26,12 @@ pub struct Again {
 pub struct Poll {
     again: Again,
     reply: Reply,
+    pub(super) log: Option<RepeatedLog>,
 }
 
 impl Again {
-    /// For a long-poll of one channel; `None` where it has to go the whole way each time.
-    pub fn of(ctx: &RequestCtx, reply: &Reply, key: &ChannelKey) -> Option<Self> {
+    /// For a long-poll of one channel, and what is logged of it. `None` where it has to go the whole way each time.
+    pub fn of(ctx: &RequestCtx, reply: &Reply, key: &ChannelKey) -> Option<(Self, Option<RepeatedLog>)> {
         let push = &ctx.conf.push;
         let is_simple = push.subscriber_concurrency == Concurrency::Broadcast
             && push.longpoll_multipart == LongPollMultipart::Off
@@ -38,12 +41,13 @@ impl Again {
             return None;
         }
         let request = Request::read(&ctx.head).filter(|request| request.length.is_none())?;
-        Some(Self { digest: request.whole(), key: key.clone() })
+        let log = RepeatedLog::new(ctx, Differs::Validators)?;
+        Some((Self { digest: request.whole(), key: key.clone() }, log))
     }
 
     /// Once it was answered.
-    pub fn into_repeat(self, reply: Reply) -> Repeat {
-        Repeat::Poll(Box::new(Poll { again: self, reply }))
+    pub fn into_repeat(self, reply: Reply, log: Option<RepeatedLog>) -> Repeat {
+        Repeat::Poll(Box::new(Poll { again: self, reply, log }))
     }
 }
 
@@ -88,7 +92,7 @@ impl Poll {
     /// Waits for its message.
     pub(super) fn wait(self, subscription: Subscription) -> Repeated {
         let timeout = self.conf().push.subscriber_timeout;
-        let Self { again, reply } = self;
+        let Self { again, reply, .. } = self;
         let poll = LongPoll::one(subscription, reply, None).repeatable(Some(again));
         Repeated::Waits(Box::new(poll), timeout)
     }

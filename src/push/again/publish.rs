@@ -10,6 +10,8 @@ use crate::config::template::{Part, Template};
 use crate::config::variable::{Meaning, Variable};
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Rendered, Responder};
+use crate::request::log_line::RepeatedLog;
+use crate::request::made_again::Differs;
 use crate::request::payload::Payload;
 use crate::request::{date, vars};
 use crate::store::{ChannelKey, Store};
@@ -34,6 +36,7 @@ pub struct Publish {
     origin: Option<Origin>,
     responder: Responder,
     last_head: Option<LastHead>,
+    pub(super) log: Option<RepeatedLog>,
 }
 
 /// The head of the last answer. The next one has the same if these are the same: all else comes from the location and from
@@ -68,16 +71,23 @@ impl Publish {
         let responder = Responder::new(ctx);
         let request =
             Request::read(&ctx.head).filter(|request| request.length.is_some() && responder.is_plain())?;
+        let any_channel = || {
+            let name = naming_argument(ctx).filter(|_| is_untouched(ctx, &request))?;
+            Some((Some(name), RepeatedLog::new(ctx, Differs::Arguments)?))
+        };
+        let same_channel = || Some((None, RepeatedLog::new(ctx, Differs::Body)?));
+        let (named_by, log) = any_channel().or_else(same_channel)?;
         Some(Repeat::Publish(Box::new(Self {
             digest: request.digest,
             arguments: request.arguments_digest(),
-            named_by: naming_argument(ctx),
+            named_by,
             publication,
             content_type: ctx.header("content-type").map(Into::into),
             form,
             origin: origin.cloned(),
             responder,
             last_head: None,
+            log,
         })))
     }
 
@@ -138,6 +148,11 @@ fn naming_argument(ctx: &RequestCtx) -> Option<Box<[u8]>> {
     let name = only_argument(ctx, template)?;
     // Asked for once, for the id.
     (ids.split_delimiter.is_none() && ctx.values.arguments_asked() == 1).then_some(name)
+}
+
+/// Whether path and arguments are those of the request line, word for word.
+fn is_untouched(ctx: &RequestCtx, request: &Request<'_>) -> bool {
+    !ctx.changed && ctx.raw_target.starts_with(b"/") && *ctx.args == *request.arguments
 }
 
 fn only_argument(ctx: &RequestCtx, template: &Template) -> Option<Box<[u8]>> {
