@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use slab::Slab;
+
 use crate::config::model::Severity;
 use crate::log;
 use crate::metrics;
@@ -17,13 +19,89 @@ const AT_ONCE: usize = 32;
 /// Connections that may be closed to make room.
 #[derive(Debug, Default)]
 pub struct Idle {
-    seats: BTreeMap<Key, Seat>,
+    /// At once, longest idle first.
+    now: Queue,
+    /// When their time has come (`keepalive_min_timeout`).
+    later: BTreeMap<(Instant, u64), Seat>,
     serial: u64,
     told: Option<Instant>,
 }
 
-/// From when on a connection may be closed, and a number that tells it from others.
-pub type Key = (Instant, u64);
+/// The place of a connection among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(Place);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Its link, which may be another's by now, and a number that tells them apart.
+    Now(usize, u64),
+    Later(Instant, u64),
+}
+
+impl Key {
+    /// Whether the connection may be closed by now.
+    pub fn is_due(self, now: Instant) -> bool {
+        match self.0 {
+            Place::Now(..) => true,
+            Place::Later(from, _) => from <= now,
+        }
+    }
+}
+
+/// Seats in the order they were taken, each with the time. A list: most are given up from its middle.
+#[derive(Debug)]
+struct Queue {
+    links: Slab<Link>,
+    first: usize,
+    last: usize,
+}
+
+#[derive(Debug)]
+struct Link {
+    serial: u64,
+    since: Instant,
+    seat: Seat,
+    previous: usize,
+    next: usize,
+}
+
+/// No link.
+const END: usize = usize::MAX;
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { links: Slab::new(), first: END, last: END }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, serial: u64, since: Instant, seat: Seat) -> usize {
+        let place = self.links.insert(Link { serial, since, seat, previous: self.last, next: END });
+        match self.links.get_mut(self.last) {
+            Some(last) => last.next = place,
+            None => self.first = place,
+        }
+        self.last = place;
+        place
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Seat> {
+        let Link { seat, previous, next, .. } = self.links.try_remove(place)?;
+        match self.links.get_mut(previous) {
+            Some(link) => link.next = next,
+            None => self.first = next,
+        }
+        match self.links.get_mut(next) {
+            Some(link) => link.previous = previous,
+            None => self.last = previous,
+        }
+        Some(seat)
+    }
+
+    fn first(&self) -> Option<Instant> {
+        self.links.get(self.first).map(|link| link.since)
+    }
+}
 
 #[derive(Debug)]
 enum Seat {
@@ -34,32 +112,55 @@ enum Seat {
 }
 
 impl Idle {
-    /// Notes a parked connection that may be closed from then on.
-    pub fn park(&mut self, place: usize, from: Instant) -> Key {
-        self.insert(from, Seat::Parked(place))
+    /// Notes a parked connection that is idle now, and may be closed when so much time has passed.
+    pub fn park(&mut self, place: usize, now: Instant, after: Duration) -> Key {
+        self.insert(now + after, now, Seat::Parked(place))
     }
 
     /// Forgets a connection that is idle no more.
     pub fn forget(&mut self, key: Key) {
-        self.seats.remove(&key);
+        match key.0 {
+            Place::Now(place, serial) => {
+                if self.now.links.get(place).is_some_and(|link| link.serial == serial) {
+                    self.now.remove(place);
+                }
+            }
+            Place::Later(from, serial) => drop(self.later.remove(&(from, serial))),
+        }
     }
 
-    fn insert(&mut self, from: Instant, seat: Seat) -> Key {
+    fn insert(&mut self, from: Instant, now: Instant, seat: Seat) -> Key {
         self.serial += 1;
-        let key = (from, self.serial);
-        self.seats.insert(key, seat);
-        key
+        if from <= now {
+            return Key(Place::Now(self.now.push(self.serial, from, seat), self.serial));
+        }
+        self.later.insert((from, self.serial), seat);
+        Key(Place::Later(from, self.serial))
+    }
+
+    fn len(&self) -> usize {
+        self.now.links.len() + self.later.len()
+    }
+
+    /// Takes the one that could be closed for longest.
+    fn pop(&mut self, now: Instant) -> Option<Seat> {
+        let later = self.later.first_entry().filter(|first| first.key().0 <= now);
+        match (self.now.first(), later) {
+            (Some(since), Some(later)) if later.key().0 < since => Some(later.remove()),
+            (None, Some(later)) => Some(later.remove()),
+            _ => self.now.remove(self.now.first),
+        }
     }
 
     /// Tells those with hyper who have been idle for longest to close, and returns the places of those in the parking.
     fn drain(&mut self) -> Vec<usize> {
-        let count = (self.seats.len() / 8).clamp(1, AT_ONCE);
+        let count = (self.len() / 8).clamp(1, AT_ONCE);
         let mut parked = Vec::new();
         let now = Instant::now();
         for _ in 0..count {
-            let Some(first) = self.seats.first_entry().filter(|first| first.key().0 <= now) else { break };
+            let Some(seat) = self.pop(now) else { break };
             metrics::count(|worker| worker.reused.add(1));
-            match first.remove() {
+            match seat {
                 Seat::Driven(told, waker) => {
                     told.set(true);
                     waker.wake();
@@ -73,7 +174,7 @@ impl Idle {
     /// Where a worker with room for `limit` connections has few places left: closes some idle ones. Returns the places of
     /// those in the parking, for their owner to close.
     pub fn make_room(&mut self, used: usize, limit: usize) -> Vec<usize> {
-        if limit.saturating_sub(used) > limit / 16 || self.seats.is_empty() {
+        if limit.saturating_sub(used) > limit / 16 || self.len() == 0 {
             return Vec::new();
         }
         let now = Instant::now();
@@ -91,7 +192,8 @@ impl Idle {
 pub struct Driven {
     idle: Rc<RefCell<Idle>>,
     told: Rc<Cell<bool>>,
-    key: Option<Key>,
+    /// From when on it may be closed, and its place among others.
+    key: Option<(Instant, Key)>,
 }
 
 impl Driven {
@@ -108,10 +210,11 @@ impl Driven {
         // Who was told while its next request came in serves that one first.
         self.told.set(false);
         let mut idle = self.idle.borrow_mut();
-        if let Some(key) = self.key.take() {
+        if let Some((_, key)) = self.key.take() {
             idle.forget(key);
         }
-        self.key = from.map(|from| idle.insert(from, Seat::Driven(Rc::clone(&self.told), waker.clone())));
+        let seat = || Seat::Driven(Rc::clone(&self.told), waker.clone());
+        self.key = from.map(|from| (from, idle.insert(from, Instant::now(), seat())));
     }
 
     /// Whether it has to close, to make room. Not if it has got a request meanwhile.
@@ -122,8 +225,40 @@ impl Driven {
 
 impl Drop for Driven {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
+        if let Some((_, key)) = self.key {
             self.idle.borrow_mut().forget(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_could_be_closed_for_longest_go_first() {
+        let (mut idle, start) = (Idle::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut park = |place, seconds, after| idle.park(place, at(seconds), Duration::from_secs(after));
+        let [_, second, ..] = [park(0, 0, 0), park(1, 1, 0), park(2, 1, 1), park(3, 3, 0), park(4, 3, 60)];
+        idle.forget(second);
+        let popped: Vec<usize> = std::iter::from_fn(|| match idle.pop(at(10))? {
+            Seat::Parked(place) => Some(place),
+            Seat::Driven(..) => None,
+        })
+        .collect();
+        assert_eq!((popped, idle.len()), (vec![0, 2, 3], 1));
+    }
+
+    #[test]
+    fn places_given_up_are_not_given_up_again_for_others() {
+        let (mut idle, now) = (Idle::default(), Instant::now());
+        let keys = [0, 1, 2].map(|place| idle.park(place, now, Duration::ZERO));
+        keys.iter().for_each(|key| idle.forget(*key));
+        assert_eq!((idle.len(), idle.now.first, idle.now.last), (0, END, END));
+        let key = idle.park(7, now, Duration::ZERO);
+        // Its place was that of one of these.
+        keys.iter().for_each(|key| idle.forget(*key));
+        assert!(key.is_due(now) && matches!(idle.pop(now), Some(Seat::Parked(7))));
     }
 }

@@ -140,7 +140,9 @@ impl<'a> Request<'a> {
                 [b' ' | b'\t', ..] => return None,
                 _ => {}
             }
-            if let Some(value) = value_of(line, "Content-Length:") {
+            if let [b'c' | b'C', ..] = line
+                && let Some(value) = value_of(line, "Content-Length:")
+            {
                 let digits = std::str::from_utf8(value)
                     .ok()
                     .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
@@ -184,10 +186,6 @@ fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The value of a header line that has this name, which ends in a colon.
 pub fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let initial = |text: &[u8]| text.first().map(u8::to_ascii_lowercase);
-    if initial(line) != initial(name.as_bytes()) {
-        return None;
-    }
     let (start, rest) = line.split_at_checked(name.len())?;
     start.eq_ignore_ascii_case(name.as_bytes()).then(|| rest.trim_ascii())
 }

@@ -69,6 +69,9 @@ impl<'a> Validators<'a> {
     /// Takes a header line if it is one of them, and tells whether it was. `None` where there are two of one, or bytes that
     /// no header has.
     pub fn take(&mut self, line: &'a [u8]) -> Option<bool> {
+        if !matches!(line.first(), Some(b'i' | b'I')) {
+            return Some(false);
+        }
         let (slot, value) = match (value_of(line, "If-Modified-Since:"), value_of(line, "If-None-Match:")) {
             (Some(since), _) => (&mut self.since, since),
             (None, Some(tag)) => (&mut self.tag, tag),

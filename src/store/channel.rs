@@ -17,8 +17,7 @@ pub use image::ChannelImage;
 pub(super) const NEVER: u64 = u64::MAX;
 
 /// Bytes per channel in the two maps, which are between half and seven eighths full.
-const MAP_ENTRIES: usize =
-    2 * (size_of::<(ChannelKey, ChannelId)>() + size_of::<(ChannelId, Box<Channel>)>() + 2);
+const MAP_ENTRIES: usize = 2 * (size_of::<ChannelId>() + size_of::<(ChannelId, Box<Channel>)>() + 2);
 
 /// Bytes per channel in the three indexes, whose nodes are at least half full.
 const INDEX_ENTRIES: usize = 3 * 2 * size_of::<(u64, ChannelId)>();

@@ -13,7 +13,7 @@ use std::sync::atomic::{
 use super::budget::{Budget, Claim};
 use super::channel::{Channel, NEVER};
 use super::group::{Group, Groups, Seat};
-use super::shard::{Shard, State, Tickets};
+use super::shard::{Hashed, Shard, State, Tickets};
 use super::{
     Accounting, ChannelId, ChannelInfo, ChannelKey, Clock, Concurrency, Event, GroupInfo, GroupLimit,
     GroupLimits, Mailbox, Message, Mode, OutOfMemory, Publish, Refusal, Subscribe, Subscribed, Subscription,
@@ -90,11 +90,11 @@ impl Store {
     /// An empty store that may use `budget_bytes`, and tells the waiters of worker n through `mailboxes[n]`:
     /// there must be one for each [`WorkerId`](super::WorkerId) that subscribes.
     pub fn new(budget_bytes: usize, clock: Arc<dyn Clock>, mailboxes: Vec<Mailbox>) -> Self {
-        let next_idle = Arc::new(AtomicU64::new(NEVER));
+        let (next_idle, hasher) = (Arc::new(AtomicU64::new(NEVER)), RandomState::new());
         Self {
-            shards: (0..SHARDS).map(|_| Arc::new(Shard::new(&next_idle))).collect(),
+            shards: (0..SHARDS).map(|_| Arc::new(Shard::new(hasher.clone(), &next_idle))).collect(),
             next_idle,
-            hasher: RandomState::new(),
+            hasher,
             mailboxes,
             clock,
             budget: Budget::new(budget_bytes),
@@ -138,13 +138,18 @@ impl Store {
         };
         // Copied before the lock is taken: bodies may be large.
         let message = Message::new(publish, claim.split(bytes));
-        let appended =
-            self.visit(publish.key, publish.channel_timeout, claim, group, |channel, tickets, now| {
+        let appended = self.visit(
+            self.seek(publish.key),
+            publish.channel_timeout,
+            claim,
+            group,
+            |channel, tickets, now| {
                 if was_expected {
                     channel.unexpect();
                 }
                 self.append(channel, tickets, now, publish, message)
-            });
+            },
+        );
         if was_expected && appended.is_err() {
             self.at_channel(publish.key, |channel, _| channel.unexpect());
         }
@@ -154,22 +159,24 @@ impl Store {
     /// The state of a channel. Counts as a look-up.
     pub fn info(&self, key: &ChannelKey, channel_timeout: u64) -> Option<ChannelInfo> {
         self.look_up(key);
-        self.visit_existing(key, channel_timeout, |channel, _, now| channel.info(now))
+        self.visit_existing(self.seek(key), channel_timeout, |channel, _, now| channel.info(now))
     }
 
     /// Creates a channel without a message, if it does not exist.
     pub fn create(&self, key: &ChannelKey, channel_timeout: u64) -> Result<ChannelInfo, OutOfMemory> {
         self.look_up(key);
         let create = |channel: &mut Channel, _: &mut Tickets, now| channel.info(now);
-        self.visit(key, channel_timeout, self.budget.nothing(), None, create).map_err(|_| OutOfMemory)
+        self.visit(self.seek(key), channel_timeout, self.budget.nothing(), None, create)
+            .map_err(|_| OutOfMemory)
     }
 
     /// Removes a channel with its messages, and tells those who wait. The answer is how it was before.
     pub fn delete(&self, key: &ChannelKey) -> Option<ChannelInfo> {
         self.look_up(key);
         let now = self.clock.monotonic_millis();
-        let mut state = self.shard(key).lock();
-        let id = state.find(key, now)?;
+        let (shard, name) = self.seek(key);
+        let mut state = shard.lock();
+        let id = state.find(name, now)?;
         self.delete_in(&mut state, id, now)
     }
 
@@ -187,7 +194,7 @@ impl Store {
     /// In this order: does the channel exist, is it full, does somebody else wait, is a message stored.
     pub fn subscribe(&self, subscribe: &Subscribe<'_>) -> Subscribed {
         self.look_up(subscribe.key);
-        let (key, timeout) = (subscribe.key, subscribe.channel_timeout);
+        let (key, timeout, spot) = (subscribe.key, subscribe.channel_timeout, self.seek(subscribe.key));
         let Ok(group) = self.group_of(key, subscribe.accounting.as_ref()) else {
             return Subscribed::OutOfMemory;
         };
@@ -199,7 +206,7 @@ impl Store {
         }
         let admit = |channel: &mut Channel, tickets: &mut Tickets, now| match counted.map(Group::seat) {
             Some(None) => Subscribed::Full,
-            seat => self.admit(channel, tickets, now, subscribe, seat.flatten()),
+            seat => self.admit((channel, tickets), now, subscribe, seat.flatten(), spot.0),
         };
         if subscribe.must_exist {
             let join = |channel: &mut Channel| group.as_ref().map_or(Ok(()), |group| channel.join(group));
@@ -207,9 +214,9 @@ impl Store {
                 Ok(()) => admit(channel, tickets, now),
                 Err(_) => Subscribed::Full,
             };
-            return self.visit_existing(key, timeout, admit).unwrap_or(Subscribed::NoSuchChannel);
+            return self.visit_existing(spot, timeout, admit).unwrap_or(Subscribed::NoSuchChannel);
         }
-        match self.visit(key, timeout, self.budget.nothing(), group.as_ref(), admit) {
+        match self.visit(spot, timeout, self.budget.nothing(), group.as_ref(), admit) {
             Ok(subscribed) => subscribed,
             Err(Refusal::OutOfMemory) => Subscribed::OutOfMemory,
             Err(Refusal::Group(_)) => Subscribed::Full,
@@ -323,7 +330,8 @@ impl Store {
     /// Whether there is such a channel, perhaps only because nobody has noticed that its time is over.
     #[cfg(test)]
     pub(super) fn holds(&self, key: &ChannelKey) -> bool {
-        self.shard(key).lock().contains(key)
+        let (shard, name) = self.seek(key);
+        shard.lock().contains(name)
     }
 
     // === Inside a channel ===
@@ -335,13 +343,19 @@ impl Store {
         publish: &Publish<'_>,
         group: Option<&Arc<Group>>,
     ) -> Result<Option<ChannelInfo>, Refusal> {
-        self.visit(publish.key, publish.channel_timeout, self.budget.nothing(), group, |channel, _, now| {
-            (channel.subscribers() == 0).then(|| {
-                channel.number(now, self.clock.wall_millis());
-                channel.trim(0);
-                channel.info(now)
-            })
-        })
+        self.visit(
+            self.seek(publish.key),
+            publish.channel_timeout,
+            self.budget.nothing(),
+            group,
+            |channel, _, now| {
+                (channel.subscribers() == 0).then(|| {
+                    channel.number(now, self.clock.wall_millis());
+                    channel.trim(0);
+                    channel.info(now)
+                })
+            },
+        )
     }
 
     fn append(
@@ -378,11 +392,11 @@ impl Store {
 
     fn admit(
         &self,
-        channel: &mut Channel,
-        tickets: &mut Tickets,
+        (channel, tickets): (&mut Channel, &mut Tickets),
         now: u64,
         subscribe: &Subscribe<'_>,
         seat: Option<Seat>,
+        shard: &Arc<Shard>,
     ) -> Subscribed {
         let waiting = channel.subscribers();
         if subscribe.max_subscribers > 0 && waiting >= subscribe.max_subscribers {
@@ -401,10 +415,8 @@ impl Store {
             _ => {}
         }
         let id = channel.id;
-        let subscription = |is_stream| {
-            let shard = Arc::clone(self.shard(subscribe.key));
-            Subscription::new(shard, id, tickets.next(), is_stream, seat)
-        };
+        let subscription =
+            |is_stream| Subscription::new(Arc::clone(shard), id, tickets.next(), is_stream, seat);
         if subscribe.mode == Mode::Stream {
             channel.stream(subscribe.worker);
             return Subscribed::Stream(subscription(true), channel.start(subscribe.position));
@@ -438,28 +450,28 @@ impl Store {
     /// `group`.
     fn visit<R>(
         &self,
-        key: &ChannelKey,
+        (shard, name): Spot<'_>,
         timeout_secs: u64,
         mut spare: Claim,
         group: Option<&Arc<Group>>,
         action: impl FnOnce(&mut Channel, &mut Tickets, u64) -> R,
     ) -> Result<R, Refusal> {
-        let (shard, size) = (self.shard(key), Channel::size_of(key));
+        let size = Channel::size_of(name.key);
         loop {
             let now = self.clock.monotonic_millis();
             let mut guard = shard.lock();
             let state = &mut *guard;
-            let found = state.find(key, now);
+            let found = state.find(name, now);
             let id = match found {
                 Some(id) => id,
                 None if self.fund(&mut spare, size) => {
                     let id = ChannelId(self.last_channel.fetch_add(1, Relaxed) + 1);
-                    state.create(key, id, spare.split(size));
+                    state.create(name, id, spare.split(size));
                     id
                 }
                 None => {
                     drop(guard);
-                    spare = self.make_room(key, 0, None)?;
+                    spare = self.make_room(name.key, 0, None)?;
                     continue;
                 }
             };
@@ -481,14 +493,14 @@ impl Store {
     /// Runs `action` in a channel, if it exists.
     fn visit_existing<R>(
         &self,
-        key: &ChannelKey,
+        (shard, name): Spot<'_>,
         timeout_secs: u64,
         action: impl FnOnce(&mut Channel, &mut Tickets, u64) -> R,
     ) -> Option<R> {
         let now = self.clock.monotonic_millis();
-        let mut guard = self.shard(key).lock();
+        let mut guard = shard.lock();
         let state = &mut *guard;
-        let id = state.find(key, now)?;
+        let id = state.find(name, now)?;
         let channel = state.channels.get_mut(&id)?;
         channel.touch(now, timeout_secs);
         let result = action(channel, &mut state.tickets, now);
@@ -582,7 +594,8 @@ impl Store {
 
     /// `bytes`, and what the channel takes if it has yet to be created.
     fn with_channel(&self, key: &ChannelKey, bytes: usize) -> usize {
-        match self.shard(key).lock().contains(key) {
+        let (shard, name) = self.seek(key);
+        match shard.lock().contains(name) {
             true => bytes,
             false => bytes.saturating_add(Channel::size_of(key)),
         }
@@ -591,8 +604,9 @@ impl Store {
     /// Changes a channel, if it exists (which it returns), without counting as a look-up.
     fn at_channel(&self, key: &ChannelKey, action: impl FnOnce(&mut Channel, u64)) -> bool {
         let now = self.clock.monotonic_millis();
-        let mut state = self.shard(key).lock();
-        let Some(id) = state.find(key, now) else { return false };
+        let (shard, name) = self.seek(key);
+        let mut state = shard.lock();
+        let Some(id) = state.find(name, now) else { return false };
         if let Some(channel) = state.channels.get_mut(&id) {
             action(channel, now);
         }
@@ -600,10 +614,16 @@ impl Store {
         true
     }
 
-    fn shard(&self, key: &ChannelKey) -> &Arc<Shard> {
-        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    /// Where a channel is looked for, and by what.
+    fn seek<'s>(&'s self, key: &'s ChannelKey) -> Spot<'s> {
+        let hash = self.hasher.hash_one(key);
+        // Not by the bits that tell channels of a shard apart: the lowest, and the highest seven.
+        (&self.shards[(hash >> 32) as usize % SHARDS], Hashed { key, hash })
     }
 }
+
+/// Where a channel is looked for, and by what.
+type Spot<'s> = (&'s Arc<Shard>, Hashed<'s>);
 
 /// The monotonic millisecond at which a message published now expires: when the wall clock, had nobody set
 /// it, is past the second of publication plus `timeout_secs`.

@@ -1,13 +1,14 @@
 //! A part of all channels, behind one lock.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasher, Hash};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{Relaxed, SeqCst},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 
 use super::budget::Claim;
@@ -39,8 +40,8 @@ pub(super) struct Shard {
 
 impl Shard {
     /// An empty one, which keeps `all_idle` a lower bound of the next millisecond at which an idle channel of any shard is due.
-    pub(super) fn new(all_idle: &Arc<AtomicU64>) -> Self {
-        let mut state = State::default();
+    pub(super) fn new(hasher: RandomState, all_idle: &Arc<AtomicU64>) -> Self {
+        let mut state = State::new(hasher);
         state.idle.all = Some(Arc::clone(all_idle));
         let (expiry, idle, surplus) = (
             Arc::clone(&state.expiry.first),
@@ -82,9 +83,11 @@ impl Shard {
 }
 
 /// All channels of a shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
-    ids: HashMap<ChannelKey, ChannelId>,
+    /// By the hashes of their names, which [`Channel::key`] has: the store hashes a name once, to find its shard.
+    ids: HashTable<ChannelId>,
+    hasher: RandomState,
     /// Boxed so that a growing map moves pointers only.
     pub(super) channels: FxHashMap<ChannelId, Box<Channel>>,
     pub(super) tickets: Tickets,
@@ -94,9 +97,21 @@ pub(super) struct State {
 }
 
 impl State {
+    fn new(hasher: RandomState) -> Self {
+        Self {
+            ids: HashTable::new(),
+            hasher,
+            channels: FxHashMap::default(),
+            tickets: Tickets::default(),
+            expiry: Index::default(),
+            idle: Index::default(),
+            surplus: Index::default(),
+        }
+    }
+
     /// The channel of this name, without its expired messages; nothing if it outlived its time for too long.
-    pub(super) fn find(&mut self, key: &ChannelKey, now: u64) -> Option<ChannelId> {
-        let id = *self.ids.get(key)?;
+    pub(super) fn find(&mut self, name: Hashed<'_>, now: u64) -> Option<ChannelId> {
+        let id = self.id(name)?;
         let channel = self.channels.get_mut(&id)?;
         channel.drop_expired(now);
         if channel.idle_at().saturating_add(LINGER) > now {
@@ -106,29 +121,54 @@ impl State {
         None
     }
 
-    pub(super) fn contains(&self, key: &ChannelKey) -> bool {
-        self.ids.contains_key(key)
+    pub(super) fn contains(&self, name: Hashed<'_>) -> bool {
+        self.id(name).is_some()
+    }
+
+    fn id(&self, Hashed { key, hash }: Hashed<'_>) -> Option<ChannelId> {
+        let is_it = |id: &ChannelId| self.channels.get(id).is_some_and(|channel| channel.key == *key);
+        self.ids.find(hash, is_it).copied()
     }
 
     /// The channels that are in a group.
     pub(super) fn of_group(&self, group: &[u8]) -> Vec<ChannelId> {
-        self.ids.iter().filter(|(key, _)| key.group() == group).map(|(_, id)| *id).collect()
+        self.channels
+            .values()
+            .filter(|channel| channel.key.group() == group)
+            .map(|channel| channel.id)
+            .collect()
     }
 
-    pub(super) fn create(&mut self, key: &ChannelKey, id: ChannelId, claim: Claim) {
-        self.ids.insert(key.clone(), id);
+    pub(super) fn create(&mut self, Hashed { key, hash }: Hashed<'_>, id: ChannelId, claim: Claim) {
         self.channels.insert(id, Box::new(Channel::new(key, id, claim)));
+        let (channels, hasher) = (&self.channels, &self.hasher);
+        self.ids.insert_unique(hash, id, |id| hash_of(*id, channels, hasher));
     }
 
     /// Removes a channel with all that belongs to it.
     pub(super) fn remove(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.remove(&id) else { return };
-        self.ids.remove(&channel.key);
+        if let Ok(found) = self.ids.find_entry(self.hasher.hash_one(&channel.key), |other| *other == id) {
+            found.remove();
+        }
         self.expiry.remove(channel.listed.expiry, id);
         self.idle.remove(channel.listed.idle, id);
         self.surplus.remove(channel.listed.surplus, id);
-        shrink(&mut self.ids);
-        shrink(&mut self.channels);
+        self.shrink();
+    }
+
+    /// Gives the memory of the maps back once it is mostly unused, at a cost that the removals before have paid for.
+    fn shrink(&mut self) {
+        let few = |capacity: usize, len: usize| {
+            (capacity > SHRINK_ABOVE && len < capacity / 8).then_some(capacity / 4)
+        };
+        let (channels, hasher) = (&self.channels, &self.hasher);
+        if let Some(capacity) = few(self.ids.capacity(), self.ids.len()) {
+            self.ids.shrink_to(capacity, |id| hash_of(*id, channels, hasher));
+        }
+        if let Some(capacity) = few(self.channels.capacity(), self.channels.len()) {
+            self.channels.shrink_to(capacity);
+        }
     }
 
     /// Lists a channel where it belongs, after any change to it.
@@ -217,11 +257,15 @@ impl State {
     }
 }
 
-/// Gives the memory of a map back once it is mostly unused, at a cost that the removals before have paid for.
-fn shrink<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
-    if map.capacity() > SHRINK_ABOVE && map.len() < map.capacity() / 8 {
-        map.shrink_to(map.capacity() / 4);
-    }
+/// The name of a channel, and its hash in this store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hashed<'k> {
+    pub(super) key: &'k ChannelKey,
+    pub(super) hash: u64,
+}
+
+fn hash_of(id: ChannelId, channels: &FxHashMap<ChannelId, Box<Channel>>, hasher: &RandomState) -> u64 {
+    channels.get(&id).map_or(0, |channel| hasher.hash_one(&channel.key))
 }
 
 /// The sequence of waits and events.

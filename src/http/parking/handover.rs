@@ -172,7 +172,7 @@ impl Parking {
         if self.entries.get(id).is_some_and(|entry| !entry.readahead.is_empty()) {
             self.finish(id, Fate::Resumes);
         } else if let Some(entry) = self.entries.get_mut(id) {
-            let seat = Some(self.idle.borrow_mut().park(id, Instant::now()));
+            let seat = Some(self.idle.borrow_mut().park(id, Instant::now(), Duration::ZERO));
             entry.state = State::Idle(Rest { seat, repeat });
             entry.gauge.set(Stage::Waiting);
             self.set_deadline(id, left);

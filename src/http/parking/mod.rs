@@ -387,7 +387,7 @@ impl Parking {
         let now = Instant::now();
         let stays = |state: &State| match state {
             State::Writing(_) => true,
-            State::Idle(Rest { seat: Some((from, _)), .. }) => *from > now,
+            State::Idle(Rest { seat: Some(seat), .. }) => !seat.is_due(now),
             _ => false,
         };
         let here = self.entries.iter().filter(|(_, entry)| entry.stream.is_some() && !stays(&entry.state));
@@ -584,7 +584,7 @@ impl Parking {
             return Fate::Resumes;
         }
         let now = Instant::now();
-        let seat = Some(self.idle.borrow_mut().park(id, now + conf.keepalive_min_timeout));
+        let seat = Some(self.idle.borrow_mut().park(id, now, conf.keepalive_min_timeout));
         entry.state = State::Idle(Rest { seat, repeat });
         self.set_deadline_at(id, now.checked_add(timeout));
         Fate::Stays

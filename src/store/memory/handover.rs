@@ -70,12 +70,14 @@ impl Store {
         let claim = self.budget.claim(Channel::size_of(&key)).ok_or(OutOfMemory)?;
         let now = self.clock.monotonic_millis();
         let id = ChannelId(self.last_channel.fetch_add(1, Relaxed) + 1);
-        let mut state = self.shard(&key).lock();
-        state.create(&key, id, claim);
+        let (shard, name) = self.seek(&key);
+        let mut state = shard.lock();
+        state.create(name, id, claim);
         if let Some(channel) = state.channels.get_mut(&id) {
             channel.restore(image, now);
         }
         state.settle(id);
+        drop(state);
         Ok(key)
     }
 
@@ -114,13 +116,14 @@ impl Store {
     /// Lets a subscriber wait again that waited in another process. `None` if the channel is not there.
     pub fn import_waiter(&self, key: &ChannelKey, worker: WorkerId) -> Option<Subscription> {
         let now = self.clock.monotonic_millis();
-        let mut guard = self.shard(key).lock();
+        let (shard, name) = self.seek(key);
+        let mut guard = shard.lock();
         let state = &mut *guard;
-        let id = state.find(key, now)?;
+        let id = state.find(name, now)?;
         state.channels.get_mut(&id)?.wait(worker);
         let ticket = state.tickets.next();
         state.settle(id);
-        Some(Subscription::new(Arc::clone(self.shard(key)), id, ticket, false, None))
+        Some(Subscription::new(Arc::clone(shard), id, ticket, false, None))
     }
 }
 
