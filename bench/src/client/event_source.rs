@@ -5,14 +5,14 @@ use std::io;
 use super::chunks;
 use super::head::Head;
 use super::transport::{message, unexpected};
-use crate::message::Message;
+use crate::message::Label;
 
 /// One subscriber by EventSource.
 #[derive(Debug, Default)]
 pub(crate) struct EventSource {
     body: Option<Body>,
     /// The message of the lines since the last empty one.
-    event: Option<Message>,
+    event: Option<Label>,
 }
 
 /// How the lines come.
@@ -28,7 +28,7 @@ impl EventSource {
         self.body.is_some()
     }
 
-    pub(super) fn decode(&mut self, input: &[u8], messages: &mut Vec<Message>) -> io::Result<usize> {
+    pub(super) fn decode(&mut self, input: &[u8], messages: &mut Vec<Label>) -> io::Result<usize> {
         let mut used = 0;
         if self.body.is_none() {
             let Some(head) = Head::read(input)? else { return Ok(0) };
@@ -55,7 +55,7 @@ impl EventSource {
 }
 
 /// Reads all whole lines, and returns their length.
-fn read_lines(text: &[u8], event: &mut Option<Message>, messages: &mut Vec<Message>) -> io::Result<usize> {
+fn read_lines(text: &[u8], event: &mut Option<Label>, messages: &mut Vec<Label>) -> io::Result<usize> {
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', text) {
         let line = &text[start..end];
