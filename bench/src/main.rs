@@ -2,12 +2,13 @@
 //!
 //! ```sh
 //! cargo build --release && cargo run --release -p encke-bench
+//! cargo run --release -p encke-bench -- --scale FOLDER
 //! ```
 //!
 //! Each named work ([`works`]) runs on each server in turn, several times over, with a fresh server each time
 //! ([`server`]). The load comes from one thread ([`client`]). What counts is the processor time of the server's whole
 //! process tree, its memory, and how long clients waited ([`measure`]). Every message says which one it is, so that
-//! one that is lost, doubled or out of order is noticed in every run.
+//! one that is lost, doubled or out of order is noticed in every run. [`scale`] has works at many sizes, and draws them.
 
 mod args;
 mod client;

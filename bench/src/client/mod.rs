@@ -44,7 +44,7 @@ pub(crate) use expected::Faults;
 pub(crate) use transport::Transport;
 
 /// How long nothing may come from a server that owes something.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Subscribers that come at once, fewer than a server's backlog holds.
 const BATCH: usize = 400;
@@ -55,11 +55,14 @@ const PUBLISHERS: usize = 1 << 32;
 /// The token of the reader of many channels.
 const READER: usize = 1 << 33;
 
-/// Requests that wait for their answers on one connection, where that is not what is measured.
+/// Connections that publish what has to be there before a measurement.
+const STORE_CONNECTIONS: usize = 16;
+
+/// Questions of the reader that wait for their answers.
 const AT_ONCE: usize = 32;
 
-/// Bytes of messages that are on their way on such a connection.
-const BYTES_AT_ONCE: usize = 256 * 1024;
+/// Messages of one channel in a second, at most: Nchan counts those of a second in 15 bits, and mixes them up afterwards.
+const PER_SECOND: usize = 1 << 14;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 256 * 1024;
@@ -113,23 +116,15 @@ pub(crate) struct Tally {
 impl Crowd {
     /// Connects `publishers`, which may publish to channels below `channels`.
     pub(crate) fn new(target: &Target, channels: u32, publishers: usize) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let mut sources = Sources::default();
-        let publishers = (0..publishers)
-            .map(|number| {
-                let source = sources.next(target.publish_address());
-                Publisher::open(target, source, poll.registry(), PUBLISHERS + number)
-            })
-            .collect::<io::Result<_>>()?;
-        Ok(Self {
-            poll,
+        let mut crowd = Self {
+            poll: Poll::new()?,
             ready: Events::with_capacity(1024),
             subscribers: Vec::new(),
-            publishers,
+            publishers: Vec::new(),
             reader: None,
             publish: target.publish("POST"),
             channels: vec![Channel::default(); channels as usize],
-            sources,
+            sources: Sources::default(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
             labels: Vec::new(),
             messages: Vec::new(),
@@ -137,7 +132,16 @@ impl Crowd {
             tally: Tally::default(),
             faults: Faults::default(),
             target: target.clone(),
-        })
+        };
+        (0..publishers).try_for_each(|_| crowd.add_publisher())?;
+        Ok(crowd)
+    }
+
+    fn add_publisher(&mut self) -> io::Result<()> {
+        let source = self.sources.next(self.target.publish_address());
+        let token = PUBLISHERS + self.publishers.len();
+        self.publishers.push(Publisher::open(&self.target, source, self.poll.registry(), token)?);
+        Ok(())
     }
 
     // === who is there ===
@@ -261,18 +265,28 @@ impl Crowd {
         self.publishers[publisher].publish(&self.publish, Message { channel, sequence }, size)
     }
 
-    /// Publishes so many messages to each of the first channels, as fast as the first publisher can.
+    /// Publishes so many messages to each of the first channels, on connections that are there for that alone.
     pub(crate) fn store(&mut self, channels: u32, messages: usize, size: usize) -> io::Result<()> {
-        let most = (BYTES_AT_ONCE / size.max(1)).clamp(1, AT_ONCE);
-        for _ in 0..messages {
+        let others = self.publishers.len();
+        let connections = STORE_CONNECTIONS.min(channels as usize);
+        (0..connections).try_for_each(|_| self.add_publisher())?;
+        let wait = |crowd: &mut Self, publisher: usize| {
+            crowd.wait("the answer to a publish", |crowd| crowd.is_free(publisher))
+        };
+        for number in 1..=messages {
             for channel in 0..channels {
-                if self.publishers[0].in_flight() == most {
-                    self.wait("answers to publishes", |crowd| crowd.publishers[0].in_flight() <= most / 2)?;
-                }
-                self.publish(0, channel, size)?;
+                // Always the same for a channel, whose messages stay in order.
+                let publisher = others + channel as usize % connections;
+                wait(self, publisher)?;
+                self.publish(publisher, channel, size)?;
+            }
+            if number.is_multiple_of(PER_SECOND) || number == messages && messages > PER_SECOND / 16 {
+                thread::sleep(Duration::from_secs(1));
             }
         }
-        self.wait("answers to publishes", |crowd| crowd.is_free(0))
+        (others..self.publishers.len()).try_for_each(|publisher| wait(self, publisher))?;
+        self.publishers.truncate(others);
+        Ok(())
     }
 
     /// Looks whether each of the first channels holds its latest message, and no other.
@@ -344,8 +358,10 @@ impl Crowd {
     }
 
     fn receive_answers(&mut self, number: usize) -> io::Result<()> {
+        // One that was only there for a while.
+        let Some(publisher) = self.publishers.get_mut(number) else { return Ok(()) };
         self.messages.clear();
-        self.publishers[number].receive(&mut self.buffer, &mut self.messages)?;
+        publisher.receive(&mut self.buffer, &mut self.messages)?;
         for message in &self.messages {
             let sent = self.channels[message.channel as usize].sent[message.sequence as usize];
             self.tally.answers.add(sent.elapsed());

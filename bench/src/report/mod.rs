@@ -30,7 +30,9 @@ impl Row {
 
     /// How much the first contestant takes of what the second one does, by their medians.
     pub(crate) fn ratio(&self, number: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-        Some(self.summary(0, &number)?.median / self.summary(1, &number)?.median)
+        let ratio = self.summary(0, &number)?.median / self.summary(1, &number)?.median;
+        // Of nothing there is no part.
+        Some(ratio).filter(|ratio| ratio.is_finite())
     }
 
     /// Whether the bound of the cost holds. `None` if there is none, or nobody to compare with.

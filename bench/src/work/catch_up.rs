@@ -23,6 +23,7 @@ impl CatchUp {
     pub(crate) fn run(self, site: &Site) -> io::Result<Sample> {
         let mut crowd = Crowd::new(&site.target, 1, 1)?;
         crowd.store(1, self.stored, SIZE)?;
+        crowd.reset();
         self.read(&mut crowd, 1)?;
         crowd.reset();
         let clock = Clock::start(site)?;

@@ -23,6 +23,7 @@ impl Churn {
     pub(crate) fn run(self, site: &Site) -> io::Result<Sample> {
         let mut crowd = Crowd::new(&site.target, 1, 1)?;
         crowd.store(1, 1, SIZE)?;
+        crowd.reset();
         let mut latencies = Latencies::default();
         self.come_and_go(&mut crowd, &mut latencies)?;
         crowd.reset();

@@ -67,7 +67,8 @@ impl Kind {
             Kind::Publish(work) => {
                 of(work.publishers as usize + work.readers(), work.stored, work.capacity(), work.size)
             }
-            Kind::CatchUp(work) => of(work.at_once, work.stored, work.stored, SIZE),
+            // Those who just left are there for a moment.
+            Kind::CatchUp(work) => of(2 * work.at_once, work.stored, work.stored, SIZE),
             Kind::Churn(_) => of(2 * churn::BATCH, STORED, 1, SIZE),
         }
     }
