@@ -79,8 +79,7 @@ impl Measured<'_> {
             let is_p99: &[bool] = if measure == Measure::Latency { &[false, true] } else { &[false] };
             is_p99.iter().copied().map(curve)
         });
-        let unit = series.points.first().map(|point| point.work.kind.unit()).unwrap_or_default();
-        Panel { title: measure.title(series.title, unit), measure, curves: curves.collect() }
+        Panel { title: measure.title(series), measure, curves: curves.collect() }
     }
 
     fn points(&self, series: &Series, contestant: usize, measure: Measure, is_p99: bool) -> Vec<(f64, f64)> {
@@ -106,12 +105,13 @@ impl Axis {
 }
 
 impl Measure {
-    /// Of a panel about a series whose cost has this unit.
-    fn title(self, series: &str, unit: &str) -> String {
-        match self {
-            Self::Cost => format!("{series}: {}", unit.replace('/', " per ")),
-            Self::Bytes => format!("{series}: bytes of memory each"),
-            Self::Latency => format!("{series}: latency"),
-        }
+    /// Of a panel about a series.
+    fn title(self, series: &Series) -> String {
+        let what = match self {
+            Self::Cost => series.unit(),
+            Self::Bytes => series.memory_unit().unwrap_or_default(),
+            Self::Latency => "latency",
+        };
+        format!("{}: {}", series.title, what.replace('/', " per "))
     }
 }

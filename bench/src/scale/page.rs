@@ -21,15 +21,28 @@ const COLUMNS: [Column; 4] = [
 pub(super) fn preface(measured: &Measured<'_>) -> String {
     let servers = measured.contestants.iter().map(|(name, version)| format!("{name} ({version})"));
     format!(
-        "# Scale\n\n    {}\n\n{}, with {} worker(s) each, {} run(s) of each point; {}. Processor time is that of the \
-         server's whole process tree, memory is `Pss`. Nothing was lost, doubled or reordered, if not said otherwise \
-         below. Every number is in [numbers.json](numbers.json).\n",
+        "# Scale\n\n    {}\n\n{}; {} each, {} of each point; {}. Processor time is that of the server's whole process \
+         tree, in microseconds; memory is `Pss`, in bytes. {} Every number is in [numbers.json](numbers.json).\n",
         measured.command,
         servers.collect::<Vec<_>>().join(" beside "),
-        measured.workers,
-        measured.rounds,
-        machine()
+        counted(measured.workers, "worker"),
+        counted(measured.rounds, "run"),
+        machine(),
+        faults(measured.rows)
     )
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn faults(rows: &[Row]) -> String {
+    let faulty = rows.iter().filter(|row| !row.faults().is_none());
+    let faults: Vec<String> = faulty.map(|row| format!("{}: {:?}", row.work.name, row.faults())).collect();
+    if faults.is_empty() {
+        return "Nothing was lost, doubled or reordered.".to_owned();
+    }
+    format!("**Not everything came as it should:** {}.", faults.join("; "))
 }
 
 fn machine() -> String {
@@ -51,39 +64,39 @@ pub(super) fn of_sweep(measured: &Measured<'_>, sweep: &Sweep) -> String {
 }
 
 fn of_series(measured: &Measured<'_>, axis: Axis, series: &Series) -> String {
-    let contestants = &measured.contestants;
     let rows: Vec<(&Point, &Row)> =
         series.points.iter().filter_map(|point| Some((point, measured.row(point)?))).collect();
-    let Some((_, first)) = rows.first() else { return String::new() };
-    let is_known =
-        |column: &&Column| (0..contestants.len()).any(|number| first.summary(number, column.1).is_some());
+    if rows.is_empty() {
+        return String::new();
+    }
+    let is_known = |column: &&Column| rows.iter().any(|(_, row)| row.summary(0, column.1).is_some());
     let columns: Vec<&Column> = COLUMNS.iter().filter(is_known).collect();
     let mut titles = vec![axis.label().to_owned()];
-    for (name, _) in contestants {
+    for (name, _) in &measured.contestants {
         titles.extend(columns.iter().map(|(title, _)| format!("{name}: {title}")));
     }
-    if contestants.len() > 1 {
-        titles.push("ratio".to_owned());
-    }
-    let unit = first.work.kind.unit();
-    let mut text = format!("\n**{}**, {unit}\n\n", series.title);
+    titles.extend(measured.contestants.get(1).map(|_| "ratio of us".to_owned()));
+    let units: Vec<&str> = [series.unit()].into_iter().chain(series.memory_unit()).collect();
+    let mut text = format!("\n**{}**: {}\n\n", series.title, units.join("; "));
     push_line(&mut text, titles.iter().cloned());
     push_line(&mut text, titles.iter().map(|_| "---:".to_owned()));
     for (point, row) in rows {
-        let cells = (0..contestants.len()).flat_map(|number| {
-            columns
-                .iter()
-                .map(move |(_, value)| row.summary(number, value).map(|summary| written(summary.median)))
-        });
-        let ratio = (contestants.len() > 1)
-            .then(|| row.ratio(|sample| sample.cost).map(|ratio| format!("{ratio:.2}")));
         let at = with_commas(&point.at.to_string());
-        push_line(&mut text, [at].into_iter().chain(cells.chain(ratio).map(Option::unwrap_or_default)));
-        if !row.faults().is_none() {
-            let _ = writeln!(text, "\n{}: {:?}\n", row.work.name, row.faults());
-        }
+        push_line(&mut text, [at].into_iter().chain(cells(row, &columns)));
     }
     text
+}
+
+/// What each contestant took, and how that compares.
+fn cells(row: &Row, columns: &[&Column]) -> Vec<String> {
+    let of_one = |number: usize| {
+        columns
+            .iter()
+            .map(move |(_, value)| row.summary(number, value).map(|summary| written(summary.median)))
+    };
+    let ratio = row.ratio(|sample| sample.cost).map(|ratio| format!("{ratio:.2}"));
+    let compared = row.samples.get(1).map(|_| ratio);
+    (0..row.samples.len()).flat_map(of_one).chain(compared).map(Option::unwrap_or_default).collect()
 }
 
 fn push_line(text: &mut String, cells: impl Iterator<Item = String>) {

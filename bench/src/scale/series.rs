@@ -131,7 +131,9 @@ impl Steps {
         // Who gets few messages comes with others: asking whether the server took them costs it something, too.
         let company = if transport == LongPoll { 16 } else { 1 };
         let at_once = (1000 / stored).clamp(company, 100);
-        let readers = (self.deliveries / stored).clamp(5, 10_000).next_multiple_of(at_once);
+        // A stream takes little for one.
+        let deliveries = if transport == LongPoll { self.deliveries } else { 3 * self.deliveries };
+        let readers = (deliveries / stored).clamp(5, 10_000).next_multiple_of(at_once);
         CatchUp { transport, stored, readers, at_once }
     }
 }
@@ -148,6 +150,16 @@ impl Series {
             Point { at, work: Work { name, kind, bound: None, limit: None } }
         };
         Self { title, points: points.map(point).collect() }
+    }
+
+    /// What its cost is of.
+    pub(super) fn unit(&self) -> &'static str {
+        self.points.last().map(|point| point.work.kind.unit()).unwrap_or_default()
+    }
+
+    /// What its memory is of. The largest says that best.
+    pub(super) fn memory_unit(&self) -> Option<&'static str> {
+        self.points.last()?.work.kind.memory_unit()
     }
 
     fn of_subscribers(

@@ -83,6 +83,16 @@ impl Kind {
         }
     }
 
+    /// What memory is counted for. `None` if a sample has no bytes.
+    pub(crate) fn memory_unit(self) -> Option<&'static str> {
+        match self {
+            Kind::Idle(_) | Kind::FanOut(_) => Some("B/subscriber"),
+            Kind::Publish(work) if work.stored == 1 => Some("B/channel above its message"),
+            Kind::Publish(_) => Some("B/message above its body"),
+            Kind::OneToOne(_) | Kind::CatchUp(_) | Kind::Churn(_) => None,
+        }
+    }
+
     /// The number of a sample that a limit of memory holds for.
     pub(crate) fn memory(self, sample: &Sample) -> Option<f64> {
         match self {

@@ -6,6 +6,9 @@ use super::{Clock, Sample};
 use crate::client::{Crowd, Event, Transport};
 use crate::server::Site;
 
+/// Messages whose memory can be told apart from that of pages.
+const ENOUGH: usize = 100;
+
 /// Each publisher has a keep-alive connection, and goes round its channels.
 ///
 /// All channels are full before, so that each message pushes another one out. What a message then took of memory is
@@ -38,11 +41,8 @@ impl Publish {
         let sample = clock.stop(crowd.tally().answered, &crowd.tally().answers)?;
         self.check(&mut crowd)?;
         let per_message = |bytes: f64| bytes / self.capacity() as f64 - self.size as f64;
-        Ok(Sample {
-            bytes: empty.zip(full).map(|(empty, full)| per_message(full as f64 - empty as f64)),
-            faults: crowd.finish()?,
-            ..sample
-        })
+        let bytes = empty.zip(full).map(|(empty, full)| per_message(full as f64 - empty as f64));
+        Ok(Sample { bytes: bytes.filter(|_| self.capacity() >= ENOUGH), faults: crowd.finish()?, ..sample })
     }
 
     /// Connections that look at the end what is stored.
