@@ -78,8 +78,11 @@ mod tests {
     const ANSWERS: &[u8] =
         b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
+    /// Question, status and length of an answer.
+    type Read = (char, u16, usize);
+
     /// What is read of the answers to these questions, and how many bytes that is.
-    fn read(bytes: &[u8], questions: &[char]) -> io::Result<(Vec<(char, u16, usize)>, usize)> {
+    fn read(bytes: &[u8], questions: &[char]) -> io::Result<(Vec<Read>, usize)> {
         let mut read = Vec::new();
         let used = read_answers(bytes, &mut questions.iter().copied().collect(), |about, head, body| {
             read.push((about, head.status, body.len()));
