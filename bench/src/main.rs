@@ -58,6 +58,10 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     let contestants = arguments.contestants()?;
+    if let Some(folder) = &arguments.scale {
+        // What takes minutes shall not fail at the end.
+        fs::create_dir_all(folder)?;
+    }
     raise_open_files(works.iter().map(|work| work.kind.needs(1).files()).max().unwrap_or_default())?;
     for contestant in &contestants {
         println!("{}: {}", contestant.name(), contestant.version());
@@ -81,7 +85,6 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         }
     }
     if let Some(folder) = &arguments.scale {
-        fs::create_dir_all(folder)?;
         measured(arguments, &contestants, &rows).write(&sweeps, folder)?;
     }
     if let Some(path) = arguments.json() {

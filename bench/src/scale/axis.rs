@@ -57,6 +57,17 @@ impl Scale {
     }
 }
 
+impl Numbers {
+    /// A round number, in the unit that suits it.
+    pub(super) fn label(self, value: f64) -> String {
+        match self {
+            Self::Plain => in_steps(value, 1000.0, &["", "k", "M"]),
+            Self::Size => in_steps(value, 1024.0, &[" B", " KiB", " MiB"]),
+            Self::Time => in_steps(value, 1000.0, &[" us", " ms", " s"]),
+        }
+    }
+}
+
 impl Ranged for Scale {
     type FormatOption = NoDefaultFormatting;
     type ValueType = f64;
@@ -80,11 +91,7 @@ impl Ranged for Scale {
 
 impl ValueFormatter<f64> for Scale {
     fn format_ext(&self, value: &f64) -> String {
-        match self.numbers {
-            Numbers::Plain => in_steps(*value, 1000.0, &["", "k", "M"]),
-            Numbers::Size => in_steps(*value, 1024.0, &[" B", " KiB", " MiB"]),
-            Numbers::Time => in_steps(*value, 1000.0, &[" us", " ms", " s"]),
-        }
+        self.numbers.label(*value)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::report::Row;
 use crate::work::Sample;
 use crate::works::Work;
 
+use axis::Numbers;
 use plot::{Curve, Panel, Picture};
 use series::{Axis, Figure, Measure, Point, Series};
 
@@ -91,7 +92,8 @@ impl Measured<'_> {
         };
         let point =
             |point: &Point| Some((point.at as f64, self.row(point)?.summary(contestant, number)?.median));
-        series.points.iter().filter_map(point).collect()
+        // Nothing has no place on a logarithmic axis.
+        series.points.iter().filter_map(point).filter(|(_, number)| *number > 0.0).collect()
     }
 }
 
@@ -99,7 +101,14 @@ impl Axis {
     fn label(self) -> &'static str {
         match self {
             Self::Count(what) => what,
-            Self::Bytes => "bytes of a message",
+            Self::Bytes => "size of a message",
+        }
+    }
+
+    fn numbers(self) -> Numbers {
+        match self {
+            Self::Count(_) => Numbers::Plain,
+            Self::Bytes => Numbers::Size,
         }
     }
 }

@@ -81,7 +81,10 @@ fn of_series(measured: &Measured<'_>, axis: Axis, series: &Series) -> String {
     push_line(&mut text, titles.iter().cloned());
     push_line(&mut text, titles.iter().map(|_| "---:".to_owned()));
     for (point, row) in rows {
-        let at = with_commas(&point.at.to_string());
+        let at = match axis {
+            Axis::Count(_) => with_commas(&point.at.to_string()),
+            Axis::Bytes => axis.numbers().label(point.at as f64),
+        };
         push_line(&mut text, [at].into_iter().chain(cells(row, &columns)));
     }
     text

@@ -152,9 +152,8 @@ impl Picture {
         let all = || self.panels.iter().filter(|other| other.measure == panel.measure);
         let points = || all().flat_map(|panel| &panel.curves).flat_map(|curve| &curve.points);
         let numbers = if panel.measure == Measure::Latency { Numbers::Time } else { Numbers::Plain };
-        let sizes = if self.axis == Axis::Bytes { Numbers::Size } else { Numbers::Plain };
         (
-            Scale::of_sizes(sizes, points().map(|point| point.0)),
+            Scale::of_sizes(self.axis.numbers(), points().map(|point| point.0)),
             Scale::of_measures(numbers, points().map(|point| point.1)),
         )
     }

@@ -6,8 +6,8 @@ use super::{Clock, Sample};
 use crate::client::{Crowd, Event, Transport};
 use crate::server::Site;
 
-/// Messages whose memory can be told apart from that of pages.
-const ENOUGH: usize = 100;
+/// Messages whose memory can be told apart from what an allocator has in hand.
+const ENOUGH: usize = 1000;
 
 /// Each publisher has a keep-alive connection, and goes round its channels.
 ///
