@@ -76,7 +76,9 @@ fn of_series(measured: &Measured<'_>, axis: Axis, series: &Series) -> String {
         titles.extend(columns.iter().map(|(title, _)| format!("{name}: {title}")));
     }
     titles.extend(measured.contestants.get(1).map(|_| "ratio of us".to_owned()));
-    let units: Vec<&str> = [series.unit()].into_iter().chain(series.memory_unit()).collect();
+    let has_memory = rows.iter().any(|(_, row)| row.summary(0, |sample| sample.bytes).is_some());
+    let memory_unit = series.memory_unit().filter(|_| has_memory);
+    let units: Vec<&str> = [series.unit()].into_iter().chain(memory_unit).collect();
     let mut text = format!("\n**{}**: {}\n\n", series.title, units.join("; "));
     push_line(&mut text, titles.iter().cloned());
     push_line(&mut text, titles.iter().map(|_| "---:".to_owned()));
