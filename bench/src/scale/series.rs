@@ -6,8 +6,15 @@ use crate::client::Transport::{self, EventSource, LongPoll, WebSocket};
 use crate::work::{CatchUp, FanOut, Pace, Publish, SIZE};
 use crate::works::{Kind, Work};
 
-/// One publisher, one channel that keeps one message.
-const PUBLISH: Publish = Publish { publishers: 1, channels: 1, stored: 1, size: SIZE, messages: 0 };
+/// Publishers who wait for each answer. With one alone, what is measured is how a machine falls asleep and wakes up.
+const PUBLISHERS: u32 = 10;
+
+/// Each has a channel that keeps one message.
+const PUBLISH: Publish =
+    Publish { publishers: PUBLISHERS, channels: PUBLISHERS, stored: 1, size: SIZE, messages: 0 };
+
+/// Most stored messages in each of the publishers' channels.
+const MOST_IN_EACH: usize = 10_000;
 
 /// Most stored messages where newcomers take a request for each.
 const MOST_BY_REQUESTS: usize = 10_000;
@@ -211,7 +218,11 @@ fn by_subscribers(steps: &Steps) -> Sweep {
 
 fn by_channels(steps: &Steps) -> Sweep {
     let point = |&channels: &u32| {
-        (channels as usize, Kind::Publish(Publish { channels, messages: steps.publishes, ..PUBLISH }))
+        let publishers = PUBLISHERS.min(channels);
+        (
+            channels as usize,
+            Kind::Publish(Publish { publishers, channels, messages: steps.publishes, ..PUBLISH }),
+        )
     };
     let mut series = Series::new("channels", "publish", "publish", steps.channels.iter().map(point));
     if let Some(most) = series.points.last_mut() {
@@ -221,8 +232,9 @@ fn by_channels(steps: &Steps) -> Sweep {
         name: "channels",
         title: "Channels",
         about: format!(
-            "Each channel keeps one message of {SIZE} B. One publisher, who waits for each answer, goes round all of \
-             them. Memory: per channel, above the {SIZE} B. At last each channel is asked for its message."
+            "Each channel keeps one message of {SIZE} B. {PUBLISHERS} publishers, who wait for each answer, go round all \
+             of them; one channel has one publisher, as its messages need an order. Memory: per channel, above the \
+             {SIZE} B. At last each channel is asked for its message."
         ),
         axis: Axis::Count("channels"),
         series: vec![series],
@@ -237,22 +249,22 @@ fn by_channels(steps: &Steps) -> Sweep {
 fn by_stored(steps: &Steps) -> Sweep {
     let publish =
         |&stored: &usize| (stored, Kind::Publish(Publish { stored, messages: steps.publishes, ..PUBLISH }));
+    let up_to = |most| steps.stored.iter().filter(move |stored| **stored <= most);
     let catch_up = |transport, most: usize| {
-        let stored = steps.stored.iter().filter(|stored| **stored <= most);
-        let points = stored.map(|stored| (*stored, Kind::CatchUp(steps.catch_up(transport, *stored))));
+        let points = up_to(most).map(|stored| (*stored, Kind::CatchUp(steps.catch_up(transport, *stored))));
         Series::of_subscribers("stored", transport, points)
     };
     Sweep {
         name: "stored",
         title: "Stored messages of a channel",
         about: format!(
-            "A channel is full of messages of {SIZE} B. One publisher, who waits for each answer, pushes the oldest \
-             out; memory: per message, above the {SIZE} B. Newcomers get all of them, and their connections are part of \
-             the cost; by long-polling each message takes a request."
+            "A channel is full of messages of {SIZE} B. {PUBLISHERS} publishers, who wait for each answer, push the oldest \
+             out, each in its channel; memory: per message, above the {SIZE} B. Newcomers get all of one channel, and \
+             their connections are part of the cost; by long-polling each message takes a request."
         ),
         axis: Axis::Count("stored messages"),
         series: vec![
-            Series::new("stored", "publish", "publish", steps.stored.iter().map(publish)),
+            Series::new("stored", "publish", "publish", up_to(MOST_IN_EACH).map(publish)),
             catch_up(LongPoll, MOST_BY_REQUESTS),
             catch_up(EventSource, usize::MAX),
             catch_up(WebSocket, usize::MAX),
@@ -291,8 +303,8 @@ fn by_size(steps: &Steps) -> Sweep {
         name: "size",
         title: "Size of messages",
         about: format!(
-            "Messages go to {subscribers} subscribers of one channel; or to a channel without any, which keeps one \
-             message, by one publisher who waits for each answer. Latency: from a publish to each delivery, or to the \
+            "Messages go to {subscribers} subscribers of one channel; or to channels without any, which keep one \
+             message, by {PUBLISHERS} publishers who wait for each answer. Latency: from a publish to each delivery, or to the \
              answer."
         ),
         axis: Axis::Bytes,
