@@ -90,6 +90,19 @@ fn polls_come_again_for_what_is_stored_and_for_what_is_to_come() {
 }
 
 #[test]
+fn who_asks_again_and_goes_at_once_is_not_waited_for() {
+    let server = server();
+    server.post("/pub?id=a", "0");
+    // Request and end come together, most of the time.
+    for _ in 0..50 {
+        let mut poller = Poller::new(&server, "/sub?id=a");
+        poller.poll();
+        poller.ask();
+    }
+    eventually("nobody waits", || server.get("/pub?id=a").text().contains("active subscribers: 0"));
+}
+
+#[test]
 fn an_answer_is_the_same_on_both_ways() {
     let server = server();
     for number in 0..3 {

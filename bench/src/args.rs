@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::measure::Process;
+use crate::scale::{self, Steps, Sweep};
 use crate::server::Contestant;
 use crate::target::Target;
 use crate::works::{self, Sizes, Work};
@@ -18,9 +19,13 @@ pub(crate) struct Arguments {
     /// Only works with one of these in their name
     #[arg(long, value_name = "TEXT", num_args = 1..)]
     pub(crate) only: Vec<String>,
-    /// Runs of each work on each server
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    /// Instead of the table: what grows with subscribers, channels, stored messages and their size. Writes plots, a
+    /// page and every number to this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["json", "subscribers", "publishers"])]
+    pub(crate) scale: Option<PathBuf>,
+    /// Runs of each work on each server [default: 3, with --scale 1]
+    #[arg(long, value_name = "NUMBER")]
+    rounds: Option<usize>,
     /// Workers of each server
     #[arg(long, default_value_t = 1)]
     pub(crate) workers: usize,
@@ -38,7 +43,7 @@ pub(crate) struct Arguments {
     pub(crate) list: bool,
     /// Write every number to this file
     #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    json: Option<PathBuf>,
     /// Program; the one beside this program if it is not given
     #[arg(long, value_name = "FILE")]
     encke: Option<PathBuf>,
@@ -62,17 +67,35 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// The works that are asked for.
-    pub(crate) fn works(&self) -> Vec<Work> {
+    /// The works of the table or of all sweeps, those of them that are asked for.
+    pub(crate) fn works(&self, sweeps: &[Sweep]) -> Vec<Work> {
         let is_asked_for = |work: &Work| {
             self.only.is_empty() || self.only.iter().any(|text| work.name.contains(text.as_str()))
         };
-        let sizes = Sizes { idle: self.subscribers.max(5), publishers: self.publishers };
-        let works = works::all(sizes).into_iter().filter(is_asked_for);
-        let works = works.map(|work| if self.smoke { work.smoke() } else { work });
+        let works = if self.scale.is_some() { scale::works(sweeps) } else { self.table() };
+        let works = works.into_iter().filter(is_asked_for);
         // Limits are Encke's, and no other server's.
         let is_other = self.publish_url.is_some();
         works.map(|work| Work { limit: work.limit.filter(|_| !is_other), ..work }).collect()
+    }
+
+    fn table(&self) -> Vec<Work> {
+        let works = works::all(Sizes { idle: self.subscribers.max(5), publishers: self.publishers });
+        works.into_iter().map(|work| if self.smoke { work.smoke() } else { work }).collect()
+    }
+
+    /// What `--scale` measures. `can_connect` says of a number of subscribers whether there may be so many.
+    pub(crate) fn sweeps(&self, can_connect: impl Fn(usize) -> bool) -> Vec<Sweep> {
+        match (&self.scale, self.smoke) {
+            (None, _) => Vec::new(),
+            (Some(_), true) => scale::sweeps(&Steps::smoke()),
+            (Some(_), false) => scale::sweeps(&Steps::full(can_connect)),
+        }
+    }
+
+    /// Where every number goes.
+    pub(crate) fn json(&self) -> Option<PathBuf> {
+        self.scale.as_ref().map(|folder| folder.join("numbers.json")).or_else(|| self.json.clone())
     }
 
     /// The first is the one that has to hold its bounds.
@@ -95,7 +118,8 @@ impl Arguments {
     }
 
     pub(crate) fn rounds(&self) -> usize {
-        if self.smoke { 1 } else { self.rounds.max(1) }
+        let usual = if self.scale.is_some() { 1 } else { 3 };
+        if self.smoke { 1 } else { self.rounds.unwrap_or(usual).max(1) }
     }
 }
 
@@ -113,7 +137,7 @@ mod tests {
     #[test]
     fn works_are_picked_by_parts_of_their_names() {
         let arguments = Arguments::parse_from(["encke-bench", "--only", "publish/", "catchup/websocket"]);
-        let names: Vec<String> = arguments.works().into_iter().map(|work| work.name).collect();
+        let names: Vec<String> = arguments.works(&[]).into_iter().map(|work| work.name).collect();
         assert_eq!(names, ["publish/100", "publish/4096", "catchup/websocket"]);
     }
 }

@@ -2,23 +2,26 @@
 //!
 //! ```sh
 //! cargo build --release && cargo run --release -p encke-bench
+//! cargo run --release -p encke-bench -- --scale FOLDER
 //! ```
 //!
 //! Each named work ([`works`]) runs on each server in turn, several times over, with a fresh server each time
 //! ([`server`]). The load comes from one thread ([`client`]). What counts is the processor time of the server's whole
 //! process tree, its memory, and how long clients waited ([`measure`]). Every message says which one it is, so that
-//! one that is lost, doubled or out of order is noticed in every run.
+//! one that is lost, doubled or out of order is noticed in every run. [`scale`] has works at many sizes, and draws them.
 
 mod args;
 mod client;
 mod measure;
 mod message;
 mod report;
+mod scale;
 mod server;
 mod target;
 mod work;
 mod works;
 
+use std::env;
 use std::error::Error;
 use std::fs;
 use std::process::ExitCode;
@@ -28,7 +31,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use args::Arguments;
 use report::Row;
-use server::Contestant;
+use scale::Measured;
+use server::{Contestant, files};
 use works::Work;
 
 fn main() -> ExitCode {
@@ -44,7 +48,8 @@ fn main() -> ExitCode {
 
 /// Whether everything ran, nothing was lost, and no limit was exceeded.
 fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
-    let works = arguments.works();
+    let sweeps = arguments.sweeps(can_connect);
+    let works = arguments.works(&sweeps);
     if works.is_empty() {
         return Err(format!("no work has {} in its name: see --list", arguments.only.join(" or ")).into());
     }
@@ -53,7 +58,11 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     let contestants = arguments.contestants()?;
-    raise_open_files(&works)?;
+    if let Some(folder) = &arguments.scale {
+        // What takes minutes shall not fail at the end.
+        fs::create_dir_all(folder)?;
+    }
+    raise_open_files(works.iter().map(|work| work.kind.needs(1).files()).max().unwrap_or_default())?;
     for contestant in &contestants {
         println!("{}: {}", contestant.name(), contestant.version());
     }
@@ -75,7 +84,10 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
             }
         }
     }
-    if let Some(path) = &arguments.json {
+    if let Some(folder) = &arguments.scale {
+        measured(arguments, &contestants, &rows).write(&sweeps, folder)?;
+    }
+    if let Some(path) = arguments.json() {
         fs::write(path, format!("{:#}\n", report::to_json(&rows, &contestants, arguments.workers)))?;
     }
     Ok(judge(&rows) && all_ran)
@@ -103,9 +115,25 @@ fn judge(rows: &[Row]) -> bool {
     complaints.is_empty()
 }
 
+/// What a page about scale says.
+fn measured<'a>(arguments: &Arguments, contestants: &[Contestant], rows: &'a [Row]) -> Measured<'a> {
+    let given: Vec<String> = env::args().skip(1).collect();
+    Measured {
+        command: format!("cargo run --release -p encke-bench -- {}", given.join(" ")),
+        contestants: contestants.iter().map(|contestant| (contestant.name(), contestant.version())).collect(),
+        workers: arguments.workers,
+        rounds: arguments.rounds(),
+        rows,
+    }
+}
+
+/// Whether there may be so many subscribers.
+fn can_connect(subscribers: usize) -> bool {
+    raise_open_files(files(subscribers)).is_ok()
+}
+
 /// Each client is a descriptor here, and one in the server, which inherits our limit.
-fn raise_open_files(works: &[Work]) -> Result<(), Box<dyn Error>> {
-    let wanted = works.iter().map(|work| work.kind.needs(1).files()).max().unwrap_or_default();
+fn raise_open_files(wanted: usize) -> Result<(), Box<dyn Error>> {
     let wanted = u64::try_from(wanted)?;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, soft.max(wanted), hard.max(wanted)).map_err(|error| {

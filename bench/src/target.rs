@@ -1,6 +1,6 @@
 //! Where to publish and where to subscribe.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use crate::client::Transport;
@@ -28,6 +28,13 @@ struct Endpoint {
     path: String,
 }
 
+/// A request line and `Host`, for any channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// The number of a channel belongs between any two.
+    parts: Vec<String>,
+}
+
 impl Target {
     /// `http://host:port/path` each, with `{channel}` in it. That of subscribers may have `{transport}`, too.
     pub(crate) fn new(publish: &str, subscribe: &str) -> io::Result<Self> {
@@ -51,15 +58,15 @@ impl Target {
         self.subscribe.address
     }
 
-    /// Request line and `Host` of a publisher's request.
-    pub(crate) fn publish(&self, method: &str, channel: u32) -> String {
-        self.publish.request(method, &self.prefix, channel)
+    /// A publisher's request.
+    pub(crate) fn publish(&self, method: &str) -> Request {
+        Request::new(&self.publish.request(method), &self.prefix)
     }
 
-    /// Request line and `Host` of a subscriber's request.
-    pub(crate) fn subscribe(&self, transport: Transport, channel: u32) -> String {
-        let request = self.subscribe.request("GET", &self.prefix, channel);
-        request.replacen(TRANSPORT, &transport.to_string(), 1)
+    /// A subscriber's request.
+    pub(crate) fn subscribe(&self, transport: Transport) -> Request {
+        let request = self.subscribe.request("GET").replacen(TRANSPORT, &transport.to_string(), 1);
+        Request::new(&request, &self.prefix)
     }
 }
 
@@ -76,9 +83,31 @@ impl Endpoint {
         Ok(Self { address, host: host.to_owned(), path: path.to_owned() })
     }
 
-    fn request(&self, method: &str, prefix: &str, channel: u32) -> String {
-        let path = self.path.replace(CHANNEL, &format!("{prefix}{channel}"));
-        format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host)
+    fn request(&self, method: &str) -> String {
+        format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", self.path, self.host)
+    }
+}
+
+impl Request {
+    /// `prefix`: what names of channels begin with.
+    fn new(text: &str, prefix: &str) -> Self {
+        let text = text.replace(CHANNEL, &format!("{prefix}{CHANNEL}"));
+        Self { parts: text.split(CHANNEL).map(str::to_owned).collect() }
+    }
+
+    /// Appends the request to a channel.
+    pub(crate) fn write(&self, channel: u32, output: &mut Vec<u8>) -> io::Result<()> {
+        for (number, part) in self.parts.iter().enumerate() {
+            if number > 0 {
+                write!(output, "{channel}")?;
+            }
+            output.extend_from_slice(part.as_bytes());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn to(&self, channel: u32) -> String {
+        self.parts.join(&channel.to_string())
     }
 }
 
@@ -92,9 +121,9 @@ mod tests {
             Target::new("http://127.0.0.1:81/p/{channel}", "http://127.0.0.1/{transport}?id={channel}&x=1")
                 .expect("URLs")
                 .with_prefix("run-".to_owned());
-        assert_eq!(target.publish("POST", 3), "POST /p/run-3 HTTP/1.1\r\nHost: 127.0.0.1:81\r\n");
+        assert_eq!(target.publish("POST").to(3), "POST /p/run-3 HTTP/1.1\r\nHost: 127.0.0.1:81\r\n");
         assert_eq!(
-            target.subscribe(Transport::Raw, 3),
+            target.subscribe(Transport::Raw).to(3),
             "GET /raw?id=run-3&x=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         );
         assert_eq!(target.subscribe_address().port(), 80);

@@ -1,7 +1,7 @@
 //! What is measured, and what Encke may take for it: each row is one named work.
 
 use crate::client::Transport::{self, Chunked, EventSource, LongPoll, Multipart, Raw, WebSocket};
-use crate::work::{CatchUp, Churn, FanOut, Idle, Layout, OneToOne, Pace, Publish};
+use crate::work::{CatchUp, Churn, FanOut, Idle, Layout, OneToOne, Pace, Publish, STORED};
 
 /// A work with its bounds.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub(crate) struct Work {
     pub(crate) kind: Kind,
     /// Most that Encke may take, as a part of what Nchan takes.
     pub(crate) bound: Option<f64>,
-    /// Most that Encke may take at all.
+    /// Most bytes of memory that Encke may take at all, per subscriber, or per stored message above its body.
     pub(crate) limit: Option<f64>,
 }
 
@@ -97,7 +97,9 @@ impl Work {
             Kind::OneToOne(work) => {
                 Kind::OneToOne(OneToOne { channels: 50, publishers: 4, messages: 200, ..work })
             }
-            Kind::Publish(work) => Kind::Publish(Publish { publishers: 4, messages: 200, ..work }),
+            Kind::Publish(work) => {
+                Kind::Publish(Publish { publishers: 4, channels: 4, messages: 200, ..work })
+            }
             Kind::CatchUp(work) => {
                 Kind::CatchUp(CatchUp { stored: 50, readers: 4, at_once: work.at_once.min(4), ..work })
             }
@@ -141,7 +143,13 @@ fn one_to_one(transport: Transport, publishers: u32, bound: Option<f64>) -> Work
 fn publish(publishers: u32, size: usize, bound: Option<f64>) -> Work {
     Work {
         name: format!("publish/{size}"),
-        kind: Kind::Publish(Publish { publishers, size, messages: 60_000 }),
+        kind: Kind::Publish(Publish {
+            publishers,
+            channels: publishers,
+            stored: STORED,
+            size,
+            messages: 60_000,
+        }),
         bound,
         limit: None,
     }

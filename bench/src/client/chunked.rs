@@ -5,7 +5,7 @@ use std::io;
 use super::chunks;
 use super::head::Head;
 use super::transport::{message, unexpected};
-use crate::message::Message;
+use crate::message::Label;
 
 /// One subscriber of a chunked response.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ impl Chunked {
         self.is_open
     }
 
-    pub(super) fn decode(&mut self, input: &[u8], messages: &mut Vec<Message>) -> io::Result<usize> {
+    pub(super) fn decode(&mut self, input: &[u8], messages: &mut Vec<Label>) -> io::Result<usize> {
         let mut used = 0;
         if !self.is_open {
             let Some(head) = Head::read(input)? else { return Ok(0) };

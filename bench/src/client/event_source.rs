@@ -5,14 +5,22 @@ use std::io;
 use super::chunks;
 use super::head::Head;
 use super::transport::{message, unexpected};
-use crate::message::Message;
+use crate::message::Label;
 
 /// One subscriber by EventSource.
 #[derive(Debug, Default)]
 pub(crate) struct EventSource {
     body: Option<Body>,
+    lines: Lines,
+}
+
+/// Whole lines, as they come.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Bytes of the line that is not whole yet, which need not be searched for its end again.
+    searched: usize,
     /// The message of the lines since the last empty one.
-    event: Option<Message>,
+    event: Option<Label>,
 }
 
 /// How the lines come.
@@ -28,7 +36,7 @@ impl EventSource {
         self.body.is_some()
     }
 
-    pub(super) fn decode(&mut self, input: &[u8], messages: &mut Vec<Message>) -> io::Result<usize> {
+    pub(super) fn decode(&mut self, input: &[u8], messages: &mut Vec<Label>) -> io::Result<usize> {
         let mut used = 0;
         if self.body.is_none() {
             let Some(head) = Head::read(input)? else { return Ok(0) };
@@ -45,31 +53,35 @@ impl EventSource {
                     text.extend_from_slice(data);
                     Ok(())
                 })?;
-                let lines = read_lines(text, &mut self.event, messages)?;
+                let lines = self.lines.read(text, messages)?;
                 text.drain(..lines);
             }
-            _ => used += read_lines(rest, &mut self.event, messages)?,
+            _ => used += self.lines.read(rest, messages)?,
         }
         Ok(used)
     }
 }
 
-/// Reads all whole lines, and returns their length.
-fn read_lines(text: &[u8], event: &mut Option<Message>, messages: &mut Vec<Message>) -> io::Result<usize> {
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', text) {
-        let line = &text[start..end];
-        match line.strip_suffix(b"\r").unwrap_or(line) {
-            [] => messages.extend(event.take()),
-            line => {
-                if let Some(data) = line.strip_prefix(b"data:") {
-                    *event = Some(message(data.strip_prefix(b" ").unwrap_or(data))?);
+impl Lines {
+    /// Reads all whole lines, and returns their length. The rest comes again, with more behind it.
+    fn read(&mut self, text: &[u8], messages: &mut Vec<Label>) -> io::Result<usize> {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', &text[self.searched..]) {
+            let end = self.searched + end;
+            let line = &text[start..end];
+            match line.strip_suffix(b"\r").unwrap_or(line) {
+                [] => messages.extend(self.event.take()),
+                line => {
+                    if let Some(data) = line.strip_prefix(b"data:") {
+                        self.event = Some(message(data.strip_prefix(b" ").unwrap_or(data))?);
+                    }
                 }
             }
+            start = end + 1;
         }
-        start = end + 1;
+        self.searched = text.len() - start;
+        Ok(start)
     }
-    Ok(start)
 }
 
 #[cfg(test)]

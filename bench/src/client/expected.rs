@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use crate::message::Message;
+use crate::message::{Label, Message};
 
 /// What a subscriber of one channel waits for.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +35,12 @@ impl Expected {
         self.channel
     }
 
-    /// Takes a message that came.
-    pub(super) fn take(&mut self, message: Message, faults: &mut Faults) {
+    /// Takes a message that came, and says which one it is.
+    pub(super) fn take(&mut self, label: Label, faults: &mut Faults) -> Message {
+        let message = match label {
+            Label::Whole(message) => message,
+            Label::Digit(digit) => self.nearest(digit),
+        };
         let next = self.next.unwrap_or(message.sequence);
         if message.channel != self.channel {
             faults.foreign += 1;
@@ -46,6 +50,15 @@ impl Expected {
             faults.lost += u64::from(message.sequence - next);
             self.next = Some(message.sequence + 1);
         }
+        message
+    }
+
+    /// Of all messages whose number ends with a digit, the one that is least out of order.
+    fn nearest(&self, digit: u32) -> Message {
+        let next = self.next.unwrap_or_default();
+        let ahead = (digit + 10 - next % 10) % 10;
+        let is_behind = ahead > 5 && next + ahead >= 10;
+        Message { channel: self.channel, sequence: if is_behind { next + ahead - 10 } else { next + ahead } }
     }
 
     /// How many of so many messages are still to come.
@@ -78,7 +91,7 @@ mod tests {
     fn faults_of(first: Option<u32>, sequences: &[u32]) -> (Faults, u32) {
         let (mut expected, mut faults) = (Expected::new(CHANNEL, first), Faults::default());
         for &sequence in sequences {
-            expected.take(Message { channel: CHANNEL, sequence }, &mut faults);
+            expected.take(Label::Whole(Message { channel: CHANNEL, sequence }), &mut faults);
         }
         (faults, expected.missing(4))
     }
@@ -99,9 +112,24 @@ mod tests {
     }
 
     #[test]
+    fn a_digit_is_enough_to_notice_the_same() {
+        let faults_of = |digits: &[u32]| {
+            let (mut expected, mut faults) = (Expected::new(CHANNEL, Some(18)), Faults::default());
+            let sequences: Vec<u32> = digits
+                .iter()
+                .map(|&digit| expected.take(Label::Digit(digit), &mut faults).sequence)
+                .collect();
+            (sequences, faults)
+        };
+        assert_eq!(faults_of(&[8, 9, 0, 1]), (vec![18, 19, 20, 21], Faults::default()));
+        assert_eq!(faults_of(&[8, 1]), (vec![18, 21], Faults { lost: 2, ..Faults::default() }));
+        assert_eq!(faults_of(&[8, 8]), (vec![18, 18], Faults { doubled: 1, ..Faults::default() }));
+    }
+
+    #[test]
     fn a_message_of_another_channel_is_foreign() {
         let (mut expected, mut faults) = (Expected::new(CHANNEL, Some(0)), Faults::default());
-        expected.take(Message { channel: 8, sequence: 0 }, &mut faults);
+        expected.take(Label::Whole(Message { channel: 8, sequence: 0 }), &mut faults);
         assert_eq!(faults, Faults { foreign: 1, ..Faults::default() });
         assert_eq!(expected.missing(1), 1);
     }

@@ -4,7 +4,7 @@ use std::io;
 
 use super::head::Head;
 use super::transport::{message, unexpected};
-use crate::message::Message;
+use crate::message::Label;
 
 /// One subscriber by long-polling.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl LongPoll {
         &mut self,
         input: &[u8],
         output: &mut Vec<u8>,
-        messages: &mut Vec<Message>,
+        messages: &mut Vec<Label>,
     ) -> io::Result<usize> {
         let mut used = 0;
         while used < input.len() {

@@ -11,8 +11,10 @@ mod expected;
 mod head;
 mod long_poll;
 mod multipart;
+mod pipeline;
 mod publisher;
 mod raw;
+mod reader;
 mod source;
 mod subscriber;
 mod transport;
@@ -30,24 +32,37 @@ use mio::{Events, Poll};
 
 use expected::Expected;
 use publisher::Publisher;
+use reader::Reader;
 use source::Sources;
 use subscriber::Subscriber;
 
 use crate::measure::Latencies;
-use crate::message::Message;
-use crate::target::Target;
+use crate::message::{Label, Message};
+use crate::target::{Request, Target};
 
 pub(crate) use expected::Faults;
 pub(crate) use transport::Transport;
 
 /// How long nothing may come from a server that owes something.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Subscribers that come at once, fewer than a server's backlog holds.
 const BATCH: usize = 400;
 
 /// Tokens of publishers begin here, those of subscribers at 0.
 const PUBLISHERS: usize = 1 << 32;
+
+/// The token of the reader of many channels.
+const READER: usize = 1 << 33;
+
+/// Connections that publish what has to be there before a measurement.
+const STORE_CONNECTIONS: usize = 16;
+
+/// Questions of the reader that wait for their answers.
+const AT_ONCE: usize = 32;
+
+/// Messages of one channel in a second, at most: Nchan counts those of a second in 15 bits, and mixes them up afterwards.
+const PER_SECOND: usize = 1 << 14;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 256 * 1024;
@@ -68,9 +83,12 @@ pub(crate) struct Crowd {
     ready: Events,
     subscribers: Vec<Subscriber>,
     publishers: Vec<Publisher>,
+    reader: Option<Reader>,
+    publish: Request,
     channels: Vec<Channel>,
     sources: Sources,
     buffer: Box<[u8]>,
+    labels: Vec<Label>,
     messages: Vec<Message>,
     events: Vec<Event>,
     tally: Tally,
@@ -78,9 +96,8 @@ pub(crate) struct Crowd {
 }
 
 /// A channel, as those know it who publish.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 struct Channel {
-    request: String,
     /// When each message was sent, or should have been.
     sent: Vec<Instant>,
 }
@@ -99,30 +116,32 @@ pub(crate) struct Tally {
 impl Crowd {
     /// Connects `publishers`, which may publish to channels below `channels`.
     pub(crate) fn new(target: &Target, channels: u32, publishers: usize) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let mut sources = Sources::default();
-        let publishers = (0..publishers)
-            .map(|number| {
-                let source = sources.next(target.publish_address());
-                Publisher::open(target, source, poll.registry(), PUBLISHERS + number)
-            })
-            .collect::<io::Result<_>>()?;
-        let request = |channel| target.publish("POST", channel) + "Content-Type: text/plain\r\n";
-        let channel = |channel| Channel { request: request(channel), sent: Vec::new() };
-        Ok(Self {
-            poll,
+        let mut crowd = Self {
+            poll: Poll::new()?,
             ready: Events::with_capacity(1024),
             subscribers: Vec::new(),
-            publishers,
-            channels: (0..channels).map(channel).collect(),
-            sources,
+            publishers: Vec::new(),
+            reader: None,
+            publish: target.publish("POST"),
+            channels: vec![Channel::default(); channels as usize],
+            sources: Sources::default(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
+            labels: Vec::new(),
             messages: Vec::new(),
             events: Vec::new(),
             tally: Tally::default(),
             faults: Faults::default(),
             target: target.clone(),
-        })
+        };
+        (0..publishers).try_for_each(|_| crowd.add_publisher())?;
+        Ok(crowd)
+    }
+
+    fn add_publisher(&mut self) -> io::Result<()> {
+        let source = self.sources.next(self.target.publish_address());
+        let token = PUBLISHERS + self.publishers.len();
+        self.publishers.push(Publisher::open(&self.target, source, self.poll.registry(), token)?);
+        Ok(())
     }
 
     // === who is there ===
@@ -212,7 +231,7 @@ impl Crowd {
     fn knock(&self, channel: u32) -> io::Result<Option<usize>> {
         let mut stream = TcpStream::connect(self.target.publish_address())?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let request = self.target.publish("GET", channel) + "Connection: close\r\n\r\n";
+        let request = self.target.publish("GET").to(channel) + "Connection: close\r\n\r\n";
         stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
@@ -224,10 +243,10 @@ impl Crowd {
     // === messages ===
 
     pub(crate) fn is_free(&self, publisher: usize) -> bool {
-        self.publishers[publisher].is_free()
+        self.publishers[publisher].in_flight() == 0
     }
 
-    /// Publishes the next message of a channel, by a publisher that waits for no answer.
+    /// Publishes the next message of a channel, on the connection of a publisher.
     pub(crate) fn publish(&mut self, publisher: usize, channel: u32, size: usize) -> io::Result<()> {
         self.publish_due(publisher, channel, size, Instant::now())
     }
@@ -240,10 +259,50 @@ impl Crowd {
         size: usize,
         due: Instant,
     ) -> io::Result<()> {
-        let Channel { request, sent } = &mut self.channels[channel as usize];
+        let Channel { sent } = &mut self.channels[channel as usize];
         let sequence = u32::try_from(sent.len()).map_err(io::Error::other)?;
         sent.push(due);
-        self.publishers[publisher].publish(request, Message { channel, sequence }, size)
+        self.publishers[publisher].publish(&self.publish, Message { channel, sequence }, size)
+    }
+
+    /// Publishes so many messages to each of the first channels, on connections that are there for that alone.
+    pub(crate) fn store(&mut self, channels: u32, messages: usize, size: usize) -> io::Result<()> {
+        let others = self.publishers.len();
+        let connections = STORE_CONNECTIONS.min(channels as usize);
+        (0..connections).try_for_each(|_| self.add_publisher())?;
+        let wait = |crowd: &mut Self, publisher: usize| {
+            crowd.wait("the answer to a publish", |crowd| crowd.is_free(publisher))
+        };
+        for number in 1..=messages {
+            for channel in 0..channels {
+                // Always the same for a channel, whose messages stay in order.
+                let publisher = others + channel as usize % connections;
+                wait(self, publisher)?;
+                self.publish(publisher, channel, size)?;
+            }
+            if number.is_multiple_of(PER_SECOND) || number == messages && messages > PER_SECOND / 16 {
+                thread::sleep(Duration::from_secs(1));
+            }
+        }
+        (others..self.publishers.len()).try_for_each(|publisher| wait(self, publisher))?;
+        self.publishers.truncate(others);
+        Ok(())
+    }
+
+    /// Looks whether each of the first channels holds its latest message, and no other.
+    pub(crate) fn read_back(&mut self, channels: u32) -> io::Result<()> {
+        let in_flight = |crowd: &Self| crowd.reader.as_ref().map_or(0, Reader::in_flight);
+        let source = self.sources.next(self.target.subscribe_address());
+        self.reader = Some(Reader::open(&self.target, source, self.poll.registry(), READER)?);
+        for channel in 0..channels {
+            self.wait("stored messages", |crowd| in_flight(crowd) < AT_ONCE)?;
+            let latest = self.channels[channel as usize].sent.len().saturating_sub(1);
+            let latest = u32::try_from(latest).map_err(io::Error::other)?;
+            if let Some(reader) = &mut self.reader {
+                reader.ask(Expected::new(channel, Some(latest)))?;
+            }
+        }
+        self.wait("stored messages", |crowd| in_flight(crowd) == 0)
     }
 
     /// Forgets what was counted. Who has to get which message stays known.
@@ -289,16 +348,21 @@ impl Crowd {
         }
         // Borrowed apart from the rest.
         let ready = std::mem::replace(&mut self.ready, Events::with_capacity(0));
-        let result = ready.iter().try_for_each(|event| match event.token().0.checked_sub(PUBLISHERS) {
-            Some(publisher) => self.receive_answer(publisher),
-            None => self.receive_messages(event.token().0),
+        let result = ready.iter().try_for_each(|event| match event.token().0 {
+            READER => self.receive_stored(),
+            publisher @ PUBLISHERS.. => self.receive_answers(publisher - PUBLISHERS),
+            subscriber => self.receive_messages(subscriber),
         });
         self.ready = ready;
         result.map(|()| !self.ready.is_empty())
     }
 
-    fn receive_answer(&mut self, number: usize) -> io::Result<()> {
-        if let Some(message) = self.publishers[number].receive(&mut self.buffer)? {
+    fn receive_answers(&mut self, number: usize) -> io::Result<()> {
+        // One that was only there for a while.
+        let Some(publisher) = self.publishers.get_mut(number) else { return Ok(()) };
+        self.messages.clear();
+        publisher.receive(&mut self.buffer, &mut self.messages)?;
+        for message in &self.messages {
             let sent = self.channels[message.channel as usize].sent[message.sequence as usize];
             self.tally.answers.add(sent.elapsed());
             self.tally.answered += 1;
@@ -307,11 +371,19 @@ impl Crowd {
         Ok(())
     }
 
+    fn receive_stored(&mut self) -> io::Result<()> {
+        let Some(reader) = &mut self.reader else { return Ok(()) };
+        self.messages.clear();
+        reader.receive(&mut self.buffer, &mut self.messages, &mut self.faults)?;
+        self.tally.delivered += self.messages.len();
+        Ok(())
+    }
+
     fn receive_messages(&mut self, number: usize) -> io::Result<()> {
         // A connection that was closed meanwhile.
         let Some(subscriber) = self.subscribers.get_mut(number) else { return Ok(()) };
         self.messages.clear();
-        subscriber.receive(&mut self.buffer, &mut self.messages, &mut self.faults)?;
+        subscriber.receive(&mut self.buffer, &mut self.labels, &mut self.messages, &mut self.faults)?;
         let now = Instant::now();
         for message in &self.messages {
             let channel = self.channels.get(message.channel as usize);

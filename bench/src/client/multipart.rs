@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::head::Head;
 use super::transport::{message, unexpected};
-use crate::message::Message;
+use crate::message::Label;
 
 /// One subscriber of a multipart response.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Multipart {
         !self.delimiter.is_empty()
     }
 
-    pub(super) fn decode(&mut self, input: &[u8], messages: &mut Vec<Message>) -> io::Result<usize> {
+    pub(super) fn decode(&mut self, input: &[u8], messages: &mut Vec<Label>) -> io::Result<usize> {
         let mut used = 0;
         if !self.is_open() {
             let Some(head) = Head::read(input)? else { return Ok(0) };

@@ -1,21 +1,19 @@
-//! A connection that publishes, one message after the other.
+//! A connection that publishes.
 
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 
 use mio::Registry;
 
-use super::connection::Connection;
-use super::head::Head;
+use super::pipeline::Pipeline;
 use crate::message::Message;
-use crate::target::Target;
+use crate::target::{Request, Target};
 
 /// A publisher with one keep-alive connection.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    connection: Connection,
     /// What is published and not answered yet.
-    in_flight: Option<Message>,
+    pipeline: Pipeline<Message>,
     body: Vec<u8>,
 }
 
@@ -26,42 +24,35 @@ impl Publisher {
         registry: &Registry,
         token: usize,
     ) -> io::Result<Self> {
-        let mut connection = Connection::open(target.publish_address(), source)?;
-        connection.register(registry, token)?;
-        Ok(Self { connection, in_flight: None, body: Vec::new() })
+        let pipeline = Pipeline::open(target.publish_address(), source, registry, token)?;
+        Ok(Self { pipeline, body: Vec::new() })
     }
 
-    pub(super) fn is_free(&self) -> bool {
-        self.in_flight.is_none()
+    /// Messages that are not answered yet.
+    pub(super) fn in_flight(&self) -> usize {
+        self.pipeline.in_flight()
     }
 
-    /// Publishes by a `request` without its length.
-    pub(super) fn publish(&mut self, request: &str, message: Message, size: usize) -> io::Result<()> {
-        self.in_flight = Some(message);
+    /// Publishes by `request`.
+    pub(super) fn publish(&mut self, request: &Request, message: Message, size: usize) -> io::Result<()> {
         self.body.clear();
         message.write(size, &mut self.body);
-        self.connection.send(|output| {
-            output.extend_from_slice(request.as_bytes());
-            write!(output, "Content-Length: {}\r\n\r\n", self.body.len())?;
-            output.write_all(&self.body)
+        let body = &self.body;
+        self.pipeline.ask(message, |output| {
+            request.write(message.channel, output)?;
+            write!(output, "Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n", body.len())?;
+            output.write_all(body)
         })
     }
 
-    /// The message that was answered by what came now.
-    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Message>> {
-        let mut is_answered = false;
-        self.connection.receive(buffer, |input, _| {
-            let Some(head) = Head::read(input)? else { return Ok(0) };
+    /// Appends the messages that were answered by what came now.
+    pub(super) fn receive(&mut self, buffer: &mut [u8], answered: &mut Vec<Message>) -> io::Result<()> {
+        self.pipeline.receive(buffer, |message, head, _| {
             if !(200..300).contains(&head.status) {
                 return Err(io::Error::other(format!("a publish was answered {}", head.status)));
             }
-            let end = head.end()?;
-            if input.len() < end {
-                return Ok(0);
-            }
-            is_answered = true;
-            Ok(end)
-        })?;
-        Ok(if is_answered { self.in_flight.take() } else { None })
+            answered.push(message);
+            Ok(())
+        })
     }
 }

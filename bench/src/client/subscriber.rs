@@ -8,7 +8,7 @@ use mio::Registry;
 use super::connection::Connection;
 use super::expected::{Expected, Faults};
 use super::transport::{Decoder, Transport};
-use crate::message::Message;
+use crate::message::{Label, Message};
 use crate::target::Target;
 
 /// A subscriber of one channel.
@@ -27,7 +27,7 @@ impl Subscriber {
         source: Option<Ipv4Addr>,
     ) -> io::Result<Self> {
         let mut connection = Connection::open(target.subscribe_address(), source)?;
-        let request = target.subscribe(transport, expected.channel());
+        let request = target.subscribe(transport).to(expected.channel());
         connection.send(|output| {
             transport.write_request(&request, output);
             Ok(())
@@ -48,16 +48,16 @@ impl Subscriber {
         &self.expected
     }
 
-    /// Appends the messages that came.
+    /// Appends the messages that came, by way of `labels`.
     pub(super) fn receive(
         &mut self,
         buffer: &mut [u8],
+        labels: &mut Vec<Label>,
         messages: &mut Vec<Message>,
         faults: &mut Faults,
     ) -> io::Result<()> {
-        let before = messages.len();
-        self.connection.receive(buffer, |input, output| self.decoder.decode(input, output, messages))?;
-        messages[before..].iter().for_each(|message| self.expected.take(*message, faults));
+        self.connection.receive(buffer, |input, output| self.decoder.decode(input, output, labels))?;
+        messages.extend(labels.drain(..).map(|label| self.expected.take(label, faults)));
         Ok(())
     }
 }

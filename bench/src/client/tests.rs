@@ -2,14 +2,14 @@
 
 use std::io;
 
-use crate::message::Message;
+use crate::message::Label;
 
 /// Feeds `bytes` in pieces, as a connection does. Returns all messages and all output.
 pub(super) fn decode_in_pieces(
     bytes: &[u8],
     piece: usize,
-    mut decode: impl FnMut(&[u8], &mut Vec<u8>, &mut Vec<Message>) -> io::Result<usize>,
-) -> (Vec<Message>, Vec<u8>) {
+    mut decode: impl FnMut(&[u8], &mut Vec<u8>, &mut Vec<Label>) -> io::Result<usize>,
+) -> (Vec<Label>, Vec<u8>) {
     let (mut messages, mut output, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     for piece in bytes.chunks(piece) {
         unread.extend_from_slice(piece);
@@ -20,6 +20,11 @@ pub(super) fn decode_in_pieces(
     (messages, output)
 }
 
-pub(super) fn numbers(messages: &[Message]) -> Vec<(u32, u32)> {
-    messages.iter().map(|message| (message.channel, message.sequence)).collect()
+/// Channel and sequence of messages that are long enough to say them.
+pub(super) fn numbers(messages: &[Label]) -> Vec<(u32, u32)> {
+    let numbers = |label: &Label| match label {
+        Label::Whole(message) => (message.channel, message.sequence),
+        Label::Digit(digit) => panic!("only a digit: {digit}"),
+    };
+    messages.iter().map(numbers).collect()
 }

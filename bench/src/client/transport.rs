@@ -9,7 +9,7 @@ use super::long_poll::LongPoll;
 use super::multipart::Multipart;
 use super::raw::Raw;
 use super::websocket::WebSocket;
-use crate::message::Message;
+use crate::message::Label;
 
 /// A kind of subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Decoder {
         &mut self,
         input: &[u8],
         output: &mut Vec<u8>,
-        messages: &mut Vec<Message>,
+        messages: &mut Vec<Label>,
     ) -> io::Result<usize> {
         match self {
             Self::LongPoll(decoder) => decoder.decode(input, output, messages),
@@ -113,9 +113,9 @@ impl Decoder {
     }
 }
 
-/// The message that a body is.
-pub(super) fn message(body: &[u8]) -> io::Result<Message> {
-    Message::read(body).ok_or_else(|| {
+/// Which message a body is.
+pub(super) fn message(body: &[u8]) -> io::Result<Label> {
+    Label::read(body).ok_or_else(|| {
         let start = String::from_utf8_lossy(&body[..body.len().min(100)]);
         io::Error::other(format!("a body that nobody published: {start:?}"))
     })

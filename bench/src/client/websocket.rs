@@ -4,7 +4,7 @@ use std::io;
 
 use super::head::Head;
 use super::transport::{message, unexpected};
-use crate::message::Message;
+use crate::message::Label;
 
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
@@ -38,7 +38,7 @@ impl WebSocket {
         &mut self,
         input: &[u8],
         output: &mut Vec<u8>,
-        messages: &mut Vec<Message>,
+        messages: &mut Vec<Label>,
     ) -> io::Result<usize> {
         let mut used = 0;
         if !self.is_open {
@@ -89,6 +89,7 @@ fn write_pong(payload: &[u8], output: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::client::tests::{decode_in_pieces, numbers};
+    use crate::message::Message;
 
     fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first_byte];

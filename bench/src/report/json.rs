@@ -25,6 +25,7 @@ fn of_row(row: &Row, contestants: &[Contestant]) -> Value {
             "cost": row.summary(number, |sample| sample.cost),
             "p50": row.summary(number, |sample| sample.p50),
             "p99": row.summary(number, |sample| sample.p99),
+            "bytes": row.summary(number, |sample| sample.bytes),
             "runs": row.samples[number],
         })
     };
@@ -44,7 +45,8 @@ fn of_row(row: &Row, contestants: &[Contestant]) -> Value {
     })
 }
 
-fn machine() -> Value {
+/// What it ran on.
+pub(crate) fn machine() -> Value {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

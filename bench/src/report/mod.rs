@@ -8,7 +8,7 @@ use crate::measure::{Summary, summary};
 use crate::work::Sample;
 use crate::works::{self, Work};
 
-pub(crate) use json::to_json;
+pub(crate) use json::{machine, to_json};
 pub(crate) use table::{print_head, print_row, print_smoke};
 
 /// A work, and what every contestant took for it in each round. The first contestant has to hold the bounds.
@@ -20,13 +20,19 @@ pub(crate) struct Row {
 
 impl Row {
     /// A number of one contestant over all rounds.
-    fn summary(&self, contestant: usize, number: impl Fn(&Sample) -> Option<f64>) -> Option<Summary> {
+    pub(crate) fn summary(
+        &self,
+        contestant: usize,
+        number: impl Fn(&Sample) -> Option<f64>,
+    ) -> Option<Summary> {
         summary(self.samples.get(contestant)?.iter().filter_map(number))
     }
 
     /// How much the first contestant takes of what the second one does, by their medians.
-    fn ratio(&self, number: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-        Some(self.summary(0, &number)?.median / self.summary(1, &number)?.median)
+    pub(crate) fn ratio(&self, number: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
+        let ratio = self.summary(0, &number)?.median / self.summary(1, &number)?.median;
+        // Of nothing there is no part.
+        Some(ratio).filter(|ratio| ratio.is_finite())
     }
 
     /// Whether the bound of the cost holds. `None` if there is none, or nobody to compare with.
@@ -44,11 +50,8 @@ impl Row {
     /// What the first contestant took above what it may take at all.
     pub(crate) fn excess(&self) -> Option<String> {
         let limit = self.work.limit?;
-        let most = [self.summary(0, |sample| sample.cost)?, self.summary(0, |sample| sample.with_start)?]
-            .iter()
-            .fold(0.0, |most: f64, summary| most.max(summary.median));
-        let unit = self.work.kind.unit();
-        (most > limit).then(|| format!("{}: {most:.0} {unit} are more than {limit:.0}", self.work.name))
+        let bytes = self.summary(0, |sample| self.work.kind.memory(sample))?.median;
+        (bytes > limit).then(|| format!("{}: {bytes:.0} bytes each are more than {limit:.0}", self.work.name))
     }
 
     pub(crate) fn faults(&self) -> Faults {
@@ -66,7 +69,7 @@ mod tests {
     fn row(name: &str, costs: [[f64; 3]; 2]) -> Row {
         let mut works = works::all(Sizes { idle: 10_000, publishers: 16 }).into_iter();
         let work = works.find(|work| work.name == name).expect("a work of that name");
-        let sample = |cost| Sample { cost: Some(cost), with_start: Some(cost), ..Sample::default() };
+        let sample = |cost| Sample { cost: Some(cost), bytes: Some(cost), ..Sample::default() };
         Row { work, samples: costs.map(|costs| costs.map(sample).to_vec()).to_vec() }
     }
 

@@ -4,6 +4,9 @@ use super::Row;
 use crate::measure::Summary;
 use crate::work::Sample;
 
+/// Letters of the longest name of a work, and a space.
+const NAME: usize = 31;
+
 /// Columns about one contestant, and about the two compared.
 const EACH: [&str; 4] = ["cost", "spread", "p50 us", "p99 us"];
 const COMPARED: [&str; 6] = ["cost", "at most", "holds", "p50", "p99", "holds"];
@@ -38,12 +41,12 @@ pub(crate) fn print_row(row: &Row) {
 /// A line of a run that measures nothing.
 pub(crate) fn print_smoke(row: &Row) {
     let units = row.samples.iter().flatten().map(|sample| sample.units.to_string()).collect::<Vec<_>>();
-    println!("{:28} {}", row.work.name, units.join(", "));
+    println!("{:NAME$} {}", row.work.name, units.join(", "));
 }
 
 fn print_line(work: &str, unit: &str, cells: impl IntoIterator<Item = impl AsRef<str>>) {
     let cells: String = cells.into_iter().map(|cell| format!(" {:>8}", cell.as_ref())).collect();
-    println!("{}", format!("{work:28}{unit:13}{cells}").trim_end());
+    println!("{}", format!("{work:NAME$}{unit:13}{cells}").trim_end());
 }
 
 fn of_one(row: &Row, contestant: usize) -> [String; EACH.len()] {

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::measure::Process;
 use crate::target::Target;
 
-pub(crate) use conf::Needs;
+pub(crate) use conf::{Needs, files};
 
 const POLL: Duration = Duration::from_millis(5);
 const START_LIMIT: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::io;
 use std::iter;
 use std::time::{Duration, Instant};
 
-use super::{Clock, Sample, store};
+use super::{Clock, SIZE, Sample};
 use crate::client::{Crowd, Transport};
 use crate::measure::Latencies;
 use crate::server::Site;
@@ -22,7 +22,8 @@ pub(crate) struct CatchUp {
 impl CatchUp {
     pub(crate) fn run(self, site: &Site) -> io::Result<Sample> {
         let mut crowd = Crowd::new(&site.target, 1, 1)?;
-        store(&mut crowd, 0, self.stored)?;
+        crowd.store(1, self.stored, SIZE)?;
+        crowd.reset();
         self.read(&mut crowd, 1)?;
         crowd.reset();
         let clock = Clock::start(site)?;

@@ -4,7 +4,7 @@ use std::io;
 use std::iter;
 use std::time::Instant;
 
-use super::{Clock, Sample, store};
+use super::{Clock, SIZE, Sample};
 use crate::client::{Crowd, Transport};
 use crate::measure::Latencies;
 use crate::server::Site;
@@ -22,7 +22,8 @@ pub(crate) struct Churn {
 impl Churn {
     pub(crate) fn run(self, site: &Site) -> io::Result<Sample> {
         let mut crowd = Crowd::new(&site.target, 1, 1)?;
-        store(&mut crowd, 0, 1)?;
+        crowd.store(1, 1, SIZE)?;
+        crowd.reset();
         let mut latencies = Latencies::default();
         self.come_and_go(&mut crowd, &mut latencies)?;
         crowd.reset();

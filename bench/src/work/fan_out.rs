@@ -30,9 +30,12 @@ pub(crate) enum Pace {
 
 impl FanOut {
     pub(crate) fn run(self, site: &Site) -> io::Result<Sample> {
-        let mut crowd = Crowd::new(&site.target, 1, 1)?;
+        let mut crowd = Crowd::new(&site.target, 2, 1)?;
+        self.deliver_first(&mut crowd)?;
+        let before = site.memory()?;
         crowd.join(self.transport, iter::repeat_n(0, self.subscribers))?;
         crowd.wait_until_parked(0)?;
+        let after = site.memory()?;
         // What is made on first use is not measured.
         self.publish_closed(&mut crowd, 1 + self.messages / 20)?;
         crowd.reset();
@@ -44,7 +47,22 @@ impl FanOut {
             }
         }
         let sample = clock.stop(crowd.tally().delivered, &crowd.tally().deliveries)?;
-        Ok(Sample { faults: crowd.finish()?, ..sample })
+        let per_subscriber = |bytes: f64| bytes / self.subscribers as f64;
+        Ok(Sample {
+            bytes: before.zip(after).map(|(before, after)| per_subscriber(after as f64 - before as f64)),
+            faults: crowd.finish()?,
+            ..sample
+        })
+    }
+
+    /// One message for one subscriber, in another channel: memory is counted from there.
+    fn deliver_first(self, crowd: &mut Crowd) -> io::Result<()> {
+        crowd.join(self.transport, [1])?;
+        crowd.wait_until_parked(1)?;
+        crowd.publish(0, 1, self.size)?;
+        crowd.wait("a delivery", |crowd| crowd.tally().delivered == 1 && crowd.is_free(0))?;
+        crowd.reset();
+        Ok(())
     }
 
     fn publish_closed(self, crowd: &mut Crowd, messages: usize) -> io::Result<()> {

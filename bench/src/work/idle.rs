@@ -56,7 +56,7 @@ impl Idle {
         };
         Ok(Sample {
             cost: since(1),
-            with_start: since(0),
+            bytes: since(0),
             memory,
             units: crowd.tally().delivered,
             seconds: start.elapsed().as_secs_f64(),
@@ -80,7 +80,7 @@ impl Idle {
         }
     }
 
-    fn channels(self) -> u32 {
+    pub(super) fn channels(self) -> u32 {
         match self.layout {
             Layout::OneChannel => 1,
             Layout::ChannelEach => u32::try_from(self.subscribers).unwrap_or(u32::MAX),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::client::{Crowd, Faults};
+use crate::client::Faults;
 use crate::measure::{Latencies, own_cpu};
 use crate::server::{Needs, Site};
 use crate::works::Kind;
@@ -25,10 +25,10 @@ pub(crate) use one_to_one::OneToOne;
 pub(crate) use publish::Publish;
 
 /// Messages that channels keep where nobody asks for old ones.
-const STORED: usize = 100;
+pub(crate) const STORED: usize = 100;
 
 /// Bytes of a message where its size is not what matters.
-const SIZE: usize = 100;
+pub(crate) const SIZE: usize = 100;
 
 /// What one run of a work measured.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -47,24 +47,30 @@ pub(crate) struct Sample {
     /// Memory in bytes: without subscribers, with a part of them, with all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory: Option<[u64; 3]>,
-    /// Bytes per subscriber, with all that the first request brought.
+    /// Bytes of memory per subscriber (`idle`: with all that the first request brought), or per stored message above
+    /// its body.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) with_start: Option<f64>,
+    pub(crate) bytes: Option<f64>,
     pub(crate) faults: Faults,
 }
 
 impl Kind {
     /// What a server must be ready for.
     pub(crate) fn needs(self, workers: usize) -> Needs {
-        let (connections, stored) = match self {
-            Kind::Idle(work) => (work.subscribers, STORED),
-            Kind::FanOut(work) => (work.subscribers, STORED),
-            Kind::OneToOne(work) => ((work.channels + work.publishers) as usize, STORED),
-            Kind::Publish(work) => (2 * work.publishers as usize, STORED),
-            Kind::CatchUp(work) => (work.readers, work.stored),
-            Kind::Churn(_) => (2 * churn::BATCH, STORED),
-        };
-        Needs { connections, stored, workers }
+        let of = |connections, stored, messages, size| Needs { connections, stored, messages, size, workers };
+        match self {
+            Kind::Idle(work) => of(work.subscribers, STORED, work.channels() as usize, SIZE),
+            Kind::FanOut(work) => of(work.subscribers, STORED, STORED, work.size),
+            Kind::OneToOne(work) => {
+                of((work.channels + work.publishers) as usize, STORED, 2 * work.messages, SIZE)
+            }
+            Kind::Publish(work) => {
+                of(work.publishers as usize + work.readers(), work.stored, work.capacity(), work.size)
+            }
+            // Those who just left are there for a moment.
+            Kind::CatchUp(work) => of(2 * work.at_once, work.stored, work.stored, SIZE),
+            Kind::Churn(_) => of(2 * churn::BATCH, STORED, 1, SIZE),
+        }
     }
 
     /// What the cost is of.
@@ -74,6 +80,25 @@ impl Kind {
             Kind::FanOut(_) => "us/delivery",
             Kind::OneToOne(_) | Kind::Publish(_) | Kind::CatchUp(_) => "us/message",
             Kind::Churn(_) => "us/connection",
+        }
+    }
+
+    /// What memory is counted for. `None` if a sample has no bytes.
+    pub(crate) fn memory_unit(self) -> Option<&'static str> {
+        match self {
+            Kind::Idle(_) | Kind::FanOut(_) => Some("B/subscriber"),
+            Kind::Publish(work) if work.stored == 1 => Some("B/channel above its message"),
+            Kind::Publish(_) => Some("B/message above its body"),
+            Kind::OneToOne(_) | Kind::CatchUp(_) | Kind::Churn(_) => None,
+        }
+    }
+
+    /// The number of a sample that a limit of memory holds for.
+    pub(crate) fn memory(self, sample: &Sample) -> Option<f64> {
+        match self {
+            // Whichever is more: between a part of the subscribers and all of them, or from none to all.
+            Kind::Idle(_) => Some(sample.cost?.max(sample.bytes?)),
+            _ => sample.bytes,
         }
     }
 
@@ -119,17 +144,4 @@ impl<'a> Clock<'a> {
             ..Sample::default()
         })
     }
-}
-
-/// Publishes so many messages to a channel, before a measurement.
-fn store(crowd: &mut Crowd, channel: u32, messages: usize) -> io::Result<()> {
-    for number in 1..=messages {
-        crowd.reset();
-        crowd.publish(0, channel, SIZE)?;
-        crowd
-            .wait("the answer to a publish", |crowd| crowd.tally().answered == 1)
-            .map_err(|error| io::Error::other(format!("message {number}: {error}")))?;
-    }
-    crowd.reset();
-    Ok(())
 }

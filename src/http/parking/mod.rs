@@ -682,11 +682,19 @@ impl Parking {
                 return;
             }
             State::Writing(_) => self.write(id),
-            State::Idle(_) => self.next_request(id),
+            State::Idle(_) => match self.next_request(id) {
+                // Its end came with its request, and no other event tells of it.
+                Fate::Stays if closed && self.waits(id) => Fate::Leaves,
+                fate => fate,
+            },
             State::Paced(_) => Fate::Resumes,
             State::Closing => drop_input(entry),
         };
         self.finish(id, fate);
+    }
+
+    fn waits(&self, id: usize) -> bool {
+        self.entries.get(id).is_some_and(|entry| matches!(entry.state, State::Waiting(_)))
     }
 
     /// Has epoll report again what it reported already: it tells of news only.
