@@ -13,6 +13,10 @@ const LOCATIONS: &str = "
     location = /publish { push_publisher; set $push_channel_id $arg_id; }
     location = /activity { push_subscriber; set $push_channel_id $arg_id; }
     location = /both { nchan_publisher; nchan_channel_id $arg_id; set $kept $arg_kept; nchan_message_timeout $kept; }
+    location = /ask { push_subscriber interval-poll; set $push_channel_id $arg_id; }
+    location = /ask-nchan { nchan_subscriber intervalpoll; nchan_channel_id $arg_id; }
+    location = /last { push_subscriber; push_subscriber_concurrency last; set $push_channel_id $arg_id; }
+    location = /first { push_subscriber; push_subscriber_concurrency first; set $push_channel_id $arg_id; }
     location = /copied { nchan_publisher; set $id $arg_id; set $unused $arg_unused; nchan_channel_id $id; }
     location = /fixed { push_publisher; set $push_channel_id $arg_id; set $push_channel_id fixed; }
     location = /joined { push_publisher; set $push_channel_id $arg_id; set $push_channel_id $push_channel_id-$arg_x; }
@@ -313,6 +317,64 @@ fn a_set_may_stand_between_argument_and_channel() {
             client.send(format!("POST {location}?id={id} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"));
             assert_eq!(client.receive(PATIENCE).into_response().status(), status, "{location} {id}");
         }
+    }
+}
+
+#[test]
+fn interval_polls_come_again_also_for_nothing() {
+    for (publish, ask) in [("/publish?id=a", "/ask?id=a"), ("/pub?id=a", "/ask-nchan?id=a")] {
+        let server = server();
+        server.post(publish, "0");
+        let mut poller = Poller::new(&server, ask);
+        assert_eq!(poller.poll(), "0");
+        for number in 1..4 {
+            for _ in 0..2 {
+                let mut anew = Poller::new(&server, ask);
+                anew.validators.clone_from(&poller.validators);
+                let told = [&mut poller, &mut anew].map(|poller| {
+                    poller.ask();
+                    let Response { status_line, mut headers, body, .. } = poller.take();
+                    headers.retain(|(name, _)| name != "Date");
+                    (status_line, headers, body)
+                });
+                assert_eq!(told[0], told[1], "{ask}");
+                assert_eq!(told[0].0, "HTTP/1.1 304 Not Modified");
+            }
+            server.post(publish, &number.to_string());
+            assert_eq!(poller.poll(), number.to_string());
+        }
+        assert_eq!(repeated(&server), 9, "{ask}");
+        let delivered = server.metric("encke_messages_delivered_total{worker=\"0\"}");
+        assert_eq!(delivered, Some(4.0), "{ask}");
+    }
+}
+
+#[test]
+fn polls_that_come_again_displace_others_or_give_way() {
+    for (subscribe, is_last) in [("/last?id=a", true), ("/first?id=a", false)] {
+        let server = server();
+        (0..3).for_each(|number| drop(server.post("/publish?id=a", &number.to_string())));
+        let waits = || {
+            eventually("one waits", || server.get("/publish?id=a").text().contains("active subscribers: 1"));
+        };
+        let mut pollers = [Poller::new(&server, subscribe), Poller::new(&server, subscribe)];
+        for poller in &mut pollers {
+            (0..3).for_each(|number| assert_eq!(poller.poll(), number.to_string()));
+        }
+        assert_eq!(repeated(&server), 4, "{subscribe}");
+        let [old, new] = &mut pollers;
+        let validators = old.validators.clone();
+        old.ask();
+        waits();
+        new.ask();
+        let (loser, winner) = if is_last { (old, new) } else { (new, old) };
+        assert_eq!(loser.take().status(), 409, "{subscribe}");
+        waits();
+        server.post("/publish?id=a", "3");
+        assert_eq!(winner.take().text(), "3");
+        assert_eq!(repeated(&server), if is_last { 6 } else { 5 }, "{subscribe}");
+        loser.validators = validators;
+        assert_eq!(loser.poll(), "3", "{subscribe}");
     }
 }
 
