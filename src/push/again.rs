@@ -36,6 +36,7 @@ pub enum Repeat {
 
 /// What a request that is made again comes to.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Repeated {
     /// An answer.
     Answer(Rendered, Repeat),
