@@ -13,6 +13,19 @@ const LOCATIONS: &str = "
     location = /publish { push_publisher; set $push_channel_id $arg_id; }
     location = /activity { push_subscriber; set $push_channel_id $arg_id; }
     location = /both { nchan_publisher; nchan_channel_id $arg_id; set $kept $arg_kept; nchan_message_timeout $kept; }
+    location = /ask { push_subscriber interval-poll; set $push_channel_id $arg_id; }
+    location = /ask-nchan { nchan_subscriber intervalpoll; nchan_channel_id $arg_id; }
+    location = /last { push_subscriber; push_subscriber_concurrency last; set $push_channel_id $arg_id; }
+    location = /first { push_subscriber; push_subscriber_concurrency first; set $push_channel_id $arg_id; }
+    location = /copied { nchan_publisher; set $id $arg_id; set $unused $arg_unused; nchan_channel_id $id; }
+    location = /fixed { push_publisher; set $push_channel_id $arg_id; set $push_channel_id fixed; }
+    location = /joined { push_publisher; set $push_channel_id $arg_id; set $push_channel_id $push_channel_id-$arg_x; }
+    location = /chosen { push_publisher; set $push_channel_id $arg_id; if ($arg_x) { set $push_channel_id chosen; } }
+    location = /compared { push_publisher; set $push_channel_id $arg_id; if ($push_channel_id = b) { return 403; } }
+    location = /matched { push_publisher; set $push_channel_id $arg_id; if ($arg_id ~ ^(?<push_channel_id>.)) { } }
+    location = /grouped { push_publisher; set $push_channel_id $arg_id; set $g $arg_x; push_channel_group $g; }
+    location = /args { push_publisher; set $args id=of-args; set $push_channel_id $arg_id; }
+    location = /overridden { nchan_publisher; set $arg_id fixed; set $z $arg_x; nchan_message_timeout ${z}s; nchan_channel_id $arg_id; }
     location = /limited { nchan_subscriber longpoll; nchan_channel_id $arg_id; limit_req zone=z burst=100 nodelay; }
     location = /random { nchan_subscriber longpoll; nchan_channel_id $request_id; }
     location = /since { nchan_subscriber longpoll; nchan_channel_id $http_if_none_match; }
@@ -280,6 +293,152 @@ fn arguments_that_say_more_than_the_channel_are_heeded() {
     assert_eq!(publish("/both?id=b&kept=1h"), 202, "the whole way");
     assert_eq!(publish("/both?id=b&kept=nonsense"), 403);
     assert_eq!(repeated(&server), 1);
+}
+
+/// Publishes with these arguments over one connection. How many requests came again.
+fn publish_each(server: &Server, location: &str, arguments: &[&str]) -> u64 {
+    let before = repeated(server);
+    let mut client = server.connect();
+    for arguments in arguments {
+        let uri = format!("{location}?{arguments}");
+        let length = uri.len();
+        client.send(format!("POST {uri} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{uri}"));
+        let status = client.receive(PATIENCE).into_response().status();
+        assert!([201, 202].contains(&status), "{uri}: {status}");
+    }
+    repeated(server) - before
+}
+
+#[test]
+fn a_set_may_stand_between_argument_and_channel() {
+    for (location, subscribe) in [("/publish", "/activity"), ("/copied", "/sub")] {
+        let server = server();
+        let arguments = ["id=a", "id=a", "id=b", "unused=1&ID=c", "id=a&unused=2", "id=b"];
+        assert_eq!(publish_each(&server, location, &arguments), 5, "{location}");
+        for (id, messages) in [
+            ("a", &["id=a", "id=a", "id=a&unused=2"][..]),
+            ("b", &["id=b", "id=b"]),
+            ("c", &["unused=1&ID=c"]),
+        ] {
+            let mut poller = Poller::new(&server, &format!("{subscribe}?id={id}"));
+            for message in messages {
+                assert_eq!(poller.poll(), format!("{location}?{message}"));
+            }
+        }
+        let mut client = server.connect();
+        for (id, status) in [("a", 202), ("", 404), ("d", 202)] {
+            client.send(format!("POST {location}?id={id} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"));
+            assert_eq!(client.receive(PATIENCE).into_response().status(), status, "{location} {id}");
+        }
+    }
+}
+
+#[test]
+fn interval_polls_come_again_also_for_nothing() {
+    for (publish, ask) in [("/publish?id=a", "/ask?id=a"), ("/pub?id=a", "/ask-nchan?id=a")] {
+        let server = server();
+        server.post(publish, "0");
+        let mut poller = Poller::new(&server, ask);
+        assert_eq!(poller.poll(), "0");
+        for number in 1..4 {
+            for _ in 0..2 {
+                let mut anew = Poller::new(&server, ask);
+                anew.validators.clone_from(&poller.validators);
+                let told = [&mut poller, &mut anew].map(|poller| {
+                    poller.ask();
+                    let Response { status_line, mut headers, body, .. } = poller.take();
+                    headers.retain(|(name, _)| name != "Date");
+                    (status_line, headers, body)
+                });
+                assert_eq!(told[0], told[1], "{ask}");
+                assert_eq!(told[0].0, "HTTP/1.1 304 Not Modified");
+            }
+            server.post(publish, &number.to_string());
+            assert_eq!(poller.poll(), number.to_string());
+        }
+        assert_eq!(repeated(&server), 9, "{ask}");
+        let delivered = server.metric("encke_messages_delivered_total{worker=\"0\"}");
+        assert_eq!(delivered, Some(4.0), "{ask}");
+    }
+}
+
+#[test]
+fn polls_that_come_again_displace_others_or_give_way() {
+    for (subscribe, is_last) in [("/last?id=a", true), ("/first?id=a", false)] {
+        let server = server();
+        (0..3).for_each(|number| drop(server.post("/publish?id=a", &number.to_string())));
+        let waits = || {
+            eventually("one waits", || server.get("/publish?id=a").text().contains("active subscribers: 1"));
+        };
+        let mut pollers = [Poller::new(&server, subscribe), Poller::new(&server, subscribe)];
+        for poller in &mut pollers {
+            (0..3).for_each(|number| assert_eq!(poller.poll(), number.to_string()));
+        }
+        assert_eq!(repeated(&server), 4, "{subscribe}");
+        let [old, new] = &mut pollers;
+        let validators = old.validators.clone();
+        old.ask();
+        waits();
+        new.ask();
+        let (loser, winner) = if is_last { (old, new) } else { (new, old) };
+        assert_eq!(loser.take().status(), 409, "{subscribe}");
+        waits();
+        server.post("/publish?id=a", "3");
+        assert_eq!(winner.take().text(), "3");
+        assert_eq!(repeated(&server), if is_last { 6 } else { 5 }, "{subscribe}");
+        loser.validators = validators;
+        assert_eq!(loser.poll(), "3", "{subscribe}");
+    }
+}
+
+#[test]
+fn what_else_is_made_of_arguments_is_heeded() {
+    for (location, arguments, again, channels) in [
+        // The same bytes come again, others do not.
+        ("/fixed", ["id=a", "id=a", "id=b"], 1, ["fixed", "fixed", "fixed"]),
+        ("/joined", ["id=a&x=1", "id=a&x=1", "id=a&x=2"], 1, ["a-1", "a-1", "a-2"]),
+        ("/chosen", ["id=a", "id=a", "id=b&x=1"], 1, ["a", "a", "chosen"]),
+        ("/chosen", ["id=a&x=1", "id=a&x=1", "id=b"], 1, ["chosen", "chosen", "b"]),
+        ("/compared", ["id=a", "id=a", "id=c"], 1, ["a", "a", "c"]),
+        ("/matched", ["id=a", "id=a", "id=bcd"], 1, ["a", "a", "b"]),
+        ("/grouped", ["id=a", "id=a", "id=b"], 1, ["a", "a", "b"]),
+        ("/args", ["id=a", "id=a", "id=b"], 1, ["of-args", "of-args", "of-args"]),
+        ("/overridden", ["id=a&x=9", "id=a&x=9", "id=b&x=9"], 1, ["fixed", "fixed", "fixed"]),
+    ] {
+        let server = server();
+        assert_eq!(publish_each(&server, location, &arguments), again, "{location}");
+        for channel in channels {
+            let told = server.get(&format!("/publish?id={channel}")).text();
+            let count = channels.iter().filter(|other| **other == channel).count();
+            assert!(told.contains(&format!("queued messages: {count}")), "{location} {channel}: {told}");
+        }
+    }
+    let server = server();
+    let mut client = server.connect();
+    for (id, status) in [("a", 202), ("a", 202), ("b", 403)] {
+        client.send(format!("POST /compared?id={id} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!(client.receive(PATIENCE).into_response().status(), status, "{id}");
+    }
+    // A group that comes from the arguments.
+    assert_eq!(publish_each(&server, "/grouped", &["id=g&x=1", "id=g&x=1", "id=g&x=2"]), 1);
+}
+
+#[test]
+fn a_poll_of_another_channel_is_another_poll() {
+    for (publish, subscribe) in [("/pub", "/sub"), ("/publish", "/activity")] {
+        let server = server();
+        for id in ["a", "b"] {
+            server.post(&format!("{publish}?id={id}"), &format!("of {id}"));
+        }
+        let mut poller = Poller::new(&server, &format!("{subscribe}?id=a"));
+        assert_eq!(poller.poll(), "of a");
+        (poller.uri, poller.validators) = (format!("{subscribe}?id=b"), String::new());
+        assert_eq!(poller.poll(), "of b");
+        assert_eq!(repeated(&server), 0, "{subscribe}");
+        server.post(&format!("{publish}?id=b"), "more");
+        assert_eq!(poller.poll(), "more");
+        assert_eq!(repeated(&server), 1, "{subscribe}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ const FORMAT: &str = "
         '|up=$upstream_addr $upstream_http_x|ok=$request_completion|h=$host $http_host|user=$remote_user'
         '|ua=$http_user_agent|ck=$cookie_c|x=$http_x|map=$mapped|ra=$remote_addr $scheme'
         '|lr=$limit_req_status|MS=$msec|RT=$request_time|CT=$connection_time|TL=$time_local|TI=$time_iso8601'
-        '|RID=$request_id|C=$connection';
+        '|RID=$request_id|C=$connection|pid=$push_channel_id|copy=$copy|seen=$seen';
     log_format quoting '$request $http_x $http_quoted $remote_user';
     map $http_x $mapped { y yes; default no; }
     map $http_x $never { default 0; }";
@@ -27,6 +27,7 @@ fn conf(more: &str) -> Conf {
         format!(
             "access_log {{{{dir}}}}/{name}.combined; access_log {{{{dir}}}}/{name}.all all;
              access_log {{{{dir}}}}/{name}.never all if=$never; access_log {{{{dir}}}}/{name}.mapped all if=$mapped;
+             access_log {{{{dir}}}}/{name}.seen all if=$seen; access_log {{{{dir}}}}/{name}.of-$copy.path quoting;
              access_log {{{{dir}}}}/{name}.$mapped.path quoting; access_log {{{{dir}}}}/{name}.buffered all buffer=64k flush=10ms;"
         )
     };
@@ -39,8 +40,10 @@ fn conf(more: &str) -> Conf {
          location = /sub {{ nchan_subscriber longpoll; nchan_channel_id $arg_id; {polls} {more} }}
          location = /short {{ nchan_subscriber longpoll; nchan_channel_id $arg_id; nchan_subscriber_timeout 1;
              {polls} {more} }}
-         location = /publish {{ push_publisher; set $push_channel_id $arg_id; {messages} {more} }}
-         location = /activity {{ push_subscriber; set $push_channel_id $arg_id; {polls} {more} }}
+         location = /publish {{ push_publisher; set $push_channel_id $arg_id; set $copy $arg_id; set $seen $arg_seen;
+             {messages} {more} }}
+         location = /activity {{ push_subscriber; set $push_channel_id $arg_id; set $copy $arg_id; set $seen $arg_seen;
+             {polls} {more} }}
          location = /see {{ nchan_publisher; nchan_channel_id $arg_id; }} }} }}"
     ))
 }
@@ -88,8 +91,10 @@ fn exercise(server: &Server) -> u64 {
     for (id, body) in [("a", "1"), ("a", "22"), ("b", ""), ("c&other=%22", "4444")] {
         publish(&mut client, &format!("/pub?id={id}"), body);
     }
-    for body in ["1", "22"] {
-        publish(&mut client, "/publish?id=d", body);
+    for (id, body) in
+        [("d", "1"), ("d", "22"), ("g&seen=%22", ""), ("h&seen=1", "4444"), ("g&seen", ""), ("h&seen=0", "")]
+    {
+        publish(&mut client, &format!("/publish?id={id}"), body);
     }
     let waits = |id: &str| {
         eventually("it waits", || {
@@ -98,7 +103,7 @@ fn exercise(server: &Server) -> u64 {
     };
     for (publish_uri, subscribe_uri, id) in [("/pub", "/sub", "a"), ("/publish", "/activity", "d")] {
         let mut poller = Poller { connection: server.connect(), validators: String::new() };
-        let uri = format!("{subscribe_uri}?id={id}");
+        let uri = format!("{subscribe_uri}?id={id}&seen=2");
         for _ in 0..2 {
             poller.ask(&uri);
             assert_eq!(poller.take(), 200);
@@ -156,9 +161,10 @@ fn lines_are_those_of_the_whole_way() {
         (exercise(&short), whole.join().expect("it did"))
     });
     assert_eq!(never, 0);
-    assert!(again >= 15, "{again} came again");
+    assert!(again >= 20, "{again} came again");
     for name in ["polls", "messages"] {
-        for kind in ["combined", "all", "never", "mapped", "yes.path", "buffered"] {
+        let kinds = ["combined", "all", "never", "mapped", "yes.path", "buffered", "seen", "of-d.path"];
+        for kind in kinds.into_iter().chain((name == "messages").then_some("of-g.path")) {
             let file = format!("{name}.{kind}");
             let read = |server: &Server| lines(&server.dir().join(&file));
             eventually("all is logged", || read(&short).len() == read(&whole).len());

@@ -9,7 +9,7 @@ use encke::push::channels;
 use encke::push::info::Form;
 use encke::push::publication::Publication;
 use encke::push::reply::Reply;
-use encke::store::{Store, WorkerId};
+use encke::store::{Mode, Store, WorkerId};
 
 use crate::given;
 
@@ -70,7 +70,7 @@ fn poll(site: &Arc<Site>) -> Repeat {
     let keys = channels::keys(&ctx, &ctx.conf.push.ids.subscribe).expect("a channel");
     let reply = Reply::new(&ctx, None);
     let (again, log) = Again::of(&ctx, &reply, &keys[0]).expect("a repeatable request");
-    again.into_repeat(reply, log)
+    again.into_repeat(reply, Mode::Once, log)
 }
 
 fn repeat(bencher: Bencher<'_, '_>, first: Repeat, request: &[u8], store: &Store) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::model::LocationConf;
 use crate::request::answer::{Answer, Rendered};
 use crate::request::log_line::RepeatedLog;
-use crate::store::{ChannelId, Event, Subscription};
+use crate::store::{ChannelId, Event, Mode, Subscription};
 
 use super::again::{Again, Repeat};
 use super::attendance::Attendance;
@@ -61,7 +61,7 @@ impl LongPoll {
     /// Ends the wait; what is left is for the same poll again, if it may be, with the same to log.
     pub fn into_repeat(self, log: Option<RepeatedLog>) -> Option<Repeat> {
         let Self { reply, again, .. } = self;
-        Some(again?.into_repeat(reply, log))
+        Some(again?.into_repeat(reply, Mode::Once, log))
     }
 
     /// Settings of the location.

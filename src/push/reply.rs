@@ -113,7 +113,7 @@ impl Reply {
     }
 
     /// Nothing new for an interval-poll: the position comes back.
-    pub fn not_modified(&self, ctx: &RequestCtx, start: &Start, channels: usize) -> Answer {
+    pub fn not_modified(&self, validators: &Validators<'_>, start: &Start, channels: usize) -> Answer {
         let conf = &self.responder.conf.push;
         let mut answer = Answer::empty(304);
         if let (Dialect::Nchan, Start::After(cursor)) = (conf.dialect, start) {
@@ -124,8 +124,8 @@ impl Reply {
             answer.last_modified = Some(cursor.time());
             return self.varying(answer.with_header(etag_name(conf), cursor.tags()));
         }
-        answer.last_modified = ctx.header("if-modified-since").and_then(date::parse);
-        if let Some(tag) = ctx.header("if-none-match") {
+        answer.last_modified = validators.since.and_then(date::parse);
+        if let Some(tag) = validators.tag {
             answer = answer.with_header("Etag", tag);
         }
         self.varying(answer)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::model::{Concurrency, Dialect, FirstMessage, LongPollMultipart, Transport};
+use crate::config::model::{Concurrency, Dialect, FirstMessage, LongPollMultipart, PushConf, Transport};
 use crate::metrics;
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Responder, StreamHead};
@@ -21,7 +21,7 @@ use super::reply::Reply;
 use super::socket::SocketSide;
 use super::sources::Sources;
 use super::transport::{Format, Wire, multipart};
-use super::validators::{self, Start};
+use super::validators::{self, Start, Validators};
 use super::waiting::{ParkSlot, Stream, Waiting, What};
 use super::{PushState, channels, group, out_of_memory, publication};
 
@@ -109,13 +109,14 @@ impl Subscriber<'_> {
                 let again = if attend().is_none() { Again::of(ctx, &reply, key) } else { None };
                 metrics::count(|worker| worker.delivered.add(1));
                 let answer = reply.message(&message, &Cursor::of(&message));
-                let again = again.filter(|_| wait);
-                self.slot.may_repeat(again.map(|(again, log)| again.into_repeat(reply, log)));
+                self.slot.may_repeat(again.map(|(again, log)| again.into_repeat(reply, mode, log)));
                 Ok(answer)
             }
             Subscribed::NothingNew => {
-                attend();
-                Ok(reply.not_modified(ctx, start, 1))
+                let again = if attend().is_none() { Again::of(ctx, &reply, key) } else { None };
+                let answer = reply.not_modified(&Validators::of(ctx), start, 1);
+                self.slot.may_repeat(again.map(|(again, log)| again.into_repeat(reply, mode, log)));
+                Ok(answer)
             }
             Subscribed::Wait(subscription) => {
                 let attendance = attend();
@@ -144,7 +145,7 @@ impl Subscriber<'_> {
         let stored = sources.read(1).messages;
         match &stored[..] {
             [] if wait => self.wait(LongPoll::many(sources, reply, attendance)).await,
-            [] => Ok(reply.not_modified(self.ctx, start, keys.len())),
+            [] => Ok(reply.not_modified(&Validators::of(self.ctx), start, keys.len())),
             _ if wait && push.longpoll_multipart != LongPollMultipart::Off => {
                 // Its place in the group is taken once more.
                 drop(sources);
@@ -247,11 +248,7 @@ impl Subscriber<'_> {
             position,
             worker: self.slot.worker(),
             mode,
-            concurrency: match conf.subscriber_concurrency {
-                Concurrency::First => store::Concurrency::First,
-                Concurrency::Last => store::Concurrency::Last,
-                Concurrency::Broadcast => store::Concurrency::Broadcast,
-            },
+            concurrency: concurrency(conf),
             max_subscribers: conf.max_channel_subscribers,
             must_exist: conf.authorized_channels_only,
             channel_timeout: conf.channel_timeout.as_secs(),
@@ -317,6 +314,15 @@ fn combined(reply: &Reply, form: LongPollMultipart, messages: &[super::sources::
     };
     let answer = Answer { status: 200, content_type, body: body.into(), ..Answer::default() };
     reply.positioned(answer, Some(&last.message), &last.cursor)
+}
+
+/// How many may wait in a channel, for the store.
+pub fn concurrency(conf: &PushConf) -> store::Concurrency {
+    match conf.subscriber_concurrency {
+        Concurrency::First => store::Concurrency::First,
+        Concurrency::Last => store::Concurrency::Last,
+        Concurrency::Broadcast => store::Concurrency::Broadcast,
+    }
 }
 
 /// Where a subscriber without a position starts.

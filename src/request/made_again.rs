@@ -35,6 +35,8 @@ pub enum Anew {
     Args,
     IsArgs,
     Arg(Box<[u8]>),
+    /// The same in a variable that `set` copied it to, which is never without a value.
+    Copied(Box<[u8]>),
 }
 
 /// One request.
@@ -62,6 +64,9 @@ impl Anew {
         let meaning = match variable {
             Variable::Builtin(builtin) => return Self::of_builtin(*builtin, differs),
             Variable::Named(index) if !ctx.values.is_known(*index) => ctx.config.variables.meaning(*index),
+            Variable::Named(index) if differs == Differs::Arguments => {
+                return ctx.argument_held(*index).map(|(_, name)| Self::Copied(name.into()));
+            }
             Variable::Named(_) | Variable::Capture(_) => return None,
         };
         match meaning {
@@ -120,6 +125,7 @@ impl Anew {
             Self::Args => Some(arguments(head)).filter(|arguments| !arguments.is_empty()),
             Self::IsArgs => Some(if arguments(head).is_empty() { &b""[..] } else { b"?" }),
             Self::Arg(name) => vars::argument(arguments(head), name),
+            Self::Copied(name) => Some(vars::argument(arguments(head), name).unwrap_or_default()),
         };
         found.map(Cow::Borrowed)
     }

@@ -65,8 +65,7 @@ impl RequestCtx {
         for instruction in program {
             let step = match instruction {
                 Instruction::Set { variable, value } => {
-                    let value = self.render(value);
-                    self.values.set(*variable, Some(value.into()));
+                    self.set(*variable, value);
                     Step::Next
                 }
                 Instruction::SetArgs(value) => {
@@ -98,6 +97,15 @@ impl RequestCtx {
             }
         }
         Step::Next
+    }
+
+    fn set(&self, variable: usize, value: &Template) {
+        match self.argument_in(value) {
+            Some((from, name)) => {
+                self.values.copy(variable, self.arg(name).unwrap_or_default().into(), from);
+            }
+            None => self.values.set(variable, Some(self.render(value).into())),
+        }
     }
 
     /// `set $limit_rate`: a size; anything else changes nothing.

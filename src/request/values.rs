@@ -23,6 +23,8 @@ enum Slot {
     #[default]
     Empty,
     Known(Value),
+    /// By `set`, from the `$arg_NAME` that has this index.
+    Copied(Box<[u8]>, usize),
 }
 
 impl Values {
@@ -36,23 +38,44 @@ impl Values {
         }))
     }
 
-    /// What is known of a variable: its value, or that it has none.
+    /// What is known of a variable: its value, or that it has none. Who asks for the copy of an argument asks for the argument.
     pub fn get(&self, index: usize) -> Option<Value> {
-        match self.lock().named.get(index)? {
+        let mut inner = self.lock();
+        match inner.named.get(index)? {
             Slot::Empty => None,
             Slot::Known(value) => Some(value.clone()),
+            Slot::Copied(value, _) => {
+                let value = value.clone();
+                inner.note_arguments();
+                Some(Some(value))
+            }
         }
     }
 
     /// Whether anything is known of a variable.
     pub fn is_known(&self, index: usize) -> bool {
-        matches!(self.lock().named.get(index), Some(Slot::Known(_)))
+        matches!(self.lock().named.get(index), Some(Slot::Known(_) | Slot::Copied(..)))
     }
 
     /// Sets a variable.
     pub fn set(&self, index: usize, value: Value) {
         if let Some(slot) = self.lock().named.get_mut(index) {
             *slot = Slot::Known(value);
+        }
+    }
+
+    /// Sets a variable to the value of the `$arg_NAME` that has the index `from`. That alone asks for nothing.
+    pub fn copy(&self, index: usize, value: Box<[u8]>, from: usize) {
+        if let Some(slot) = self.lock().named.get_mut(index) {
+            *slot = Slot::Copied(value, from);
+        }
+    }
+
+    /// The index of the `$arg_NAME` that a variable was copied from, if it was.
+    pub fn copied_from(&self, index: usize) -> Option<usize> {
+        match self.lock().named.get(index)? {
+            Slot::Copied(_, from) => Some(*from),
+            _ => None,
         }
     }
 
@@ -78,8 +101,7 @@ impl Values {
 
     /// Arguments of the request line were asked for.
     pub fn note_arguments(&self) {
-        let mut inner = self.lock();
-        inner.arguments_asked = inner.arguments_asked.saturating_add(1);
+        self.lock().note_arguments();
     }
 
     /// How often.
@@ -89,6 +111,12 @@ impl Values {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn note_arguments(&mut self) {
+        self.arguments_asked = self.arguments_asked.saturating_add(1);
     }
 }
 

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::config::builtin::Builtin;
-use crate::config::template::Template;
-use crate::config::variable::Variable;
+use crate::config::builtin::{Builtin, Family};
+use crate::config::template::{Part, Template};
+use crate::config::variable::{Meaning, Variable};
 use crate::log::local_time;
 use crate::metrics;
 
@@ -44,6 +44,24 @@ impl RequestCtx {
     /// `$arg_NAME`: the first argument of that name, case ignored, raw.
     pub fn arg(&self, name: &[u8]) -> Option<&[u8]> {
         argument(&self.args, name)
+    }
+
+    /// The `$arg_NAME` whose value this text is as it came, by its index, and the name: the text is that variable and nothing
+    /// else, or one that `set` copied it to.
+    pub fn argument_in(&self, template: &Template) -> Option<(usize, &[u8])> {
+        match template.parts() {
+            [Part::Variable(Variable::Named(index))] => self.argument_held(*index),
+            _ => None,
+        }
+    }
+
+    /// The same for a variable.
+    pub(super) fn argument_held(&self, index: usize) -> Option<(usize, &[u8])> {
+        let from = if self.values.is_known(index) { self.values.copied_from(index)? } else { index };
+        match self.config.variables.meaning(from) {
+            Meaning::Family(Family::Arg, name) => Some((from, name)),
+            _ => None,
+        }
     }
 
     /// `$cookie_NAME`: the first cookie of that name.

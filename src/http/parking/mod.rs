@@ -637,6 +637,7 @@ impl Parking {
                 entry.count_request(Stage::Writing);
                 entry.deadline = None;
                 match &repeat {
+                    Repeat::Poll(_) if rendered.status == 304 => {}
                     Repeat::Poll(_) => metrics::count(|worker| worker.delivered.add(1)),
                     // Those who wait are served before the one who published, as in nginx.
                     Repeat::Publish(_) => drop(self.hear()),

@@ -1,16 +1,17 @@
-//! Long-polls of one channel.
+//! Polls of one channel.
 
 use std::sync::Arc;
 
-use crate::config::model::{Concurrency, LocationConf, LongPollMultipart};
+use crate::config::model::{LocationConf, LongPollMultipart};
 use crate::request::RequestCtx;
 use crate::request::log_line::RepeatedLog;
 use crate::request::made_again::Differs;
-use crate::store::{self, ChannelKey, Mode, Store, Subscribe, Subscribed, Subscription, WorkerId};
+use crate::store::{ChannelKey, Mode, Store, Subscribe, Subscribed, Subscription, WorkerId};
 
 use super::super::cursor::Cursor;
 use super::super::longpoll::LongPoll;
 use super::super::reply::Reply;
+use super::super::subscriber;
 use super::super::validators;
 use super::{Made, Repeat, Repeated, Request, is_settled};
 
@@ -26,15 +27,16 @@ pub struct Again {
 pub struct Poll {
     again: Again,
     reply: Reply,
+    /// [`Mode::Poll`] for an interval-poll, else [`Mode::Once`].
+    mode: Mode,
     pub(super) log: Option<RepeatedLog>,
 }
 
 impl Again {
-    /// For a long-poll of one channel, and what is logged of it. `None` where it has to go the whole way each time.
+    /// For a poll of one channel, and what is logged of it. `None` where it has to go the whole way each time.
     pub fn of(ctx: &RequestCtx, reply: &Reply, key: &ChannelKey) -> Option<(Self, Option<RepeatedLog>)> {
         let push = &ctx.conf.push;
-        let is_simple = push.subscriber_concurrency == Concurrency::Broadcast
-            && push.longpoll_multipart == LongPollMultipart::Off
+        let is_simple = push.longpoll_multipart == LongPollMultipart::Off
             && !push.ignore_queue_on_no_cache
             && !push.position.compound_etag;
         if !is_simple || !is_settled(ctx) || !reply.responder.is_plain() {
@@ -46,8 +48,8 @@ impl Again {
     }
 
     /// Once it was answered.
-    pub fn into_repeat(self, reply: Reply, log: Option<RepeatedLog>) -> Repeat {
-        Repeat::Poll(Box::new(Poll { again: self, reply, log }))
+    pub fn into_repeat(self, reply: Reply, mode: Mode, log: Option<RepeatedLog>) -> Repeat {
+        Repeat::Poll(Box::new(Poll { again: self, reply, mode, log }))
     }
 }
 
@@ -71,8 +73,8 @@ impl Poll {
             key: &self.again.key,
             position: start.position(0),
             worker,
-            mode: Mode::Once,
-            concurrency: store::Concurrency::Broadcast,
+            mode: self.mode,
+            concurrency: subscriber::concurrency(push),
             max_subscribers: push.max_channel_subscribers,
             must_exist: push.authorized_channels_only,
             channel_timeout: push.channel_timeout.as_secs(),
@@ -82,6 +84,10 @@ impl Poll {
         match subscribed {
             Subscribed::Message(message) => {
                 let answer = self.reply.message(&message, &Cursor::of(&message));
+                Some(Made::Answer(self.reply.responder.render(answer)))
+            }
+            Subscribed::NothingNew => {
+                let answer = self.reply.not_modified(&request.validators, &start, 1);
                 Some(Made::Answer(self.reply.responder.render(answer)))
             }
             Subscribed::Wait(subscription) => Some(Made::Waits(subscription)),

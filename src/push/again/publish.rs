@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::config::builtin::Family;
 use crate::config::model::{BodyFiles, Dialect, LocationConf};
-use crate::config::template::{Part, Template};
-use crate::config::variable::{Meaning, Variable};
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Rendered, Responder};
 use crate::request::log_line::RepeatedLog;
@@ -145,20 +142,12 @@ impl Publish {
 fn naming_argument(ctx: &RequestCtx) -> Option<Box<[u8]>> {
     let ids = &ctx.conf.push.ids;
     let [template] = &ids.publish[..] else { return None };
-    let name = only_argument(ctx, template)?;
+    let (_, name) = ctx.argument_in(template)?;
     // Asked for once, for the id.
-    (ids.split_delimiter.is_none() && ctx.values.arguments_asked() == 1).then_some(name)
+    (ids.split_delimiter.is_none() && ctx.values.arguments_asked() == 1).then(|| name.into())
 }
 
 /// Whether path and arguments are those of the request line, word for word.
 fn is_untouched(ctx: &RequestCtx, request: &Request<'_>) -> bool {
     !ctx.changed && ctx.raw_target.starts_with(b"/") && *ctx.args == *request.arguments
-}
-
-fn only_argument(ctx: &RequestCtx, template: &Template) -> Option<Box<[u8]>> {
-    let [Part::Variable(Variable::Named(index))] = template.parts() else { return None };
-    match ctx.config.variables.meaning(*index) {
-        Meaning::Family(Family::Arg, name) => Some(name.clone()),
-        _ => None,
-    }
 }
