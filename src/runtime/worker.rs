@@ -1,17 +1,20 @@
 //! A worker thread: its own tokio runtime, listening sockets, connections and parked subscribers.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use socket2::Socket;
+use rustix::net::{self, SocketFlags};
+use socket2::{SockRef, Socket};
 use tokio::io::unix::AsyncFd;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, spawn_local};
@@ -24,7 +27,7 @@ use crate::http::parking::handover::Arrived;
 use crate::http::parking::{self, Occurrence, Parking, Resumed};
 use crate::http::reuse::Idle;
 use crate::http::site::Site;
-use crate::http::stream::Stream;
+use crate::http::stream::IdleStream;
 use crate::log;
 use crate::metrics;
 use crate::push::benchmark::Part;
@@ -135,19 +138,19 @@ async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
     let Ok(Beginning { sockets, arrived }) = start.begin.await else { return Ok(()) };
     // Before anything is heard of the store: it may be about those who arrived.
     worker.welcome(arrived);
-    spawn_local(parking::run(parking, watch_epoll(poll)?, resume));
+    spawn_local(parking::run(parking, watch(poll)?, resume));
     worker.listen(sockets)?;
     worker.read_mail(start.mail).await;
     Ok(())
 }
 
-/// Has tokio watch an epoll instance for events of its own.
+/// Has tokio watch a descriptor for what can be read from it.
 #[allow(
     deprecated,
-    reason = "its successor is unsafe code for types that close or exchange their descriptor; mio's does neither"
+    reason = "its successor is unsafe code for types that close or exchange their descriptor; these do neither"
 )]
-fn watch_epoll(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
-    AsyncFd::with_interest(poll, tokio::io::Interest::READABLE)
+fn watch<T: AsRawFd>(io: T) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(io, tokio::io::Interest::READABLE)
 }
 
 impl Worker {
@@ -273,11 +276,7 @@ impl Worker {
 
     fn listen(&self, sockets: Vec<(ListenAddress, Socket)>) -> io::Result<()> {
         for (address, socket) in sockets {
-            let fd = OwnedFd::from(socket);
-            let listener = match address {
-                ListenAddress::Inet(_) => Listener::Tcp(TcpListener::from_std(fd.into())?),
-                ListenAddress::Unix(_) => Listener::Unix(UnixListener::from_std(fd.into())?),
-            };
+            let listener = Listener::new(socket)?;
             let (shared, connections) = (Rc::clone(&self.shared), Rc::clone(&self.connections));
             let task = spawn_local(accept_all(listener, address.clone(), shared, connections));
             self.accepting.borrow_mut().push((address, task.abort_handle()));
@@ -286,25 +285,55 @@ impl Worker {
     }
 }
 
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
+/// A listening socket. What it accepts is not watched: many a connection has come and gone before there is anything to wait for.
+struct Listener {
+    socket: AsyncFd<Socket>,
+    /// The address of its connections here; none that is the same for all.
+    local: Option<SocketAddr>,
 }
 
 impl Listener {
-    async fn accept(&self) -> io::Result<(Stream, Endpoint, Endpoint)> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, remote) = listener.accept().await?;
-                let local = stream.local_addr()?;
-                Ok((stream.into(), Endpoint::Inet(remote), Endpoint::Inet(local)))
-            }
-            Self::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
-                Ok((stream.into(), Endpoint::Unix, Endpoint::Unix))
+    fn new(socket: Socket) -> io::Result<Self> {
+        let local = socket.local_addr()?.as_socket();
+        let local = local.filter(|local| !local.ip().is_unspecified());
+        Ok(Self { socket: watch(socket)?, local })
+    }
+
+    async fn accept(&self) -> io::Result<(IdleStream, Endpoint, Endpoint)> {
+        loop {
+            let mut ready = self.socket.readable().await?;
+            if let Ok(accepted) = ready.try_io(|socket| self.accept_one(socket.get_ref())) {
+                return accepted;
             }
         }
     }
+
+    fn accept_one(&self, socket: &Socket) -> io::Result<(IdleStream, Endpoint, Endpoint)> {
+        let (accepted, remote) = net::acceptfrom_with(socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+        let Some(remote) = remote.and_then(|remote| SocketAddr::try_from(remote).ok()) else {
+            return Ok((IdleStream::unix(accepted), Endpoint::Unix, Endpoint::Unix));
+        };
+        let local = match self.local {
+            Some(local) => local,
+            None => {
+                SockRef::from(&accepted).local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?
+            }
+        };
+        Ok((IdleStream::tcp(accepted), Endpoint::Inet(remote), Endpoint::Inet(local)))
+    }
+}
+
+/// Lets other tasks of the worker have their turn, without a look at what has become ready meanwhile.
+async fn let_others() {
+    let mut had_theirs = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut had_theirs, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Accepts connections for as long as the task lives.
@@ -334,9 +363,9 @@ async fn accept_all(
                     Arc::new(Connection { serial, remote, local, proxied: None, accepted, debug });
                 let origin = Origin { site, listen, connection, requests: 0, misses: 0, place };
                 // A large future, which would be moved several times.
-                spawn_local(Box::pin(connection::serve(Rc::clone(&shared), stream, origin)));
+                spawn_local(Box::pin(connection::serve(Rc::clone(&shared), stream.into(), origin)));
                 if one_at_a_time {
-                    tokio::task::yield_now().await;
+                    let_others().await;
                 }
             }
             Err(error) => pause(&error).await,

@@ -301,7 +301,10 @@ impl Arrived {
         });
         let site = Arc::clone(site);
         let origin = Origin { site, listen, connection, requests: self.handed.requests, misses: 0, place };
-        let stream = IdleStream::new(self.socket, self.handed.local.is_none());
+        let stream = match self.handed.local {
+            Some(_) => IdleStream::tcp(self.socket),
+            None => IdleStream::unix(self.socket),
+        };
         match self.waiting {
             Some(waiting) => {
                 let id = parking.expect(waiting, origin);

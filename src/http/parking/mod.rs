@@ -730,9 +730,8 @@ impl Parking {
         let Some(stream) = entry.stream else { return };
         let raw = stream.socket.as_raw_fd();
         let _ = self.registry.deregister(&mut SourceFd(&raw));
-        if matches!(fate, Fate::Resumes)
-            && let Ok(stream) = stream.into_stream()
-        {
+        if matches!(fate, Fate::Resumes) {
+            let stream = stream.into();
             let readahead = entry.readahead.into();
             let paced = match entry.state {
                 State::Paced(paced) => Some(paced),
