@@ -96,11 +96,11 @@ fn exercise(server: &Server) -> u64 {
     {
         publish(&mut client, &format!("/publish?id={id}"), body);
     }
-    let waits = |id: &str| {
-        eventually("it waits", || {
-            server.get(&format!("/see?id={id}")).text().contains("active subscribers: 1")
-        });
+    let has = |id: &str, count: u8| {
+        let text = server.get(&format!("/see?id={id}")).text();
+        text.contains(&format!("active subscribers: {count}"))
     };
+    let waits = |id: &str| eventually("it waits", || has(id, 1));
     for (publish_uri, subscribe_uri, id) in [("/pub", "/sub", "a"), ("/publish", "/activity", "d")] {
         let mut poller = Poller { connection: server.connect(), validators: String::new() };
         let uri = format!("{subscribe_uri}?id={id}&seen=2");
@@ -117,6 +117,8 @@ fn exercise(server: &Server) -> u64 {
         // Its client leaves.
         poller.ask(&uri);
         waits(id);
+        drop(poller);
+        eventually("it is gone", || has(id, 0));
     }
     let mut poller = Poller { connection: server.connect(), validators: LONG_AGO.into() };
     for _ in 0..2 {

@@ -336,6 +336,7 @@ async fn answer(
         slot.may_repeat(None);
     }
     state.borrow_mut().end();
+    state.borrow_mut().undecided = slot.has_repeat();
     state.borrow_mut().hold(reply.limits);
     let ends = matches!(*shared.pace.borrow(), Pace::Draining | Pace::Gone);
     let connection = if keep_alive && !ends { "keep-alive" } else { "close" };
@@ -434,6 +435,7 @@ where
         } else if let Some(end) = drive.stopped().or_else(|| drive.may_repeat()) {
             return Poll::Ready(end);
         }
+        drive.read_on(cx);
         drive.poll_timer(cx)
     }
 }
@@ -501,6 +503,15 @@ where
         }
         let repeat = self.slot.take_repeat()?;
         (self.origin.borrow().misses < MOST_MISSES).then_some(End::Resting(Some(repeat)))
+    }
+
+    /// The connection stays: its next request may be read.
+    fn read_on(&self, cx: &Context<'_>) {
+        let mut state = self.state.borrow_mut();
+        if state.undecided && state.is_at_rest() {
+            state.undecided = false;
+            cx.waker().wake_by_ref();
+        }
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<End> {

@@ -126,6 +126,8 @@ pub struct GateState {
     tunnel: Option<Opened>,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
+    /// The request that was answered may come again, which is not for hyper: nothing is read before that is decided.
+    pub undecided: bool,
     /// To be woken when there is room for more output.
     crowded: Option<Waker>,
     /// What is left of the buffers for the head that is being read, and for one of which nothing has come.
@@ -186,6 +188,7 @@ impl GateState {
             client: ClientWatch::default(),
             tunnel: None,
             waiting: None,
+            undecided: false,
             crowded: None,
             room,
             whole_room: room,
@@ -505,6 +508,10 @@ impl AsyncRead for Gate {
         let gate = self.get_mut();
         let mut state = gate.state.borrow_mut();
         if state.readahead.is_empty() {
+            if state.undecided {
+                // The driver, which is polled next, decides and comes by again.
+                return Poll::Pending;
+            }
             let mut chunk = [MaybeUninit::uninit(); AT_ONCE];
             let mut chunk = ReadBuf::uninit(&mut chunk);
             ready!(Pin::new(&mut gate.stream).poll_read(cx, &mut chunk))?;

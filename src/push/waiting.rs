@@ -88,6 +88,11 @@ impl ParkSlot {
         *self.repeat.lock().unwrap_or_else(PoisonError::into_inner) = repeat;
     }
 
+    /// Whether the request that was answered may come again.
+    pub fn has_repeat(&self) -> bool {
+        self.repeat.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Takes what is needed for the request that was answered to come again, if it may.
     pub fn take_repeat(&self) -> Option<Repeat> {
         self.repeat.lock().unwrap_or_else(PoisonError::into_inner).take()
