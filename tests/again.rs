@@ -471,6 +471,36 @@ fn a_request_may_come_in_pieces() {
 }
 
 #[test]
+fn the_next_request_may_have_begun_before_the_answer() {
+    let server = server();
+    let post = "POST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd";
+    // Within its head, and within its body.
+    for at in [1, 30, post.len() - 2] {
+        let mut client = server.connect();
+        let (start, rest) = post.split_at(at);
+        client.send(format!("{post}{start}"));
+        assert_eq!(client.receive(PATIENCE).into_response().status(), 202, "{at}");
+        client.send(rest);
+        assert_eq!(client.receive(PATIENCE).into_response().status(), 202, "{at}");
+        client.send(post);
+        assert_eq!(client.receive(PATIENCE).into_response().status(), 202, "{at}");
+    }
+}
+
+#[test]
+fn who_publishes_again_and_half_closes_gets_an_answer_and_the_end() {
+    let server = server();
+    let post = "POST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd";
+    let mut client = server.connect();
+    client.send(post);
+    assert_eq!(client.receive(PATIENCE).into_response().status(), 202);
+    client.send(post);
+    client.shut_down_writing();
+    assert_eq!(client.receive(PATIENCE).into_response().status(), 202);
+    assert!(matches!(client.receive(PATIENCE), Reply::Ended(_)));
+}
+
+#[test]
 fn channels_of_chance_and_of_validators_are_found_anew() {
     let server = server();
     let mut poller = Poller::new(&server, "/since");

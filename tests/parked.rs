@@ -132,6 +132,32 @@ fn a_client_that_takes_nothing_is_let_go_after_send_timeout() {
 }
 
 #[test]
+fn a_client_that_talks_and_takes_nothing_is_let_go_too() {
+    let server = Server::start(Conf::server(format!("send_timeout 1s; {LOCATIONS}")));
+    let mut client = server.connect();
+    client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
+    server.wait_for_subscribers("a", 1);
+    server.post("/publish?id=a", &"x".repeat(7 << 20));
+    client.send("G");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(!matches!(client.receive(PATIENCE), Reply::Response(_) | Reply::Pending));
+}
+
+#[test]
+fn what_a_slow_client_sends_during_its_answer_is_heeded_after_it() {
+    let server = Server::start(Conf::server(LOCATIONS));
+    let mut client = server.connect();
+    client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
+    server.wait_for_subscribers("a", 1);
+    let large = "x".repeat(7 << 20);
+    server.post("/publish?id=a", &large);
+    client.send("GET /word HTTP/1.1\r\nHost: h\r\n\r\n");
+    std::thread::sleep(SILENCE);
+    assert_eq!(client.receive(PATIENCE).into_response().body, large.as_bytes());
+    assert_eq!(client.receive(PATIENCE).into_response().text(), "word");
+}
+
+#[test]
 fn the_connection_of_a_delivered_message_is_kept_for_keepalive_timeout() {
     let server = Server::start(Conf::server(format!("keepalive_timeout 1s; {LOCATIONS}")));
     let mut client = server.connect();

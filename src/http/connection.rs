@@ -336,7 +336,9 @@ async fn answer(
         slot.may_repeat(None);
     }
     state.borrow_mut().end();
-    state.borrow_mut().undecided = slot.has_repeat();
+    if slot.has_repeat() {
+        state.borrow_mut().hold_back();
+    }
     state.borrow_mut().hold(reply.limits);
     let ends = matches!(*shared.pace.borrow(), Pace::Draining | Pace::Gone);
     let connection = if keep_alive && !ends { "keep-alive" } else { "close" };
@@ -507,9 +509,7 @@ where
 
     /// The connection stays: its next request may be read.
     fn read_on(&self, cx: &Context<'_>) {
-        let mut state = self.state.borrow_mut();
-        if state.undecided && state.is_at_rest() {
-            state.undecided = false;
+        if self.state.borrow_mut().read_on() {
             cx.waker().wake_by_ref();
         }
     }

@@ -126,8 +126,9 @@ pub struct GateState {
     tunnel: Option<Opened>,
     /// To be woken when hyper may read on.
     waiting: Option<Waker>,
-    /// The request that was answered may come again, which is not for hyper: nothing is read before that is decided.
-    pub undecided: bool,
+    /// The request that was answered may come again, which is not for hyper: nothing is read from the socket before the driver,
+    /// which is polled next, has decided that. Never while some of the next request is here.
+    undecided: bool,
     /// To be woken when there is room for more output.
     crowded: Option<Waker>,
     /// What is left of the buffers for the head that is being read, and for one of which nothing has come.
@@ -237,6 +238,16 @@ impl GateState {
         self.reading = Reading::Head(Vec::new(), false);
         self.room = self.whole_room;
         self.wake();
+    }
+
+    /// The request that was answered may come again: see [`GateState::undecided`].
+    pub fn hold_back(&mut self) {
+        self.undecided = self.readahead.is_empty();
+    }
+
+    /// Whether reading was held back, as it is no more.
+    pub fn read_on(&mut self) -> bool {
+        self.is_at_rest() && std::mem::take(&mut self.undecided)
     }
 
     /// No request is under way: the next one has so long to come.
@@ -509,7 +520,6 @@ impl AsyncRead for Gate {
         let mut state = gate.state.borrow_mut();
         if state.readahead.is_empty() {
             if state.undecided {
-                // The driver, which is polled next, decides and comes by again.
                 return Poll::Pending;
             }
             let mut chunk = [MaybeUninit::uninit(); AT_ONCE];

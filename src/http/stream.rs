@@ -18,6 +18,8 @@ use tokio::task::coop::poll_proceed;
 pub struct Stream {
     io: Io,
     nodelay: bool,
+    /// Nothing was read from it yet.
+    fresh: bool,
 }
 
 #[derive(Debug)]
@@ -41,13 +43,13 @@ const FIRST_READ: usize = 2048;
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self { io: Io::Tcp(stream), nodelay: false }
+        Self { io: Io::Tcp(stream), nodelay: false, fresh: true }
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
-        Self { io: Io::Unix(stream), nodelay: true }
+        Self { io: Io::Unix(stream), nodelay: true, fresh: true }
     }
 }
 
@@ -172,15 +174,16 @@ impl IdleStream {
 impl From<IdleStream> for Stream {
     fn from(stream: IdleStream) -> Self {
         let IdleStream { socket, family, nodelay } = stream;
-        Self { io: Io::Bare(socket, family), nodelay }
+        Self { io: Io::Bare(socket, family), nodelay, fresh: true }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
+        let fresh = std::mem::take(&mut stream.fresh);
         let read = |mut socket: &Socket| {
-            let most = buf.remaining().min(FIRST_READ);
+            let most = buf.remaining().min(if fresh { FIRST_READ } else { usize::MAX });
             socket.read(buf.initialize_unfilled_to(most))
         };
         if let Some(read) = stream.at_once(cx, read) {

@@ -15,15 +15,17 @@ pub fn now() -> i64 {
 pub fn format(seconds: i64) -> Text {
     thread_local! {
         // Nearly all dates are those of this second, or of the last message.
-        static LAST: Cell<[(i64, Text); 2]> = const { Cell::new([(i64::MIN, Text([0; TEXT])); 2]) };
+        static LAST: Cell<[Option<(i64, Text)>; 2]> = const { Cell::new([None; 2]) };
     }
     let slot = usize::from(seconds & 1 == 1);
     let mut last = LAST.get();
-    if last[slot].0 != seconds {
-        last[slot] = (seconds, Text::new(seconds));
-        LAST.set(last);
+    if let Some((_, text)) = last[slot].filter(|(second, _)| *second == seconds) {
+        return text;
     }
-    last[slot].1
+    let text = Text::new(seconds);
+    last[slot] = Some((seconds, text));
+    LAST.set(last);
+    text
 }
 
 /// Bytes of a date.

@@ -48,6 +48,8 @@ pub struct Made {
     number: u64,
     /// Bytes of head and body.
     length: u64,
+    /// It came together with the one before.
+    pipelined: bool,
     /// Where more is asked for than that.
     words: Option<Box<Words>>,
 }
@@ -114,8 +116,7 @@ impl Anew {
         let found = match self {
             Self::Number => return number(made.number),
             Self::Length => return number(made.length),
-            // What came together with the request before goes the whole way.
-            Self::Pipe => Some(&b"."[..]),
+            Self::Pipe => Some(if made.pipelined { &b"p"[..] } else { b"." }),
             Self::Id => words.map(|words| words.id.get_or_init(vars::random_id).as_bytes()),
             Self::ContentLength => header(head, b"content-length"),
             Self::Since => header(head, b"if-modified-since"),
@@ -139,6 +140,8 @@ impl Made {
             started: Instant::now(),
             number,
             length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            // What did goes the whole way.
+            pipelined: false,
             words: keeps_words.then(words),
         }
     }
@@ -146,7 +149,7 @@ impl Made {
     /// The first one, which went the whole way. It has no body.
     pub fn first(ctx: &RequestCtx, keeps_words: bool) -> Self {
         let mut made = Self::now(ctx.number, &ctx.head, keeps_words);
-        made.started = ctx.started;
+        (made.started, made.pipelined) = (ctx.started, ctx.pipelined);
         if let (Some(words), Some(id)) = (&made.words, ctx.id.get()) {
             let _ = words.id.set(id.clone());
         }

@@ -17,6 +17,7 @@ use socket2::{SockRef, Socket};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::coop::consume_budget;
 use tokio::task::{AbortHandle, spawn_local};
 
 use crate::config::model::{ListenAddress, Severity};
@@ -344,6 +345,8 @@ async fn accept_all(
     connections: Rc<Cell<usize>>,
 ) {
     loop {
+        // However many there are, others have their turn.
+        consume_budget().await;
         match listener.accept().await {
             Ok((stream, remote, local)) => {
                 metrics::count(|worker| worker.accepted.add(1));

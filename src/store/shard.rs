@@ -211,11 +211,12 @@ impl State {
     fn collect_due(&mut self, now: u64, but: &ChannelKey) {
         for id in self.idle.all_due(now) {
             let Some(channel) = self.channels.get_mut(&id) else { continue };
-            if channel.key == *but {
+            let is_due = channel.idle_at() <= now;
+            if is_due && channel.key == *but {
                 continue;
             }
             self.idle.unlist(&mut channel.listed.idle, id);
-            if channel.idle_at() <= now {
+            if is_due {
                 self.collect(id);
             } else {
                 self.settle(id);

@@ -20,7 +20,8 @@ pub(super) fn free() -> u16 {
     loop {
         let turn = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let port = FIRST + (start.wrapping_mul(61) % COUNT + turn) % COUNT;
-        if bind(port).is_ok() {
+        // Tests replace numbers of ports by names, also in a body that counts its bytes.
+        if !"0123456789".contains(&port.to_string()) && bind(port).is_ok() {
             return port;
         }
     }

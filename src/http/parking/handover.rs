@@ -172,7 +172,9 @@ impl Parking {
         if self.entries.get(id).is_some_and(|entry| !entry.readahead.is_empty()) {
             self.finish(id, Fate::Resumes);
         } else if let Some(entry) = self.entries.get_mut(id) {
-            let seat = Some(self.idle.borrow_mut().park(id, Instant::now(), Duration::ZERO));
+            let after = repeat.as_ref().map(|repeat| repeat.conf().connection.keepalive_min_timeout);
+            let after = after.unwrap_or_default();
+            let seat = Some(self.idle.borrow_mut().park(id, Instant::now(), after));
             entry.state = State::Idle(Rest { seat, repeat });
             entry.gauge.set(Stage::Waiting);
             self.set_deadline(id, left);

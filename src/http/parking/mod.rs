@@ -117,6 +117,8 @@ pub struct Parking {
     /// Rung for WebSockets (place and serial number) whose clients are to hear of messages that others were shown.
     bells: mpsc::UnboundedSender<(usize, u64)>,
     rung: Option<mpsc::UnboundedReceiver<(usize, u64)>>,
+    /// When this turn of the event loop began: what comes next in it need not ask the clock.
+    now: Instant,
     /// What happens to channels that somebody here waits in.
     occurrences: mpsc::UnboundedReceiver<Occurrence>,
     /// Subscribers of benchmarks, who have no connections.
@@ -214,6 +216,7 @@ impl Parking {
             wake: Rc::default(),
             bells,
             rung: Some(rung),
+            now: Instant::now(),
             occurrences,
             seats: Rc::default(),
         };
@@ -287,6 +290,7 @@ impl Parking {
 
     /// Takes the socket of an expected subscriber and watches it.
     pub fn adopt(&mut self, id: usize, stream: IdleStream, readahead: &[u8]) {
+        self.now = Instant::now();
         let Some(entry) = self.entries.get_mut(id) else { return };
         let raw = stream.socket.as_raw_fd();
         entry.readahead.extend_from_slice(readahead);
@@ -329,6 +333,7 @@ impl Parking {
 
     /// Heeds all that has happened in the store.
     pub fn catch_up(&mut self) {
+        self.now = Instant::now();
         while self.hear() {}
     }
 
@@ -450,7 +455,7 @@ impl Parking {
     /// Goes on with a stream.
     fn follow(&mut self, id: usize, next: Next) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let (State::Streaming(streaming), stream) = (&entry.state, &entry.stream) else { return };
+        let (State::Streaming(streaming), stream) = (&mut entry.state, &entry.stream) else { return };
         match (next, stream) {
             (Next::Gone, _) => return self.finish(id, Fate::Leaves),
             (Next::Closes, Some(_)) => {
@@ -459,7 +464,8 @@ impl Parking {
                 let fate = self.close(id, conf);
                 return self.finish(id, fate);
             }
-            (Next::WaitsToWrite, Some(stream)) => {
+            // Once: each time tells again of what the client sends, which may have to wait.
+            (Next::WaitsToWrite, Some(stream)) if !std::mem::replace(&mut streaming.watched, true) => {
                 let raw = stream.socket.as_raw_fd();
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 if self.registry.reregister(&mut SourceFd(&raw), Token(id), interest).is_err() {
@@ -523,6 +529,7 @@ impl Parking {
         if writing.connection.tcp_nodelay {
             stream.send_at_once();
         }
+        let mut progressed = false;
         while writing.parts.iter().any(|part| !part.is_empty()) {
             let [first, second] = &writing.parts;
             let mut socket = &stream.socket;
@@ -533,21 +540,27 @@ impl Parking {
             };
             match written {
                 Ok(0) => return Fate::Leaves,
-                Ok(written) => advance(&mut writing.parts, written),
+                Ok(written) => {
+                    advance(&mut writing.parts, written);
+                    progressed = true;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let raw = stream.socket.as_raw_fd();
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    let watched = self.registry.reregister(&mut SourceFd(&raw), Token(id), interest);
-                    if watched.is_err() {
-                        return Fate::Leaves;
-                    }
-                    if !std::mem::replace(&mut writing.slow, true) {
+                    let is_first = !std::mem::replace(&mut writing.slow, true);
+                    if is_first {
+                        // Once: each time tells again of what the client sends meanwhile.
+                        let raw = stream.socket.as_raw_fd();
+                        let interest = Interest::READABLE | Interest::WRITABLE;
+                        if self.registry.reregister(&mut SourceFd(&raw), Token(id), interest).is_err() {
+                            return Fate::Leaves;
+                        }
                         metrics::count(|worker| worker.slow.add(1));
                     }
                     // The client has so long for the next part.
                     let send_timeout = writing.send_timeout;
-                    self.set_deadline(id, Some(send_timeout));
+                    if is_first || progressed {
+                        self.set_deadline(id, Some(send_timeout));
+                    }
                     return Fate::Stays;
                 }
                 Err(_) => return Fate::Leaves,
@@ -562,7 +575,13 @@ impl Parking {
         }
         let (keep_alive, timeout, conf) = (writing.keep_alive, writing.keepalive_timeout, writing.connection);
         let repeat = writing.repeat.take();
-        self.go_on(id, keep_alive, timeout, conf, repeat)
+        let was_slow = writing.slow;
+        let fate = self.go_on(id, keep_alive, timeout, conf, repeat);
+        if was_slow && matches!(fate, Fate::Stays) {
+            // What the client sent meanwhile was told, and not heeded.
+            self.ask_again(id);
+        }
+        fate
     }
 
     /// Goes on with a connection whose answer is written.
@@ -583,10 +602,9 @@ impl Parking {
         if !entry.readahead.is_empty() {
             return Fate::Resumes;
         }
-        let now = Instant::now();
-        let seat = Some(self.idle.borrow_mut().park(id, now, conf.keepalive_min_timeout));
+        let seat = Some(self.idle.borrow_mut().park(id, self.now, conf.keepalive_min_timeout));
         entry.state = State::Idle(Rest { seat, repeat });
-        self.set_deadline_at(id, now.checked_add(timeout));
+        self.set_deadline_at(id, self.now.checked_add(timeout));
         Fate::Stays
     }
 
@@ -607,7 +625,8 @@ impl Parking {
             Err(_) => return Fate::Leaves,
         };
         // Whatever it is, it was read: a worker that ends closes who says nothing.
-        let is_due = |repeat: &Repeat| !self.ends && may_repeat(&entry.origin, &self.site, repeat.conf());
+        let is_due =
+            |repeat: &Repeat| !self.ends && may_repeat(&entry.origin, &self.site, repeat.conf(), self.now);
         let Some(repeat) = rest.repeat.take().filter(|repeat| is_due(repeat)) else {
             entry.readahead.extend_from_slice(request);
             return Fate::Resumes;
@@ -684,8 +703,8 @@ impl Parking {
             }
             State::Writing(_) => self.write(id),
             State::Idle(_) => match self.next_request(id) {
-                // Its end came with its request, and no other event tells of it.
-                Fate::Stays if closed && self.waits(id) => Fate::Leaves,
+                // Its end came with its request, and no other event tells of it. What is not yet sent of an answer is.
+                Fate::Stays if closed && !self.is_writing(id) => Fate::Leaves,
                 fate => fate,
             },
             State::Paced(_) => Fate::Resumes,
@@ -694,8 +713,8 @@ impl Parking {
         self.finish(id, fate);
     }
 
-    fn waits(&self, id: usize) -> bool {
-        self.entries.get(id).is_some_and(|entry| matches!(entry.state, State::Waiting(_)))
+    fn is_writing(&self, id: usize) -> bool {
+        self.entries.get(id).is_some_and(|entry| matches!(entry.state, State::Writing(_)))
     }
 
     /// Has epoll report again what it reported already: it tells of news only.
@@ -744,6 +763,7 @@ impl Parking {
 
     /// Does what is due.
     fn expire(&mut self, now: Instant) {
+        self.now = now;
         while let Some(timer) = self.timers.pop(now) {
             let Some(entry) = self.entries.get_mut(timer.entry) else { continue };
             if !entry.is_current(&timer) {
@@ -807,10 +827,10 @@ impl Parked {
 }
 
 /// Whether the settings let a request be repeated on this connection, and it will not be the last one.
-fn may_repeat(origin: &Origin, site: &Arc<Site>, conf: &LocationConf) -> bool {
+fn may_repeat(origin: &Origin, site: &Arc<Site>, conf: &LocationConf, now: Instant) -> bool {
     Arc::ptr_eq(&origin.site, site)
         && origin.requests + 1 < conf.core.keepalive_requests
-        && origin.connection.accepted.elapsed() < conf.connection.keepalive_time
+        && now.saturating_duration_since(origin.connection.accepted) < conf.connection.keepalive_time
 }
 
 /// Watches the parked connections of a worker until it ends; gives those that have a next request to `resume`.
@@ -831,6 +851,7 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
                     guard.clear_ready();
                 }
                 let mut parking = parking.borrow_mut();
+                parking.now = Instant::now();
                 for event in &events {
                     parking.ready(event.token().0, event.is_read_closed() || event.is_error());
                 }
@@ -838,6 +859,7 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
             () = wake.notified() => {}
             Some((event, since)) = next_occurrence(&parking) => {
                 let mut parking = parking.borrow_mut();
+                parking.now = Instant::now();
                 parking.deliver(&event, since);
                 has_more = parking.hear();
             }

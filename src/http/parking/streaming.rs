@@ -33,6 +33,8 @@ pub(super) struct Streaming {
     behind: bool,
     /// Nothing more is to come: the connection closes when all is written.
     ended: bool,
+    /// Its socket is watched for room, too.
+    pub(super) watched: bool,
     /// What a WebSocket's client sends.
     socket: Option<Box<SocketSide>>,
     log: Option<Box<Log>>,
@@ -91,6 +93,7 @@ impl Streaming {
             output,
             behind: true,
             ended: false,
+            watched: false,
             socket,
             log: log.map(|lines| Box::new(Log { lines, head })),
             _limits: limits,
