@@ -47,7 +47,7 @@ const SHARDS: usize = 64;
 pub struct Store {
     shards: Box<[Arc<Shard>]>,
     /// Lower bound of the next monotonic millisecond at which an idle channel is due: so that nobody who looks a channel up
-    /// has to ask each shard.
+    /// has to ask each shard. Never, while somebody else asks them.
     next_idle: Arc<AtomicU64>,
     /// Random per store: strangers choose the ids, and must not be able to choose the shard.
     hasher: RandomState,

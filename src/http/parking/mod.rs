@@ -2,7 +2,7 @@
 //!
 //! A parked connection is a socket and a few words; hyper, axum and the request are gone. All of a worker's parked
 //! sockets are watched by one epoll instance of its own, so that a waiting subscriber costs neither a task nor a
-//! registration with tokio, and a delivery is one `writev` of bytes that all subscribers share.
+//! registration with tokio, and a delivery is one `send` of bytes that all subscribers share.
 
 mod blocks;
 pub mod handover;
