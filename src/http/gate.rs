@@ -240,7 +240,7 @@ impl GateState {
         self.wake();
     }
 
-    /// The request that was answered may come again: see [`GateState::undecided`].
+    /// The request that was answered may come again: nothing is read before it is known whether the parking takes it.
     pub fn hold_back(&mut self) {
         self.undecided = self.readahead.is_empty();
     }
