@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Conf, Ending, PATIENCE, Reply, Server};
+use crate::harness::{Conf, Connection, Ending, PATIENCE, Reply, Server};
 
 const SILENCE: Duration = Duration::from_millis(150);
 
@@ -115,14 +115,19 @@ fn a_client_that_takes_its_message_slowly_gets_all_of_it() {
     assert_eq!(client.receive(PATIENCE).into_response().text(), "word");
 }
 
-#[test]
-fn a_client_that_takes_nothing_is_let_go_after_send_timeout() {
-    let server = Server::start(Conf::server(format!("send_timeout 1s; {LOCATIONS}")));
+/// A client that waited, and was sent more than its socket takes. It gets so long for each part of it.
+fn overwhelmed(send_timeout: &str, message: &str) -> (Server, Connection) {
+    let server = Server::start(Conf::server(format!("send_timeout {send_timeout}; {LOCATIONS}")));
     let mut client = server.connect();
     client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
     server.wait_for_subscribers("a", 1);
-    let large = "x".repeat(7 << 20);
-    server.post("/publish?id=a", &large);
+    server.post("/publish?id=a", message);
+    (server, client)
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_let_go_after_send_timeout() {
+    let (_server, mut client) = overwhelmed("1s", &"x".repeat(7 << 20));
     std::thread::sleep(Duration::from_millis(1500));
     match client.receive(PATIENCE) {
         Reply::Response(_) => panic!("the whole message came after the connection should have been closed"),
@@ -133,11 +138,7 @@ fn a_client_that_takes_nothing_is_let_go_after_send_timeout() {
 
 #[test]
 fn a_client_that_talks_and_takes_nothing_is_let_go_too() {
-    let server = Server::start(Conf::server(format!("send_timeout 1s; {LOCATIONS}")));
-    let mut client = server.connect();
-    client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    server.wait_for_subscribers("a", 1);
-    server.post("/publish?id=a", &"x".repeat(7 << 20));
+    let (_server, mut client) = overwhelmed("1s", &"x".repeat(7 << 20));
     client.send("G");
     std::thread::sleep(Duration::from_millis(1500));
     assert!(!matches!(client.receive(PATIENCE), Reply::Response(_) | Reply::Pending));
@@ -145,12 +146,8 @@ fn a_client_that_talks_and_takes_nothing_is_let_go_too() {
 
 #[test]
 fn what_a_slow_client_sends_during_its_answer_is_heeded_after_it() {
-    let server = Server::start(Conf::server(LOCATIONS));
-    let mut client = server.connect();
-    client.send("GET /activity?id=a HTTP/1.1\r\nHost: h\r\n\r\n");
-    server.wait_for_subscribers("a", 1);
     let large = "x".repeat(7 << 20);
-    server.post("/publish?id=a", &large);
+    let (_server, mut client) = overwhelmed("60s", &large);
     client.send("GET /word HTTP/1.1\r\nHost: h\r\n\r\n");
     std::thread::sleep(SILENCE);
     assert_eq!(client.receive(PATIENCE).into_response().body, large.as_bytes());

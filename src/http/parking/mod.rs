@@ -465,10 +465,9 @@ impl Parking {
                 return self.finish(id, fate);
             }
             // Once: each time tells again of what the client sends, which may have to wait.
-            (Next::WaitsToWrite, Some(stream)) if !std::mem::replace(&mut streaming.watched, true) => {
-                let raw = stream.socket.as_raw_fd();
-                let interest = Interest::READABLE | Interest::WRITABLE;
-                if self.registry.reregister(&mut SourceFd(&raw), Token(id), interest).is_err() {
+            (Next::WaitsToWrite, Some(stream)) if !streaming.watched => {
+                streaming.watched = true;
+                if watch_both_ways(&self.registry, id, stream).is_err() {
                     return self.finish(id, Fate::Leaves);
                 }
             }
@@ -549,9 +548,7 @@ impl Parking {
                     let is_first = !std::mem::replace(&mut writing.slow, true);
                     if is_first {
                         // Once: each time tells again of what the client sends meanwhile.
-                        let raw = stream.socket.as_raw_fd();
-                        let interest = Interest::READABLE | Interest::WRITABLE;
-                        if self.registry.reregister(&mut SourceFd(&raw), Token(id), interest).is_err() {
+                        if watch_both_ways(&self.registry, id, stream).is_err() {
                             return Fate::Leaves;
                         }
                         metrics::count(|worker| worker.slow.add(1));
@@ -720,9 +717,7 @@ impl Parking {
     /// Has epoll report again what it reported already: it tells of news only.
     fn ask_again(&mut self, id: usize) {
         let Some(stream) = self.entries.get(id).and_then(|entry| entry.stream.as_ref()) else { return };
-        let raw = stream.socket.as_raw_fd();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if self.registry.reregister(&mut SourceFd(&raw), Token(id), interest).is_err() {
+        if watch_both_ways(&self.registry, id, stream).is_err() {
             self.finish(id, Fate::Leaves);
         }
     }
@@ -824,6 +819,12 @@ impl Parked {
     fn is_current(&self, timer: &Timer) -> bool {
         self.serial == timer.serial && self.deadline == Some(timer.deadline)
     }
+}
+
+/// Watches a socket that is watched already for room, too. What was reported of it is reported again.
+fn watch_both_ways(registry: &mio::Registry, id: usize, stream: &IdleStream) -> io::Result<()> {
+    let raw = stream.socket.as_raw_fd();
+    registry.reregister(&mut SourceFd(&raw), Token(id), Interest::READABLE | Interest::WRITABLE)
 }
 
 /// Whether the settings let a request be repeated on this connection, and it will not be the last one.
