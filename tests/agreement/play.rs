@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::case::{Case, unescape};
 use super::check::NGINX_TEMP_PATHS;
 use crate::harness::backend::{self, Backends};
-use crate::harness::{Backend, Conf, Connection, PATIENCE, Reply, Response, Server, date};
+use crate::harness::{Backend, Conf, Connection, PATIENCE, Reply, Response, Server, date, port};
 
 /// How long a server is given to answer, where it is not sure to do so.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -144,7 +144,7 @@ impl Player {
     fn mask(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);
         let text = self.backends.as_ref().map_or(text.to_string(), |backends| backends.mask(&text));
-        let text = text.replace(&self.server.port().to_string(), "{{port}}");
+        let text = port::mask(&text, self.server.port(), "{{port}}");
         let text = text.replace(&*self.server.dir().to_string_lossy(), "{{dir}}");
         let text = if text.starts_with(STUB_STATUS) { without_numbers(&text) } else { text };
         let text = mask_boundaries(text);

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::case::{Case, request, unescape};
 use super::check::NGINX_TEMP_PATHS;
-use crate::harness::{Backend, Conf, Connection, Ending, Server, date};
+use crate::harness::{Backend, Conf, Connection, Ending, Server, date, port};
 
 /// Silence that ends a step.
 const QUIET: Duration = Duration::from_millis(60);
@@ -187,7 +187,7 @@ impl Play<'_> {
 
     fn mask(&self, bytes: &[u8]) -> String {
         let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-        let text = text.replace(&self.id, "{{id}}").replace(&self.server.port().to_string(), "{{port}}");
+        let text = port::mask(&text.replace(&self.id, "{{id}}"), self.server.port(), "{{port}}");
         // A 101 has no body, and may not tell its length (`docs/differences.md`).
         let text = match text.strip_prefix("HTTP/1.1 101 ") {
             Some(rest) => format!("HTTP/1.1 101 {}", rest.replacen("Content-Length: 0\r\n", "", 1)),

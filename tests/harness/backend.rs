@@ -17,11 +17,14 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::port;
+
 /// What answers are called, and their bytes.
 pub(crate) type Scripts = HashMap<String, Vec<u8>>;
 
 /// How many servers there are, for balancing; they differ in a header.
 const SERVERS: usize = 3;
+const SOCKET: &str = "{{socket}}";
 
 /// Servers that run until the test ends.
 #[derive(Debug)]
@@ -40,7 +43,7 @@ impl Backends {
         let listeners: [TcpListener; SERVERS] = std::array::from_fn(bind);
         let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
         let ports = listeners.each_ref().map(port);
-        let backends = Backends { ports, dead: super::port::free(), dir };
+        let backends = Backends { ports, dead: port::free(), dir };
         let filled = scripts.into_iter().map(|(name, script)| {
             // Some bytes are no text, and speak of no ports either.
             let script = String::from_utf8(script);
@@ -78,23 +81,19 @@ impl Backends {
 
     /// Fills in `{{backend}}`, `{{backend2}}`, `{{backend3}}`, `{{dead}}` and `{{socket}}`.
     pub(crate) fn fill_in(&self, text: &str) -> String {
-        self.names().into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, &value))
+        let text = text.replace(SOCKET, &self.socket().to_string_lossy());
+        self.names().into_iter().fold(text, |text, (name, port)| text.replace(name, &port.to_string()))
     }
 
     /// The opposite.
     pub(crate) fn mask(&self, text: &str) -> String {
-        self.names().into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(&value, name))
+        let text = text.replace(&*self.socket().to_string_lossy(), SOCKET);
+        self.names().into_iter().fold(text, |text, (name, port)| port::mask(&text, port, name))
     }
 
-    fn names(&self) -> [(&'static str, String); 5] {
-        let [first, second, third] = self.ports.map(|port| port.to_string());
-        [
-            ("{{backend}}", first),
-            ("{{backend2}}", second),
-            ("{{backend3}}", third),
-            ("{{dead}}", self.dead.to_string()),
-            ("{{socket}}", self.socket().to_string_lossy().into_owned()),
-        ]
+    fn names(&self) -> [(&'static str, u16); 4] {
+        let [first, second, third] = self.ports;
+        [("{{backend}}", first), ("{{backend2}}", second), ("{{backend3}}", third), ("{{dead}}", self.dead)]
     }
 }
 
@@ -244,5 +243,5 @@ pub(crate) fn scripts(text: &str, unescape: impl Fn(&str) -> Vec<u8>) -> (Script
 
 /// Whether a configuration speaks of servers behind.
 pub(crate) fn is_wanted(text: &str) -> bool {
-    ["{{backend", "{{dead}}", "{{socket}}"].iter().any(|name| text.contains(name))
+    ["{{backend", "{{dead}}", SOCKET].iter().any(|name| text.contains(name))
 }

@@ -20,7 +20,7 @@ mod conf;
 pub(crate) mod date;
 mod listener;
 mod network;
-mod port;
+pub(crate) mod port;
 mod response;
 mod server;
 
