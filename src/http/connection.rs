@@ -223,7 +223,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         }
         End::TooLarge(what) => {
             let bytes = state.borrow_mut().take_refused();
-            send_refusal(shared, origin, stream, &bytes, what.into()).await;
+            Box::pin(send_refusal(shared, origin, stream, &bytes, what.into())).await;
         }
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
@@ -251,7 +251,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             }
             let refusal = screen::unparsable(&bytes, too_large, origin.borrow().default_server());
             if let Some(refusal) = refusal {
-                send_refusal(shared, origin, stream, &bytes, refusal).await;
+                Box::pin(send_refusal(shared, origin, stream, &bytes, refusal)).await;
             }
         }
         End::Closed(_) => {
@@ -586,7 +586,8 @@ fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>, client: 
     }
 }
 
-/// Answers what is no request, or only the beginning of one, and closes the connection.
+/// Answers what is no request, or only the beginning of one, and closes the connection. Its future is large, and all others
+/// would have to hold room for it: box it.
 async fn send_refusal(
     shared: &Shared,
     origin: &RefCell<Origin>,
@@ -631,7 +632,7 @@ async fn close(mut stream: Stream, linger: Option<&ConnectionConf>) {
     let shut_down = stream.shutdown().await;
     let Some(conf) = linger.filter(|_| shut_down.is_ok()) else { return };
     let (time, timeout) = (conf.lingering_time, conf.lingering_timeout);
-    let mut sink = [0; 4096];
+    let mut sink = vec![0; 4096];
     let drain =
         async { while let Ok(Ok(1..)) = tokio::time::timeout(timeout, stream.read(&mut sink)).await {} };
     let _ = tokio::time::timeout(time, drain).await;

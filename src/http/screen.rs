@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::header::{self, HeaderName};
 use http::{HeaderMap, Method, Version};
 
 use crate::config::model::Server;
@@ -19,16 +20,16 @@ pub struct Refusal {
 }
 
 /// Headers of which nginx 1.22 accepts only one.
-const UNIQUE: [&str; 9] = [
-    "authorization",
-    "content-length",
-    "expect",
-    "host",
-    "if-modified-since",
-    "if-none-match",
-    "if-match",
-    "if-range",
-    "if-unmodified-since",
+const UNIQUE: [HeaderName; 9] = [
+    header::AUTHORIZATION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
 ];
 
 fn refuse(status: u16, message: impl Into<Cow<'static, str>>) -> Result<(), Refusal> {
@@ -61,21 +62,24 @@ fn is_method_byte(byte: u8) -> bool {
 /// Checks the headers: those that may come once, `Host`, and how the body is framed.
 /// `head` is the head as it came, to be quoted.
 pub fn headers(version: Version, headers: &HeaderMap, head: &[u8]) -> Result<(), Refusal> {
-    if let Some(name) = UNIQUE.iter().find(|name| headers.get_all(**name).iter().nth(1).is_some()) {
-        return refuse_headers(400, &duplicate(name, head));
+    let mut repeated = UNIQUE.iter().filter(|name| headers.get_all(*name).iter().nth(1).is_some());
+    if headers.len() > headers.keys_len()
+        && let Some(name) = repeated.next()
+    {
+        return refuse_headers(400, &duplicate(name.as_str(), head));
     }
-    let host = headers.get("host").map(http::HeaderValue::as_bytes);
+    let host = headers.get(header::HOST).map(http::HeaderValue::as_bytes);
     if host.is_some_and(|host| uri::validate_host(host).is_none()) {
         return refuse_headers(400, "invalid host header");
     }
     if host.is_none() && version != Version::HTTP_10 {
         return refuse_headers(400, "HTTP/1.1 request without \"Host\" header");
     }
-    if let Some(coding) = headers.get("transfer-encoding") {
+    if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
         if version == Version::HTTP_10 {
             return refuse_headers(400, OLD_CODING);
         }
-        if headers.contains_key("content-length") {
+        if headers.contains_key(header::CONTENT_LENGTH) {
             return refuse_headers(400, TWO_FRAMINGS);
         }
         if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {

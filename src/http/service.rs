@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Version};
+use http::{Method, Request, Version, header};
 use tower::ServiceExt as _;
 
 use crate::config::model::{
@@ -382,7 +382,7 @@ pub fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Opti
     if let Err(refusal) = raw_head.and_then(|()| screen::headers(version, &ctx.headers, &ctx.head)) {
         return (ctx, Some(refusal));
     }
-    let host = target.host.as_deref().or_else(|| ctx.header("host")).map(uri::validate_host);
+    let host = target.host.as_deref().or_else(|| ctx.header(header::HOST)).map(uri::validate_host);
     let Some(host) = host.unwrap_or_else(|| Some(String::new())) else {
         let message = "client sent invalid host in request line";
         return (ctx, Some(Refusal { status: 400, message: message.into() }));
@@ -415,7 +415,7 @@ fn line(head: &[u8], raw_target: &[u8]) -> Bytes {
 /// HTTP/1.1 keeps the connection unless told to close, HTTP/1.0 only when asked to keep it.
 fn keep_alive(version: Version, headers: &http::HeaderMap) -> bool {
     let mut keep_alive = version != Version::HTTP_10;
-    for value in headers.get_all("connection") {
+    for value in headers.get_all(header::CONNECTION) {
         let value = value.as_bytes().to_ascii_lowercase();
         let says = |word: &[u8]| value.windows(word.len()).any(|window| window == word);
         keep_alive = !says(b"close") && (keep_alive || says(b"keep-alive"));
@@ -653,7 +653,7 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
 /// `Expect: 100-continue`
 fn expects_continue(ctx: &RequestCtx) -> bool {
     let expected = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
-    !ctx.is_http10() && ctx.header("expect").is_some_and(expected)
+    !ctx.is_http10() && ctx.header(header::EXPECT).is_some_and(expected)
 }
 
 /// Adds the headers of a server behind that sent the request elsewhere inside. nginx's own pages have their own type.

@@ -13,6 +13,8 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::header::{self, HeaderName};
+
 use crate::config::model::LocationConf;
 use crate::request::RequestCtx;
 use crate::request::answer::Rendered;
@@ -96,11 +98,11 @@ fn is_settled(ctx: &RequestCtx) -> bool {
         && conf.limit_conn.limits.is_empty()
         && !conf.push.group.accounting
         && conf.limit_except.is_none();
-    let has = |name| ctx.headers.contains_key(name);
+    let has = |name: HeaderName| ctx.headers.contains_key(name);
     let is_bare = ctx.depth == 0
         && !ctx.internal
         && !ctx.connection.debug
-        && !["transfer-encoding", "upgrade", "expect"].into_iter().any(has);
+        && ![header::TRANSFER_ENCODING, header::UPGRADE, header::EXPECT].into_iter().any(has);
     nobody_is_asked && nothing_is_counted && is_bare && !ctx.values.is_volatile()
 }
 

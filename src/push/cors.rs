@@ -1,5 +1,6 @@
 //! Requests from pages of other origins, in Nchan's dialect.
 
+use http::header;
 use serde::{Deserialize, Serialize};
 
 use crate::config::model::{Dialect, PushConf};
@@ -24,7 +25,7 @@ impl Origin {
     /// # Errors
     /// `nchan_access_control_allow_origin` does not name it.
     pub fn of(ctx: &RequestCtx) -> Result<Option<Self>, Forbidden> {
-        let Some(origin) = ctx.header("origin") else { return Ok(None) };
+        let Some(origin) = ctx.header(header::ORIGIN) else { return Ok(None) };
         let allowed = ctx.render(&ctx.conf.push.cors.allow_origin);
         let mut origins = allowed.split(|byte| *byte == b' ');
         let found = origins.find(|allowed| *allowed == b"*" || *allowed == origin).ok_or(Forbidden)?;

@@ -4,6 +4,8 @@
 //! the position, and a client that sends only `If-Modified-Since` gets every message once. A tag other than 0 was
 //! never given out; it is read as the old module's: a number among the messages published within that second.
 
+use http::header;
+
 use crate::config::model::{Dialect, PushConf, Transport};
 use crate::request::answer::Answer;
 use crate::request::{RequestCtx, date, uri};
@@ -63,7 +65,7 @@ pub struct Validators<'a> {
 impl<'a> Validators<'a> {
     /// Those of a request.
     pub fn of(ctx: &'a RequestCtx) -> Self {
-        Self { since: ctx.header("if-modified-since"), tag: ctx.header("if-none-match") }
+        Self { since: ctx.header(header::IF_MODIFIED_SINCE), tag: ctx.header(header::IF_NONE_MATCH) }
     }
 
     /// Takes a header line if it is one of them, and tells whether it was. `None` where there are two of one, or bytes that
@@ -108,12 +110,12 @@ pub fn start(ctx: &RequestCtx, transport: Transport) -> Result<Start, Answer> {
     if ctx.conf.push.dialect == Dialect::Push && is_poll {
         return Ok(Start::At(position(ctx)));
     }
-    let since = ctx.header("if-modified-since").filter(|_| !ctx.conf.push.position.compound_etag);
+    let since = ctx.header(header::IF_MODIFIED_SINCE).filter(|_| !ctx.conf.push.position.compound_etag);
     if since.and_then(date::parse).is_some_and(|since| since > 0) {
         return after(&ctx.conf.push, &Validators::of(ctx)).ok_or_else(|| invalid(ctx));
     }
     let conf = &ctx.conf.push.position;
-    let tag = ctx.header("if-none-match").map(|tag| unquote(tag).to_vec());
+    let tag = ctx.header(header::IF_NONE_MATCH).map(|tag| unquote(tag).to_vec());
     let named = conf.last_message_ids.iter().map(|id| ctx.render(id)).find(|id| !id.is_empty());
     for id in [tag, named.map(|id| uri::unescape(&id))].into_iter().flatten() {
         match Cursor::read(&id) {
@@ -131,13 +133,13 @@ fn invalid(ctx: &RequestCtx) -> Answer {
 
 /// The position a poll of the old module's dialect asks for.
 fn position(ctx: &RequestCtx) -> Position {
-    if let Some(since) = ctx.header("if-modified-since") {
-        let tag = ctx.header("if-none-match").and_then(|tag| number(unquote(tag))).unwrap_or(0);
+    if let Some(since) = ctx.header(header::IF_MODIFIED_SINCE) {
+        let tag = ctx.header(header::IF_NONE_MATCH).and_then(|tag| number(unquote(tag))).unwrap_or(0);
         return date::parse(since).map_or(Position::Oldest, |second| position_after(second, tag));
     }
     let last_event_id = || ctx.header("last-event-id").map(<[u8]>::to_vec);
     let argument = || ctx.arg(b"last_event_id").map(<[u8]>::to_vec);
-    let tag = ctx.header("if-none-match").map(|tag| unquote(tag).to_vec());
+    let tag = ctx.header(header::IF_NONE_MATCH).map(|tag| unquote(tag).to_vec());
     let ids = [tag, last_event_id(), argument()];
     let position = ids.iter().flatten().find_map(|id| time_and_tag(id));
     position.map_or(Position::Oldest, |(second, tag)| position_after(second, tag))

@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
+use http::header;
 use http_body_util::BodyExt as _;
 
 use crate::config::model::Severity;
@@ -345,7 +346,7 @@ pub async fn discard(ctx: &RequestCtx) -> Result<(), Answer> {
 
 /// 413 for a body that is announced longer than `client_max_body_size`: before anything of it is read.
 pub fn refuse_announced(ctx: &RequestCtx) -> Option<Answer> {
-    let length: u64 = std::str::from_utf8(ctx.header("content-length")?).ok()?.trim().parse().ok()?;
+    let length: u64 = std::str::from_utf8(ctx.header(header::CONTENT_LENGTH)?).ok()?.trim().parse().ok()?;
     let limit = ctx.conf.core.client_max_body_size?;
     (length > limit).then(|| too_large(ctx, length.to_string()))
 }
@@ -403,7 +404,7 @@ fn length_of(data: &[u8]) -> u64 {
 }
 
 fn announced(ctx: &RequestCtx) -> usize {
-    let header = ctx.header("content-length").and_then(|value| std::str::from_utf8(value).ok());
+    let header = ctx.header(header::CONTENT_LENGTH).and_then(|value| std::str::from_utf8(value).ok());
     header.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 

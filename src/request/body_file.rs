@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use http::header;
 use nix::unistd::{Gid, Uid, chown};
 use tokio::task::spawn_blocking;
 
@@ -110,7 +111,8 @@ pub struct Writer {
 impl Writer {
     /// For a request whose body belongs into a file.
     pub fn of(ctx: &RequestCtx) -> Option<Self> {
-        let has_body = ["content-length", "transfer-encoding"].iter().any(|name| ctx.header(name).is_some());
+        let has_body =
+            [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().any(|name| ctx.header(name).is_some());
         let wanted = ctx.conf.bodies.files != BodyFiles::Off && has_body;
         wanted.then(|| Self { file: None, unwritten: BytesMut::new() })
     }

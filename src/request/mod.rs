@@ -45,6 +45,7 @@ use std::time::Instant;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
+use http::header::AsHeaderName;
 use http::{HeaderMap, Method, Version};
 
 use crate::config::model::{Config, LocationConf, Server, Severity};
@@ -218,8 +219,8 @@ impl RequestCtx {
         &self.config.servers[self.server]
     }
 
-    /// The first header of that name (lower case).
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
+    /// The first header of that name: a constant of [`http::header`], which costs less to look for, or lower case.
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&[u8]> {
         self.headers.get(name).map(http::HeaderValue::as_bytes)
     }
 

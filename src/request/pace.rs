@@ -25,8 +25,9 @@ impl Pace {
     pub fn of(ctx: &RequestCtx) -> Option<Self> {
         let output = &ctx.conf.output;
         let rate = ctx.limit_rate.unwrap_or_else(|| size(ctx, &output.limit_rate));
-        let since = date::now().saturating_sub(i64::try_from(ctx.started.elapsed().as_secs()).unwrap_or(0));
-        (rate > 0).then(|| Self { rate, after: size(ctx, &output.limit_rate_after), since })
+        let since =
+            || date::now().saturating_sub(i64::try_from(ctx.started.elapsed().as_secs()).unwrap_or(0));
+        (rate > 0).then(|| Self { rate, after: size(ctx, &output.limit_rate_after), since: since() })
     }
 
     /// How much more may be sent now, after `sent` bytes; or how long to wait.

@@ -1,15 +1,14 @@
 //! Browsers whose connections are not kept: `keepalive_disable`.
 
-use http::Method;
+use http::{Method, header};
 
 use super::RequestCtx;
 
 /// Whether `keepalive_disable` is for the browser that this request came from.
 pub fn is_not_kept(ctx: &RequestCtx) -> bool {
     let disable = ctx.conf.connection.keepalive_disable;
-    let Some(agent) = ctx.header("user-agent").filter(|_| disable.msie6 || disable.safari) else {
-        return false;
-    };
+    let may_be_named = (disable.msie6 && ctx.method == Method::POST) || disable.safari;
+    let Some(agent) = may_be_named.then(|| ctx.header(header::USER_AGENT)).flatten() else { return false };
     (disable.msie6 && ctx.method == Method::POST && is_msie6(agent)) || (disable.safari && is_safari(agent))
 }
 

@@ -742,8 +742,11 @@ impl Parking {
             self.idle.borrow_mut().forget(seat);
         }
         let Some(stream) = entry.stream else { return };
-        let raw = stream.socket.as_raw_fd();
-        let _ = self.registry.deregister(&mut SourceFd(&raw));
+        if !matches!(fate, Fate::Leaves) {
+            // Closed, a socket is watched no longer; this one stays open, here or in another process.
+            let raw = stream.socket.as_raw_fd();
+            let _ = self.registry.deregister(&mut SourceFd(&raw));
+        }
         if matches!(fate, Fate::Resumes) {
             let stream = stream.into();
             let readahead = entry.readahead.into();

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::header;
 use sha1::{Digest as _, Sha1};
 
 use crate::config::model::DeflateConf;
@@ -31,10 +32,10 @@ pub struct Handshake {
 
 /// Whether a request wants to become a WebSocket: `Upgrade: websocket`, and `Connection` with `upgrade` in it.
 pub fn is_asked_for(ctx: &RequestCtx) -> bool {
-    let upgrade = ctx.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
-    let connection = ctx.headers.get_all("connection").into_iter();
-    let mut words = connection.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    upgrade && words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    let upgrade = ctx.header(header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
+    let connection = || ctx.headers.get_all(header::CONNECTION).into_iter();
+    let words = || connection().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    upgrade && words().any(|word| word.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
 /// Judges a handshake.
