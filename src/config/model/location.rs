@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::proxy::{AuthRequestConf, MirrorConf, ProxyConf};
 use super::super::regex::Regex;
 use super::access::AccessConf;
+use super::auth_request::AuthRequestConf;
 use super::bodies::BodiesConf;
 use super::browser::BrowserConf;
 use super::charset::CharsetConf;
@@ -16,7 +16,9 @@ use super::headers::HeadersConf;
 use super::http_core::CoreConf;
 use super::limits::{LimitConnConf, LimitReqConf};
 use super::log::{AccessLog, LogConf};
+use super::mirror::MirrorConf;
 use super::output::OutputConf;
+use super::proxy::ProxyConf;
 use super::push::PushConf;
 use super::realip::RealIpConf;
 use super::referer::RefererConf;

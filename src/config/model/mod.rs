@@ -4,7 +4,7 @@
 //! Config
 //!  ├─ MainConf                     core
 //!  ├─ Listen ─ VirtualHosts        listen
-//!  ├─ Upstream                     super::proxy
+//!  ├─ Upstream                     upstream
 //!  ├─ LogFile, ZoneConf            log, limits
 //!  └─ Server                       server
 //!      ├─ Program                  rewrite
@@ -17,6 +17,7 @@
 //! [`modules`](super::modules) have, which fill it. Files import from each other; everybody else finds all names here.
 
 mod access;
+mod auth_request;
 mod bodies;
 mod browser;
 mod charset;
@@ -30,7 +31,9 @@ mod limits;
 mod listen;
 mod location;
 mod log;
+mod mirror;
 mod output;
+mod proxy;
 mod push;
 mod realip;
 mod referer;
@@ -38,12 +41,13 @@ mod rewrite;
 mod secure_link;
 mod server;
 mod status;
+mod upstream;
 mod userid;
 
-use super::proxy::Upstream;
 use super::variable::Variables;
 
 pub use self::access::*;
+pub use self::auth_request::*;
 pub use self::bodies::*;
 pub use self::browser::*;
 pub use self::charset::*;
@@ -57,7 +61,9 @@ pub use self::limits::*;
 pub use self::listen::*;
 pub use self::location::*;
 pub use self::log::*;
+pub use self::mirror::*;
 pub use self::output::*;
+pub use self::proxy::*;
 pub use self::push::*;
 pub use self::realip::*;
 pub use self::referer::*;
@@ -65,6 +71,7 @@ pub use self::rewrite::*;
 pub use self::secure_link::*;
 pub use self::server::*;
 pub use self::status::*;
+pub use self::upstream::*;
 pub use self::userid::*;
 
 /// A whole configuration, checked and merged.
