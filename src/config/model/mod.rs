@@ -13,8 +13,8 @@
 //!          └─ LocationConf         location: all that is in force there
 //! ```
 //!
-//! What [`LocationConf`] consists of has a file per module of nginx, as the directives in
-//! [`modules`](super::modules) have, which fill it. Files import from each other; everybody else finds all names here.
+//! What [`LocationConf`] consists of has a file per module of nginx, named as the one in [`modules`](super::modules)
+//! that fills it. Files here import from each other; everybody else finds all names in one place.
 
 mod access;
 mod auth_request;
