@@ -10,7 +10,7 @@ use encke_parser::Span;
 use super::context::Contexts;
 use super::model::{
     AccessWho, Affinity, Condition, EnvironmentVariable, ErrorLog, Instruction, LogFormat, Matcher,
-    StatusPage, TryFiles, User,
+    ProxyPass, StatusPage, TryFiles, User,
 };
 use super::modules::access::AccessDraft;
 use super::modules::auth_request::AuthRequestDraft;
@@ -38,7 +38,6 @@ use super::modules::server_name::ServerName;
 use super::modules::upstream::{GroupDraft, ResolverDraft, UpstreamDraft};
 use super::modules::userid::UseridDraft;
 use super::modules::zones::ZoneDraft;
-use super::proxy::ProxyPass;
 use super::roles::Roles;
 
 /// Makes a struct of settings of which each may be unset, and the rule that an unset one is the enclosing block's.

@@ -10,7 +10,7 @@ use super::diag::{self, Diagnostic};
 use super::draft::{Block, ConfDraft, Op, OwnDraft, ServerDraft};
 use super::model::{
     CharsetConf, Charsets, Dialect, ErrorLog, Instruction, LimitExcept, Listen, Location, LocationConf,
-    Locations, Matcher, Program, Root, Server, TempPath,
+    Locations, Matcher, Program, ProxyConf, Root, Server, TempPath, Upstream,
 };
 use super::modules::bodies;
 use super::modules::charset;
@@ -19,7 +19,6 @@ use super::modules::location::shown;
 use super::modules::nchan::PushDefaults;
 use super::modules::server_name::{NameKind, ServerName};
 use super::modules::upstream;
-use super::proxy::{ProxyConf, Upstream};
 use super::template::Template;
 use super::variable::Variable;
 use super::vhosts;

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::config::model::Severity;
-use crate::config::proxy::AuthVariable;
+use crate::config::model::{AuthVariable, Severity};
 use crate::push::hooks::{Inside, Subrequest};
 use crate::request::answer::Answer;
 use crate::request::{RequestCtx, uri};

@@ -6,7 +6,7 @@ use super::super::call::Call;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::draft;
-use super::super::proxy::{AuthRequestConf, AuthVariable};
+use super::super::model::{AuthRequestConf, AuthVariable};
 use super::super::template::Template;
 use super::{HSL, Module, ONE, done};
 

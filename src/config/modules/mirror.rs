@@ -3,7 +3,7 @@
 use super::super::builder::{Builder, Outcome};
 use super::super::call::Call;
 use super::super::draft::draft;
-use super::super::proxy::MirrorConf;
+use super::super::model::MirrorConf;
 use super::{HSL, Module, ONE, done};
 
 draft! {

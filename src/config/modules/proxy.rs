@@ -9,9 +9,9 @@ use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::draft;
-use super::super::model::Matcher;
-use super::super::proxy::{
-    CookieFlags, Failure, HeaderValue, HostPort, NextUpstream, PassTarget, Pattern, ProxyConf, ProxyPass,
+use super::super::host_port::HostPort;
+use super::super::model::{
+    CookieFlags, Failure, HeaderValue, Matcher, NextUpstream, PassTarget, Pattern, ProxyConf, ProxyPass,
     Replace, ResolverConf, SetHeader,
 };
 use super::super::regex::Regex;

@@ -12,9 +12,8 @@ use super::super::context::Contexts;
 use super::super::diag::Diagnostic;
 use super::super::directive::{Arity, Directive};
 use super::super::draft::{Block, draft};
-use super::super::proxy::{
-    Balance, HostPort, KeepAlivePool, PeerAddress, ResolverConf, Upstream, UpstreamServer,
-};
+use super::super::host_port::HostPort;
+use super::super::model::{Balance, KeepAlivePool, PeerAddress, ResolverConf, Upstream, UpstreamServer};
 use super::super::value;
 use super::{HSL, Module, NONE, ONE, done};
 

@@ -14,8 +14,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
-use crate::config::model::Severity;
-use crate::config::proxy::ProxyConf;
+use crate::config::model::{ProxyConf, Severity};
 use crate::request::RequestCtx;
 
 use super::super::upstream::Chosen;

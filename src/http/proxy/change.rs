@@ -1,6 +1,6 @@
 //! What is changed of the headers of a server behind: redirects and cookies.
 
-use crate::config::proxy::{CookieFlags, Pattern, ProxyConf, Replace};
+use crate::config::model::{CookieFlags, Pattern, ProxyConf, Replace};
 use crate::request::RequestCtx;
 
 /// `proxy_redirect` for `Location`; `None` where no rule fits.

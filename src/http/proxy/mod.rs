@@ -15,8 +15,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 
-use crate::config::model::Severity;
-use crate::config::proxy::{Failure, PeerAddress, ProxyConf};
+use crate::config::model::{Failure, PeerAddress, ProxyConf, Severity};
 use crate::log;
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue as Value, Method, Request};
 use http_body_util::channel::Channel;
 
-use crate::config::proxy::{HeaderValue, ProxyConf};
+use crate::config::model::{HeaderValue, ProxyConf};
 use crate::request::RequestCtx;
 use crate::request::answer::Answer;
 use crate::request::body::{self, Begun, Rest};

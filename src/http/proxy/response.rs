@@ -6,8 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use http_body::Body as _;
 use hyper_util::rt::TokioIo;
 
-use crate::config::model::Severity;
-use crate::config::proxy::ProxyConf;
+use crate::config::model::{ProxyConf, Severity};
 use crate::request::answer::{Answer, charset};
 use crate::request::content::{Content, InternalRedirect};
 use crate::request::pages::reason;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::model::Severity;
-use crate::config::proxy::{HostPort, PassTarget, PeerAddress, ProxyConf};
+use crate::config::host_port::HostPort;
+use crate::config::model::{PassTarget, PeerAddress, ProxyConf, Severity};
 use crate::request::answer::Answer;
 use crate::request::{RequestCtx, uri};
 

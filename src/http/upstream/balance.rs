@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::proxy::{Balance, Upstream, UpstreamServer};
+use crate::config::model::{Balance, Upstream, UpstreamServer};
 use crate::request::RequestCtx;
 
 use super::{Chosen, Group, Peer};

@@ -20,7 +20,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
-use crate::config::proxy::PeerAddress;
+use crate::config::model::PeerAddress;
 
 use super::super::stream::Stream;
 use super::super::target;

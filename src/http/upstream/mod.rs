@@ -8,8 +8,7 @@ pub mod pool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::config::model::Config;
-use crate::config::proxy::{Balance, PeerAddress, Upstream, UpstreamServer};
+use crate::config::model::{Balance, Config, PeerAddress, Upstream, UpstreamServer};
 
 use self::balance::Ring;
 use self::names::Names;

@@ -11,7 +11,7 @@ use hickory_resolver::config::{
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 
-use crate::config::proxy::ResolverConf;
+use crate::config::model::ResolverConf;
 
 /// Resolvers by their settings; each keeps what it was told for as long as that holds.
 #[derive(Debug, Default)]

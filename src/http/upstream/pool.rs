@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use crate::config::proxy::{KeepAlivePool, PeerAddress};
+use crate::config::model::{KeepAlivePool, PeerAddress};
 
 use super::connect::Link;
 
