@@ -142,6 +142,63 @@ fn an_answer_is_the_same_on_both_ways() {
 }
 
 #[test]
+fn messages_of_one_second_have_the_head_that_is_theirs() {
+    let server = Server::start(conf(
+        "location = /metrics { encke_metrics; }
+         location = /pub { nchan_publisher; nchan_channel_id $arg_id; }
+         location = /plain { nchan_subscriber longpoll; nchan_channel_id $arg_id; add_header A b; }
+         location = /zipped { nchan_subscriber longpoll; nchan_channel_id $arg_id;
+             gzip on; gzip_vary on; gzip_min_length 30; gzip_types text/plain; }
+         location = /activity { push_subscriber; set $push_channel_id $arg_id; push_channel_group x; }
+         location = /publish { push_publisher; set $push_channel_id $arg_id; push_channel_group x; }",
+    ));
+    let large = "x".repeat(5000);
+    let messages = [
+        ("text/plain", "a"),
+        ("text/plain", "longer than the one before"),
+        ("text/plain", &large[..40]),
+        ("a/b", "c"),
+        ("text/plain", &large),
+        ("text/plain", "b"),
+        ("a/b", ""),
+    ];
+    let head = |response: &Response| {
+        let headers = response.headers.iter().filter(|(name, _)| name != "Date").cloned();
+        (response.status_line.clone(), headers.collect::<Vec<_>>())
+    };
+    for (publish, subscribe) in [("/pub", "/plain"), ("/pub", "/zipped"), ("/publish", "/activity")] {
+        let mut pollers: Vec<(String, Poller)> = Vec::new();
+        for number in 0..messages.len() {
+            let id = format!("?id={}-{number}", &subscribe[1..]);
+            server.post(&format!("{publish}{id}"), "first");
+            let mut poller = Poller::new(&server, &format!("{subscribe}{id}"));
+            poller.poll();
+            pollers.push((format!("{publish}{id}"), poller));
+        }
+        for round in 0..2 {
+            for (number, (publish, again)) in pollers.iter_mut().enumerate() {
+                let (content_type, body) = messages[(number + round) % messages.len()];
+                let (uri, validators) = (again.uri.clone(), again.validators.clone());
+                again.ask();
+                eventually("it waits", || server.get(publish).text().contains("active subscribers: 1"));
+                let length = body.len();
+                let told = server.request(format!(
+                    "POST {publish} HTTP/1.1\r\nHost: h\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
+                ));
+                assert_eq!(told.status(), 201);
+                let again = again.take();
+                // A request that comes for the first time gets the same, and goes the whole way to it.
+                let mut anew = Poller { connection: server.connect(), validators, uri };
+                anew.ask();
+                let anew = anew.take();
+                assert_eq!((head(&again), again.text()), (head(&anew), body.to_owned()), "{publish}");
+            }
+        }
+    }
+    assert_eq!(repeated(&server), 3 * 2 * 7);
+}
+
+#[test]
 fn other_requests_go_the_whole_way() {
     let server = server();
     for number in 0..4 {

@@ -21,6 +21,7 @@ use crate::request::answer::Rendered;
 use crate::request::log_line::PendingLog;
 use crate::store::{Store, Subscription, WorkerId};
 
+use super::last_poll::LastPoll;
 use super::longpoll::LongPoll;
 use super::validators::Validators;
 
@@ -72,9 +73,15 @@ impl Repeat {
 
     /// Makes the request again if that is what these bytes are, all of it and nothing else. `None`, with nothing done, where
     /// they are something else, or the answer is an unusual one.
-    pub fn make(self, request: &[u8], store: &Store, worker: WorkerId) -> Option<Repeated> {
+    pub fn make(
+        self,
+        request: &[u8],
+        store: &Store,
+        worker: WorkerId,
+        last: &mut LastPoll,
+    ) -> Option<Repeated> {
         match self {
-            Self::Poll(mut poll) => Some(match poll.make(request, store, worker)? {
+            Self::Poll(mut poll) => Some(match poll.make(request, store, worker, last)? {
                 Made::Answer(rendered) => Repeated::Answer(rendered, Self::Poll(poll)),
                 Made::Waits(subscription) => poll.wait(subscription),
             }),

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::config::model::LocationConf;
-use crate::request::answer::{Answer, Rendered};
+use crate::request::answer::Rendered;
 use crate::request::log_line::RepeatedLog;
 use crate::store::{ChannelId, Event, Mode, Subscription};
 
 use super::again::{Again, Repeat};
 use super::attendance::Attendance;
 use super::cursor::Cursor;
+use super::last_poll::LastPoll;
 use super::reply::Reply;
 use super::sources::Sources;
 
@@ -100,14 +101,19 @@ impl LongPoll {
     }
 
     /// Its answer, after an event or (without one) because its time is over.
-    pub fn render(&mut self, event: Option<&Event>, last: &mut LastAnswer) -> Rendered {
+    pub fn render(
+        &mut self,
+        event: Option<&Event>,
+        last: &mut LastAnswer,
+        last_poll: &mut LastPoll,
+    ) -> Rendered {
         let reply = &self.reply;
         let answer = match (event, &mut self.wait) {
             (None, _) => reply.timed_out(),
             (Some(Event::Displaced { .. }), _) => reply.conflict(),
             (Some(Event::Deleted { .. }), _) => reply.gone(),
             (Some(Event::Message { message, .. }), Wait::One(_)) => {
-                return last.of(reply, || reply.message(message, &Cursor::of(message)));
+                return last.of(reply, || last_poll.message(reply, message));
             }
             (Some(Event::Message { message, channel, .. }), Wait::Many(sources)) => {
                 let first = sources.hear(*channel, message).into_iter().next();
@@ -127,13 +133,13 @@ impl LastAnswer {
         Self { alone: count == 1, last: None }
     }
 
-    fn of(&mut self, reply: &Reply, answer: impl FnOnce() -> Answer) -> Rendered {
+    fn of(&mut self, reply: &Reply, render: impl FnOnce() -> Rendered) -> Rendered {
         if let Some((last, rendered)) = &self.last
             && last.same_bytes(reply)
         {
             return rendered.clone();
         }
-        let rendered = reply.responder.render(answer());
+        let rendered = render();
         if !self.alone {
             self.last = Some((reply.clone(), rendered.clone()));
         }

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod group;
 pub mod hooks;
 pub mod info;
+pub mod last_poll;
 pub mod longpoll;
 pub mod notices;
 pub mod options;

@@ -8,6 +8,7 @@ mod compression;
 mod expires;
 mod head;
 mod headers;
+mod last_head;
 mod render;
 mod rendered;
 mod responder;
@@ -20,6 +21,7 @@ use super::pages::Phrases;
 use super::passed::Passed;
 use super::payload::Payload;
 
+pub use self::last_head::LastHead;
 pub use self::render::StreamHead;
 pub use self::rendered::{Framed, Rendered, Sent, chunk};
 pub use self::responder::{FrozenResponder, Responder};

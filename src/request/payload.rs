@@ -48,6 +48,14 @@ impl Payload {
             Self::Source(source) => Some(source.length()),
         }
     }
+
+    /// All of them, if they are in memory.
+    pub fn in_memory(&self) -> Option<&Bytes> {
+        match self {
+            Self::Whole(bytes) => Some(bytes),
+            Self::Pieces(_) | Self::Source(_) => None,
+        }
+    }
 }
 
 impl Default for Payload {

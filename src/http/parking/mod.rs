@@ -33,6 +33,7 @@ use crate::metrics::{self, Stage, StageGauge};
 use crate::push::again::{Repeat, Repeated};
 use crate::push::benchmark::Seats;
 use crate::push::feed::LastFrame;
+use crate::push::last_poll::LastPoll;
 use crate::push::longpoll::{LastAnswer, LongPoll};
 use crate::push::transport::Ending;
 use crate::push::waiting::{Waiting, What};
@@ -123,6 +124,7 @@ pub struct Parking {
     occurrences: mpsc::UnboundedReceiver<Occurrence>,
     /// Subscribers of benchmarks, who have no connections.
     seats: Rc<Seats>,
+    last_poll: LastPoll,
 }
 
 /// Something that happened to a channel, and when.
@@ -219,6 +221,7 @@ impl Parking {
             now: Instant::now(),
             occurrences,
             seats: Rc::default(),
+            last_poll: LastPoll::default(),
         };
         Ok((Rc::new(RefCell::new(parking)), poll))
     }
@@ -226,6 +229,7 @@ impl Parking {
     /// Another generation of the configuration is in force.
     pub fn reload(&mut self, site: Arc<Site>) {
         self.site = site;
+        self.last_poll = LastPoll::default();
     }
 
     /// Subscribers of benchmarks in this worker.
@@ -425,7 +429,7 @@ impl Parking {
         self.lists.leave(waiter.poll.channels(), &waiter.places);
         self.waiting -= 1;
         metrics::count(|worker| worker.parked.subtract(1));
-        let rendered = waiter.poll.render(news.map(|news| news.event), last);
+        let rendered = waiter.poll.render(news.map(|news| news.event), last, &mut self.last_poll);
         // Its subscription ends before it hears of that: the next one needs the place.
         let Waiter { poll, log, limits, .. } = waiter;
         let conf = Arc::clone(poll.conf());
@@ -629,7 +633,7 @@ impl Parking {
             return Fate::Resumes;
         };
         let log = repeat.log(entry.origin.requests + 1, request);
-        let repeated = repeat.make(request, &self.site.store, self.worker);
+        let repeated = repeat.make(request, &self.site.store, self.worker, &mut self.last_poll);
         if repeated.is_some()
             && let Some(seat) = rest.seat.take()
         {

@@ -8,7 +8,7 @@ use crate::request::log_line::RepeatedLog;
 use crate::request::made_again::Differs;
 use crate::store::{ChannelKey, Mode, Store, Subscribe, Subscribed, Subscription, WorkerId};
 
-use super::super::cursor::Cursor;
+use super::super::last_poll::LastPoll;
 use super::super::longpoll::LongPoll;
 use super::super::reply::Reply;
 use super::super::subscriber;
@@ -60,7 +60,13 @@ impl Poll {
     }
 
     /// See [`Repeat::make`].
-    pub(super) fn make(&mut self, request: &[u8], store: &Store, worker: WorkerId) -> Option<Made> {
+    pub(super) fn make(
+        &mut self,
+        request: &[u8],
+        store: &Store,
+        worker: WorkerId,
+        last: &mut LastPoll,
+    ) -> Option<Made> {
         let request = Request::read(request).filter(|request| request.body.is_empty())?;
         if request.whole() != self.again.digest || request.length.is_some() {
             return None;
@@ -82,10 +88,7 @@ impl Poll {
             accounting: None,
         });
         match subscribed {
-            Subscribed::Message(message) => {
-                let answer = self.reply.message(&message, &Cursor::of(&message));
-                Some(Made::Answer(self.reply.responder.render(answer)))
-            }
+            Subscribed::Message(message) => Some(Made::Answer(last.message(&self.reply, &message))),
             Subscribed::NothingNew => {
                 let answer = self.reply.not_modified(&request.validators, &start, 1);
                 Some(Made::Answer(self.reply.responder.render(answer)))

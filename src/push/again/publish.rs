@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::config::model::{BodyFiles, Dialect, LocationConf};
 use crate::request::RequestCtx;
-use crate::request::answer::{Answer, Rendered, Responder};
+use crate::request::answer::{Answer, LastHead, Rendered, Responder};
 use crate::request::log_line::RepeatedLog;
 use crate::request::made_again::Differs;
-use crate::request::payload::Payload;
-use crate::request::{date, vars};
+use crate::request::vars;
 use crate::store::{ChannelKey, Store};
 
 use super::super::cors::Origin;
@@ -32,19 +29,9 @@ pub struct Publish {
     form: Form,
     origin: Option<Origin>,
     responder: Responder,
+    /// All else of its answers comes from the location and from what the requests have in common.
     last_head: Option<LastHead>,
     pub(super) log: Option<RepeatedLog>,
-}
-
-/// The head of the last answer. The next one has the same if these are the same: all else comes from the location and from
-/// what the requests have in common.
-#[derive(Debug)]
-struct LastHead {
-    status: u16,
-    length: usize,
-    /// The second of its `Date`.
-    second: i64,
-    head: Bytes,
 }
 
 impl Publish {
@@ -122,18 +109,12 @@ impl Publish {
     }
 
     fn render(&mut self, answer: Answer) -> Rendered {
-        let (status, second) = (answer.status, date::now());
-        let Payload::Whole(body) = &answer.body else { return self.responder.render(answer) };
-        let (body, length) = (body.clone(), body.len());
-        if let Some(last) = &self.last_head
-            && (last.status, last.length, last.second) == (status, length, second)
-        {
-            return Rendered::with_head(status, &last.head, &body);
+        let last = self.last_head.as_ref().zip(answer.body.in_memory());
+        if let Some(rendered) = last.and_then(|(last, body)| last.with(answer.status, body)) {
+            return rendered;
         }
-        let rendered = self.responder.render(answer);
-        // Neither compressed nor in another charset, nor with anything behind it.
-        let is_plain = rendered.keep_alive && rendered.last_chunk.is_empty() && rendered.in_memory() == body;
-        self.last_head = is_plain.then(|| LastHead { status, length, second, head: rendered.head.clone() });
+        let (rendered, head) = self.responder.render_first(answer);
+        self.last_head = head;
         rendered
     }
 }

@@ -8,6 +8,9 @@ use super::rendered::Framed;
 /// Room for a head, and the body of an answer that tells of a channel.
 const USUAL_HEAD: usize = 512;
 
+/// The longest body that is copied behind its head.
+pub(super) const SMALL: usize = 4096;
+
 /// A head being written.
 pub(super) struct Head(pub(super) Vec<u8>);
 
@@ -50,7 +53,6 @@ impl Head {
 
     /// The head, the body, and both in one piece if that is small: one piece takes the system less time than two.
     pub(super) fn finish_with(mut self, body: Framed) -> (Bytes, Framed, Option<Bytes>) {
-        const SMALL: usize = 4096;
         match body {
             Framed::Whole(body) if body.len() <= SMALL => {
                 self.0.extend_from_slice(b"\r\n");

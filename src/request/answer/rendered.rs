@@ -62,19 +62,9 @@ pub struct Sent {
 }
 
 impl Rendered {
-    /// A small answer, after which the connection stays open, with a head that is written already.
-    pub fn with_head(status: u16, head: &Bytes, body: &[u8]) -> Self {
-        let whole = Bytes::from([head, body].concat());
-        let (head, body) = (whole.slice(..head.len()), whole.slice(head.len()..));
-        Self {
-            status,
-            head,
-            body: Framed::Whole(body),
-            whole: Some(whole),
-            last_chunk: Bytes::new(),
-            keep_alive: true,
-            pace: None,
-        }
+    /// Whether it is `body` as it is, and in one piece.
+    pub(super) fn is_small(&self, body: &Bytes) -> bool {
+        self.whole.is_some() && self.last_chunk.is_empty() && self.in_memory() == *body
     }
 
     /// What an access log says once all of an answer in memory is sent.

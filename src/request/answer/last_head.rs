@@ -1,0 +1,75 @@
+//! The head of an answer, for the next one that differs in its body alone.
+
+use bytes::Bytes;
+
+use super::super::date;
+use super::head::SMALL;
+use super::rendered::{Framed, Rendered};
+use super::{Answer, Responder};
+
+/// The name of the only header that tells of the body.
+const LENGTH: &[u8] = b"\r\nContent-Length: ";
+
+/// A head around its `Content-Length`. It is good for as long as its `Date` is, and for answers that have all else in common:
+/// status, type, position and responder.
+#[derive(Debug)]
+pub struct LastHead {
+    status: u16,
+    /// The second of its `Date`.
+    second: i64,
+    /// Up to the length.
+    before: Box<[u8]>,
+    /// From behind the length on, with the empty line.
+    after: Box<[u8]>,
+    /// The only length it is good for, where `gzip` goes by it.
+    only: Option<usize>,
+}
+
+impl Responder {
+    /// Writes an answer down, and its head for the next one, if that can do with it: no variable has a say in it, and the
+    /// body goes as it is.
+    pub fn render_first(&self, answer: Answer) -> (Rendered, Option<LastHead>) {
+        // The head may be of the next second already: then nobody asks for this one again.
+        let second = date::now();
+        let body = answer.body.in_memory().cloned();
+        let rendered = self.render(answer);
+        let is_plain = |body: &Bytes| self.is_plain() && rendered.keep_alive && rendered.is_small(body);
+        let head = body.filter(is_plain).and_then(|body| {
+            let only = self.conf.gzip.enabled.then_some(body.len());
+            LastHead::around_length(&rendered, second, only)
+        });
+        (rendered, head)
+    }
+}
+
+impl LastHead {
+    fn around_length(rendered: &Rendered, second: i64, only: Option<usize>) -> Option<Self> {
+        let head = &*rendered.head;
+        let before = memchr::memmem::find(head, LENGTH)? + LENGTH.len();
+        let digits = memchr::memchr(b'\r', &head[before..])?;
+        let (before, after) = (head[..before].into(), head[before + digits..].into());
+        Some(Self { status: rendered.status, second, before, after, only })
+    }
+
+    /// An answer with this head and another body. `None` where the head has to be written anew, or the body is too large to
+    /// be copied behind it.
+    pub fn with(&self, status: u16, body: &[u8]) -> Option<Rendered> {
+        let fits = body.len() <= SMALL && self.only.is_none_or(|only| only == body.len());
+        if status != self.status || !fits || self.second != date::now() {
+            return None;
+        }
+        let mut length = itoa::Buffer::new();
+        let length = length.format(body.len()).as_bytes();
+        let whole = Bytes::from([&self.before, length, &self.after, body].concat());
+        let head_length = whole.len() - body.len();
+        Some(Rendered {
+            status,
+            head: whole.slice(..head_length),
+            body: Framed::Whole(whole.slice(head_length..)),
+            whole: Some(whole),
+            last_chunk: Bytes::new(),
+            keep_alive: true,
+            pace: None,
+        })
+    }
+}
