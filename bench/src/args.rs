@@ -55,6 +55,13 @@ pub(crate) struct Arguments {
     /// Without nginx, even where it is installed
     #[arg(long)]
     alone: bool,
+    /// Beside them, what no server gets below: a loop that only receives and sends. Works about memory and stored
+    /// messages are not for it
+    #[arg(long, conflicts_with = "scale")]
+    pub(crate) floor: bool,
+    /// Be that loop, on this port
+    #[arg(long, value_name = "PORT", hide = true)]
+    pub(crate) serve_floor: Option<u16>,
     /// Instead of both, a server that runs: where to publish, with {channel} in it
     #[arg(long, value_name = "URL", requires = "subscribe_url")]
     publish_url: Option<String>,
@@ -115,6 +122,11 @@ impl Arguments {
             return Err(io::Error::other("nginx with Nchan is not installed"));
         }
         Ok(contestants)
+    }
+
+    /// What to measure beside them, if it is asked for.
+    pub(crate) fn floor(&self) -> io::Result<Option<Contestant>> {
+        self.floor.then(|| Ok(Contestant::Floor { program: env::current_exe()? })).transpose()
     }
 
     pub(crate) fn rounds(&self) -> usize {

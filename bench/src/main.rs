@@ -9,9 +9,11 @@
 //! ([`server`]). The load comes from one thread ([`client`]). What counts is the processor time of the server's whole
 //! process tree, its memory, and how long clients waited ([`measure`]). Every message says which one it is, so that
 //! one that is lost, doubled or out of order is noticed in every run. [`scale`] has works at many sizes, and draws them.
+//! [`floor`] is what no server gets below.
 
 mod args;
 mod client;
+mod floor;
 mod measure;
 mod message;
 mod report;
@@ -48,6 +50,9 @@ fn main() -> ExitCode {
 
 /// Whether everything ran, nothing was lost, and no limit was exceeded.
 fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    if let Some(port) = arguments.serve_floor {
+        match floor::serve(port)? {}
+    }
     let sweeps = arguments.sweeps(can_connect);
     let works = arguments.works(&sweeps);
     if works.is_empty() {
@@ -57,23 +62,24 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         works.iter().for_each(|work| println!("{}", work.name));
         return Ok(true);
     }
-    let contestants = arguments.contestants()?;
+    let (contestants, floor) = (arguments.contestants()?, arguments.floor()?);
     if let Some(folder) = &arguments.scale {
         // What takes minutes shall not fail at the end.
         fs::create_dir_all(folder)?;
     }
     raise_open_files(works.iter().map(|work| work.kind.needs(1).files()).max().unwrap_or_default())?;
-    for contestant in &contestants {
+    for contestant in contestants.iter().chain(&floor) {
         println!("{}: {}", contestant.name(), contestant.version());
     }
     println!("{} worker(s), {} round(s)\n", arguments.workers, arguments.rounds());
     if !arguments.smoke {
-        report::print_head(&contestants.iter().map(Contestant::name).collect::<Vec<_>>());
+        let names: Vec<_> = contestants.iter().map(Contestant::name).collect();
+        report::print_head(&names, floor.is_some());
     }
     let print_row = if arguments.smoke { report::print_smoke } else { report::print_row };
     let (mut rows, mut all_ran) = (Vec::new(), true);
     for work in works {
-        match run_in_turn(work, &contestants, arguments) {
+        match run_in_turn(work, &contestants, floor.as_ref(), arguments) {
             Ok(row) => {
                 print_row(&row);
                 rows.push(row);
@@ -93,17 +99,24 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     Ok(judge(&rows) && all_ran)
 }
 
-/// All rounds of a work: A, B, A, B, ...
-fn run_in_turn(work: Work, contestants: &[Contestant], arguments: &Arguments) -> Result<Row, Box<dyn Error>> {
+/// All rounds of a work: A, B, A, B, ..., the floor last if the work is for it.
+fn run_in_turn(
+    work: Work,
+    contestants: &[Contestant],
+    floor: Option<&Contestant>,
+    arguments: &Arguments,
+) -> Result<Row, Box<dyn Error>> {
     let mut samples = vec![Vec::new(); contestants.len()];
+    let mut of_floor = floor.map(|_| Vec::new());
     for _ in 0..arguments.rounds() {
-        for (contestant, samples) in contestants.iter().zip(&mut samples) {
+        let of_floor = floor.filter(|_| !work.kind.is_about_what_is_kept()).zip(of_floor.as_mut());
+        for (contestant, samples) in contestants.iter().zip(&mut samples).chain(of_floor) {
             let site = contestant.start(work.kind.needs(arguments.workers))?;
             let sample = work.kind.run(&site);
             samples.push(sample.map_err(|error| format!("{} on {}: {error}", work.name, contestant.name()))?);
         }
     }
-    Ok(Row { work, samples })
+    Ok(Row { work, samples, floor: of_floor })
 }
 
 /// Says what must not be.

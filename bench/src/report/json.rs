@@ -30,7 +30,7 @@ fn of_row(row: &Row, contestants: &[Contestant]) -> Value {
         })
     };
     let servers = contestants.iter().enumerate().map(|(number, contestant)| of_one(number, contestant));
-    json!({
+    let mut value = json!({
         "work": row.work.name,
         "unit": row.work.kind.unit(),
         "servers": servers.collect::<Vec<_>>(),
@@ -42,7 +42,17 @@ fn of_row(row: &Row, contestants: &[Contestant]) -> Value {
         "is_as_fast": row.is_as_fast(),
         "limit": row.work.limit,
         "faults": row.faults(),
-    })
+    });
+    if let Some(runs) = &row.floor {
+        value["floor"] = json!({
+            "cost": row.floor(|sample| sample.cost),
+            "p50": row.floor(|sample| sample.p50),
+            "p99": row.floor(|sample| sample.p99),
+            "ratio": row.floor_ratio(),
+            "runs": runs,
+        });
+    }
+    value
 }
 
 /// What it ran on.

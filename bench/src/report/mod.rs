@@ -16,6 +16,8 @@ pub(crate) use table::{print_head, print_row, print_smoke};
 pub(crate) struct Row {
     pub(crate) work: Work,
     pub(crate) samples: Vec<Vec<Sample>>,
+    /// The same of the floor: `None` if it is not asked for, nothing if the work is not for it.
+    pub(crate) floor: Option<Vec<Sample>>,
 }
 
 impl Row {
@@ -30,9 +32,17 @@ impl Row {
 
     /// How much the first contestant takes of what the second one does, by their medians.
     pub(crate) fn ratio(&self, number: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-        let ratio = self.summary(0, &number)?.median / self.summary(1, &number)?.median;
-        // Of nothing there is no part.
-        Some(ratio).filter(|ratio| ratio.is_finite())
+        part(self.summary(0, &number)?, self.summary(1, &number)?)
+    }
+
+    /// A number of the floor over all rounds.
+    fn floor(&self, number: impl Fn(&Sample) -> Option<f64>) -> Option<Summary> {
+        summary(self.floor.iter().flatten().filter_map(number))
+    }
+
+    /// How much the floor costs of what the second contestant does.
+    fn floor_ratio(&self) -> Option<f64> {
+        part(self.floor(|sample| sample.cost)?, self.summary(1, |sample| sample.cost)?)
     }
 
     /// Whether the bound of the cost holds. `None` if there is none, or nobody to compare with.
@@ -56,9 +66,14 @@ impl Row {
 
     pub(crate) fn faults(&self) -> Faults {
         let mut faults = Faults::default();
-        self.samples.iter().flatten().for_each(|sample| faults += sample.faults);
+        self.samples.iter().chain(&self.floor).flatten().for_each(|sample| faults += sample.faults);
         faults
     }
+}
+
+/// One median as a part of another. Of nothing there is none.
+fn part(of_one: Summary, of_other: Summary) -> Option<f64> {
+    Some(of_one.median / of_other.median).filter(|ratio| ratio.is_finite())
 }
 
 #[cfg(test)]
@@ -70,7 +85,7 @@ mod tests {
         let mut works = works::all(Sizes { idle: 10_000, publishers: 16 }).into_iter();
         let work = works.find(|work| work.name == name).expect("a work of that name");
         let sample = |cost| Sample { cost: Some(cost), bytes: Some(cost), ..Sample::default() };
-        Row { work, samples: costs.map(|costs| costs.map(sample).to_vec()).to_vec() }
+        Row { work, samples: costs.map(|costs| costs.map(sample).to_vec()).to_vec(), floor: None }
     }
 
     #[test]
@@ -79,6 +94,16 @@ mod tests {
         assert_eq!(row.ratio(|sample| sample.cost), Some(0.8));
         assert_eq!(row.holds(), Some(true));
         assert_eq!(row.excess(), None);
+    }
+
+    #[test]
+    fn the_floor_is_a_part_of_what_it_is_compared_with() {
+        let mut row = row("publish/100", [[1.0, 9.0, 8.0], [10.0, 100.0, 1.0]]);
+        assert_eq!(row.floor_ratio(), None);
+        row.floor = Some(vec![Sample { cost: Some(5.0), ..Sample::default() }]);
+        assert_eq!(row.floor_ratio(), Some(0.5));
+        row.samples.truncate(1);
+        assert_eq!(row.floor_ratio(), None);
     }
 
     #[test]

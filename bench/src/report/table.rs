@@ -7,11 +7,12 @@ use crate::work::Sample;
 /// Letters of the longest name of a work, and a space.
 const NAME: usize = 31;
 
-/// Columns about one contestant, and about the two compared.
+/// Columns about one contestant, about the two compared, and about the floor and the second one.
 const EACH: [&str; 4] = ["cost", "spread", "p50 us", "p99 us"];
 const COMPARED: [&str; 6] = ["cost", "at most", "holds", "p50", "p99", "holds"];
+const FLOOR: [&str; 2] = ["cost", "/ Nchan"];
 
-pub(crate) fn print_head(contestants: &[&str]) {
+pub(crate) fn print_head(contestants: &[&str], has_floor: bool) {
     let mut groups: Vec<&str> = Vec::new();
     let mut titles: Vec<&str> = Vec::new();
     for name in contestants {
@@ -21,6 +22,10 @@ pub(crate) fn print_head(contestants: &[&str]) {
     if contestants.len() > 1 {
         groups.extend(["ratio", "", "", "", "", ""]);
         titles.extend(COMPARED);
+    }
+    if has_floor {
+        groups.extend(["floor", ""]);
+        titles.extend(FLOOR);
     }
     groups.push("load");
     titles.push("cost");
@@ -34,13 +39,18 @@ pub(crate) fn print_row(row: &Row) {
     if row.samples.len() > 1 {
         cells.extend(compared(row));
     }
+    if row.floor.is_some() {
+        let ratio = row.floor_ratio().map_or_else(|| "-".to_owned(), |ratio| two_digits(Some(ratio)));
+        cells.extend([of(row.floor(|sample| sample.cost)), ratio]);
+    }
     cells.push(of(row.summary(0, |sample| sample.own_cost)));
     print_line(&row.work.name, row.work.kind.unit(), &cells);
 }
 
 /// A line of a run that measures nothing.
 pub(crate) fn print_smoke(row: &Row) {
-    let units = row.samples.iter().flatten().map(|sample| sample.units.to_string()).collect::<Vec<_>>();
+    let samples = row.samples.iter().chain(&row.floor).flatten();
+    let units = samples.map(|sample| sample.units.to_string()).collect::<Vec<_>>();
     println!("{:NAME$} {}", row.work.name, units.join(", "));
 }
 

@@ -1,4 +1,4 @@
-//! Servers that are measured: Encke, nginx with Nchan, or one that runs already.
+//! Servers that are measured: Encke, nginx with Nchan, one that runs already, or the floor.
 
 mod conf;
 mod port;
@@ -40,12 +40,17 @@ pub(crate) enum Contestant {
         target: Target,
         process: Option<Process>,
     },
+    /// What no server gets below: this program, as [`floor`](crate::floor).
+    Floor {
+        program: PathBuf,
+    },
 }
 
 /// A server while it is measured.
 pub(crate) struct Site {
     pub(crate) target: Target,
     process: Option<Process>,
+    is_floor: bool,
     /// Stops it at the end.
     _running: Option<Running>,
 }
@@ -62,13 +67,18 @@ impl Contestant {
             Self::Encke { .. } => "encke",
             Self::Nchan { .. } => "nginx+Nchan",
             Self::Running { .. } => "server",
+            Self::Floor { .. } => "floor",
         }
     }
 
     /// What the program says to `-v`.
     pub(crate) fn version(&self) -> String {
-        let (Self::Encke { program } | Self::Nchan { nginx: program, .. }) = self else {
-            return "unknown".to_owned();
+        let program = match self {
+            Self::Encke { program } | Self::Nchan { nginx: program, .. } => program,
+            Self::Running { .. } => return "unknown".to_owned(),
+            Self::Floor { .. } => {
+                return "one thread, which receives and sends, and keeps nothing".to_owned();
+            }
         };
         let Ok(output) = Command::new(program).arg("-v").output() else { return "unknown".to_owned() };
         let said = [output.stdout, output.stderr].concat();
@@ -78,11 +88,19 @@ impl Contestant {
     /// A fresh server, with no channel.
     pub(crate) fn start(&self, needs: Needs) -> io::Result<Site> {
         match self {
-            Self::Encke { program } => start(Command::new(program), "", needs),
-            Self::Nchan { nginx, module } => start(Command::new(nginx), &nginx_globals(module), needs),
+            Self::Encke { program } => start_configured(Command::new(program), "", needs),
+            Self::Nchan { nginx, module } => {
+                start_configured(Command::new(nginx), &nginx_globals(module), needs)
+            }
             Self::Running { target, process } => {
                 let target = target.clone().with_prefix(prefix());
-                Ok(Site { target, process: *process, _running: None })
+                Ok(Site { target, process: *process, is_floor: false, _running: None })
+            }
+            Self::Floor { program } => {
+                let port = port::free();
+                let mut command = Command::new(program);
+                command.args(["--serve-floor", &port.to_string()]);
+                Ok(Site { is_floor: true, ..start(command, port, folder()?)? })
             }
         }
     }
@@ -100,16 +118,26 @@ fn prefix() -> String {
     format!("bench-{}-{}-", std::process::id(), RUNS.fetch_add(1, Relaxed))
 }
 
-fn start(mut command: Command, globals: &str, needs: Needs) -> io::Result<Site> {
-    let dir = TempDir::with_prefix("encke-bench-")?;
+fn folder() -> io::Result<TempDir> {
+    TempDir::with_prefix("encke-bench-")
+}
+
+fn start_configured(mut command: Command, globals: &str, needs: Needs) -> io::Result<Site> {
+    let dir = folder()?;
     let port = port::free();
     let conf = dir.path().join("server.conf");
-    let errors = dir.path().join("stderr");
     fs::write(&conf, conf::text(globals, needs, port, dir.path()))?;
-    command.arg("-c").arg(&conf).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&errors)?);
+    command.arg("-c").arg(&conf);
     if !globals.is_empty() {
         command.arg("-p").arg(dir.path()).args(["-e", "stderr"]);
     }
+    start(command, port, dir)
+}
+
+/// Runs a program that listens on `port`, with a folder of its own.
+fn start(mut command: Command, port: u16, dir: TempDir) -> io::Result<Site> {
+    let errors = dir.path().join("stderr");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&errors)?);
     let program = command.get_program().display().to_string();
     let child = command.spawn().map_err(|error| io::Error::other(format!("{program}: {error}")))?;
     let mut running = Running { child, _dir: dir };
@@ -117,21 +145,39 @@ fn start(mut command: Command, globals: &str, needs: Needs) -> io::Result<Site> 
         let said = fs::read_to_string(&errors).unwrap_or_default();
         io::Error::other(format!("{program}: {error}\n{said}"))
     })?;
-    let url = |name: &str| format!("http://127.0.0.1:{port}/{name}?id={{channel}}");
-    let target = Target::new(&url("publish"), &url("{transport}"))?;
     let process = Some(Process::new(running.child.id()));
-    Ok(Site { target, process, _running: Some(running) })
+    Ok(Site { target: target(port)?, process, is_floor: false, _running: Some(running) })
+}
+
+/// Each transport has a location.
+fn target(port: u16) -> io::Result<Target> {
+    let url = |name: &str| format!("http://127.0.0.1:{port}/{name}?id={{channel}}");
+    Target::new(&url("publish"), &url("{transport}"))
 }
 
 impl Site {
+    /// A floor that runs in this process.
+    #[cfg(test)]
+    pub(crate) fn of_floor(port: u16) -> io::Result<Self> {
+        Ok(Self { target: target(port)?, process: None, is_floor: true, _running: None })
+    }
+
+    /// Whether there are no messages to look for afterwards, and its memory says nothing.
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        self.is_floor
+    }
+
     /// Processor time of the server so far, when it has nothing more to do. `None` if its process is not known.
     pub(crate) fn cpu(&self) -> io::Result<Option<Duration>> {
         self.settle()?;
         self.process.map(Process::cpu).transpose()
     }
 
-    /// Memory of the server, when it has nothing more to do.
+    /// Memory of the server, when it has nothing more to do. `None` if its process is not known, or keeps nothing.
     pub(crate) fn memory(&self) -> io::Result<Option<u64>> {
+        if self.keeps_nothing() {
+            return Ok(None);
+        }
         self.settle()?;
         self.process.map(Process::memory).transpose()
     }

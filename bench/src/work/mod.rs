@@ -73,6 +73,12 @@ impl Kind {
         }
     }
 
+    /// Whether it is all about what a server keeps: its memory, and messages for those who come later. The floor keeps
+    /// nothing and is exempt from it, as it is from what other works ask of that ([`Site::keeps_nothing`]).
+    pub(crate) fn is_about_what_is_kept(self) -> bool {
+        matches!(self, Kind::Idle(_) | Kind::CatchUp(_) | Kind::Churn(_))
+    }
+
     /// What the cost is of.
     pub(crate) fn unit(self) -> &'static str {
         match self {
