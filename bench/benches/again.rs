@@ -7,6 +7,7 @@ use encke::http::site::Site;
 use encke::push::again::{Again, Publish, Repeat, Repeated};
 use encke::push::channels;
 use encke::push::info::Form;
+use encke::push::last_poll::LastPoll;
 use encke::push::publication::Publication;
 use encke::push::reply::Reply;
 use encke::store::{Mode, Store, WorkerId};
@@ -33,9 +34,9 @@ fn poll_answered(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_size = 100)]
 fn poll_waits(bencher: Bencher<'_, '_>) {
     let (store, site) = (given::store(), given::site(LOCATIONS));
-    let mut next = Some(poll(&site));
+    let (mut next, mut last) = (Some(poll(&site)), LastPoll::default());
     bencher.bench_local(|| {
-        match next.take().and_then(|poll| poll.make(POLL.as_bytes(), &store, WorkerId(0))) {
+        match next.take().and_then(|poll| poll.make(POLL.as_bytes(), &store, WorkerId(0), &mut last)) {
             Some(Repeated::Waits(poll, _)) => next = poll.into_repeat(None),
             other => panic!("{other:?}"),
         }
@@ -61,7 +62,7 @@ fn publish(bencher: Bencher<'_, '_>, size: usize) {
 fn poll_of_another_channel(bencher: Bencher<'_, '_>) {
     let (store, site, other) = (given::store(), given::site(LOCATIONS), POLL.replace("id=a", "id=b"));
     bencher.with_inputs(|| poll(&site)).bench_local_values(|poll| {
-        assert!(poll.make(other.as_bytes(), &store, WorkerId(0)).is_none());
+        assert!(poll.make(other.as_bytes(), &store, WorkerId(0), &mut LastPoll::default()).is_none());
     });
 }
 
@@ -74,12 +75,14 @@ fn poll(site: &Arc<Site>) -> Repeat {
 }
 
 fn repeat(bencher: Bencher<'_, '_>, first: Repeat, request: &[u8], store: &Store) {
-    let mut next = Some(first);
-    bencher.bench_local(|| match next.take().and_then(|repeat| repeat.make(request, store, WorkerId(0))) {
-        Some(Repeated::Answer(rendered, repeat)) => {
-            next = Some(repeat);
-            rendered
+    let (mut next, mut last) = (Some(first), LastPoll::default());
+    bencher.bench_local(|| {
+        match next.take().and_then(|repeat| repeat.make(request, store, WorkerId(0), &mut last)) {
+            Some(Repeated::Answer(rendered, repeat)) => {
+                next = Some(repeat);
+                rendered
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
     });
 }
