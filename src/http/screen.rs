@@ -62,9 +62,9 @@ fn is_method_byte(byte: u8) -> bool {
 /// Checks the headers: those that may come once, `Host`, and how the body is framed.
 /// `head` is the head as it came, to be quoted.
 pub fn headers(version: Version, headers: &HeaderMap, head: &[u8]) -> Result<(), Refusal> {
-    let mut repeated = UNIQUE.iter().filter(|name| headers.get_all(*name).iter().nth(1).is_some());
+    let is_repeated = |name: &&HeaderName| headers.get_all(*name).iter().nth(1).is_some();
     if headers.len() > headers.keys_len()
-        && let Some(name) = repeated.next()
+        && let Some(name) = UNIQUE.iter().find(is_repeated)
     {
         return refuse_headers(400, &duplicate(name.as_str(), head));
     }

@@ -86,6 +86,7 @@ impl Cursor {
     /// # Errors
     /// For several of which none is marked as the last message's.
     pub fn from_parts(time: i64, tags: &[u8]) -> Result<Self, Broken> {
+        // As most are: without any junk.
         if let Some(tag) = number(tags) {
             return Ok(Self { time, tags: smallvec![Some(tag)], current: 0 });
         }
@@ -123,10 +124,10 @@ impl Cursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
-/// A tag without any junk, as most are.
-fn number(tag: &[u8]) -> Option<u64> {
-    let digits = tag.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(tag).ok()).flatten()?;
-    digits.parse().ok()
+/// Digits and nothing else.
+pub(super) fn number(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// A tag among junk; `-` is none, also before a number. A tag without any number is that of the first message, where

@@ -9,7 +9,7 @@ use super::cursor::Cursor;
 use super::reply::Reply;
 
 /// The head of the last message that a poll was answered with. Messages of one second mostly differ in nothing else that
-/// their heads tell.
+/// their heads tell. Until the next is kept, it holds on to the settings of its location.
 #[derive(Debug, Default)]
 pub struct LastPoll(Option<Last>);
 

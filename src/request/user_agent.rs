@@ -7,9 +7,9 @@ use super::RequestCtx;
 /// Whether `keepalive_disable` is for the browser that this request came from.
 pub fn is_not_kept(ctx: &RequestCtx) -> bool {
     let disable = ctx.conf.connection.keepalive_disable;
-    let may_be_named = (disable.msie6 && ctx.method == Method::POST) || disable.safari;
-    let Some(agent) = may_be_named.then(|| ctx.header(header::USER_AGENT)).flatten() else { return false };
-    (disable.msie6 && ctx.method == Method::POST && is_msie6(agent)) || (disable.safari && is_safari(agent))
+    let (msie6, safari) = (disable.msie6 && ctx.method == Method::POST, disable.safari);
+    let agent = ctx.header(header::USER_AGENT).filter(|_| msie6 || safari);
+    agent.is_some_and(|agent| (msie6 && is_msie6(agent)) || (safari && is_safari(agent)))
 }
 
 fn says(agent: &[u8], words: &[u8]) -> bool {

@@ -124,6 +124,7 @@ pub struct Parking {
     occurrences: mpsc::UnboundedReceiver<Occurrence>,
     /// Subscribers of benchmarks, who have no connections.
     seats: Rc<Seats>,
+    /// Of this worker's answers to polls.
     last_poll: LastPoll,
 }
 
@@ -300,7 +301,8 @@ impl Parking {
         entry.readahead.extend_from_slice(readahead);
         entry.stream = Some(stream);
         entry.gauge.set(Stage::Writing);
-        let registered = self.registry.register(&mut SourceFd(&raw), Token(id), Interest::READABLE);
+        let token = token(id, entry.serial);
+        let registered = self.registry.register(&mut SourceFd(&raw), token, Interest::READABLE);
         match &entry.state {
             _ if registered.is_err() => self.finish(id, Fate::Leaves),
             State::Writing(_) => {
@@ -471,7 +473,7 @@ impl Parking {
             // Once: each time tells again of what the client sends, which may have to wait.
             (Next::WaitsToWrite, Some(stream)) if !streaming.watched => {
                 streaming.watched = true;
-                if watch_both_ways(&self.registry, id, stream).is_err() {
+                if watch_both_ways(&self.registry, token(id, entry.serial), stream).is_err() {
                     return self.finish(id, Fate::Leaves);
                 }
             }
@@ -552,7 +554,7 @@ impl Parking {
                     let is_first = !std::mem::replace(&mut writing.slow, true);
                     if is_first {
                         // Once: each time tells again of what the client sends meanwhile.
-                        if watch_both_ways(&self.registry, id, stream).is_err() {
+                        if watch_both_ways(&self.registry, token(id, entry.serial), stream).is_err() {
                             return Fate::Leaves;
                         }
                         metrics::count(|worker| worker.slow.add(1));
@@ -686,8 +688,12 @@ impl Parking {
     }
 
     /// Looks at a socket that epoll reported, perhaps as closed by the client.
-    fn ready(&mut self, id: usize, closed: bool) {
+    fn ready(&mut self, reported: Token, closed: bool) {
+        let id = place(reported);
         let Some(entry) = self.entries.get_mut(id) else { return };
+        if reported != token(id, entry.serial) {
+            return;
+        }
         let fate = match &mut entry.state {
             // Also when so much was read ahead that its end will not be read.
             State::Waiting(_) if closed => Fate::Leaves,
@@ -720,8 +726,9 @@ impl Parking {
 
     /// Has epoll report again what it reported already: it tells of news only.
     fn ask_again(&mut self, id: usize) {
-        let Some(stream) = self.entries.get(id).and_then(|entry| entry.stream.as_ref()) else { return };
-        if watch_both_ways(&self.registry, id, stream).is_err() {
+        let Some(entry) = self.entries.get(id) else { return };
+        let Some(stream) = &entry.stream else { return };
+        if watch_both_ways(&self.registry, token(id, entry.serial), stream).is_err() {
             self.finish(id, Fate::Leaves);
         }
     }
@@ -829,9 +836,20 @@ impl Parked {
 }
 
 /// Watches a socket that is watched already for room, too. What was reported of it is reported again.
-fn watch_both_ways(registry: &mio::Registry, id: usize, stream: &IdleStream) -> io::Result<()> {
+fn watch_both_ways(registry: &mio::Registry, token: Token, stream: &IdleStream) -> io::Result<()> {
     let raw = stream.socket.as_raw_fd();
-    registry.reregister(&mut SourceFd(&raw), Token(id), Interest::READABLE | Interest::WRITABLE)
+    registry.reregister(&mut SourceFd(&raw), token, Interest::READABLE | Interest::WRITABLE)
+}
+
+/// What epoll calls an entry: its place, and above that the number of its life. A closed socket of an earlier life is still
+/// reported while another process has it, too, as during an upgrade.
+fn token(id: usize, serial: u64) -> Token {
+    Token(id | (serial as usize) << (usize::BITS / 2))
+}
+
+/// The place in a token.
+fn place(token: Token) -> usize {
+    token.0 & (usize::MAX >> (usize::BITS / 2))
 }
 
 /// Whether the settings let a request be repeated on this connection, and it will not be the last one.
@@ -861,7 +879,7 @@ pub async fn run(parking: Rc<RefCell<Parking>>, poll: AsyncFd<mio::Poll>, resume
                 let mut parking = parking.borrow_mut();
                 parking.now = Instant::now();
                 for event in &events {
-                    parking.ready(event.token().0, event.is_read_closed() || event.is_error());
+                    parking.ready(event.token(), event.is_read_closed() || event.is_error());
                 }
             }
             () = wake.notified() => {}

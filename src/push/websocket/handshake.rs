@@ -33,9 +33,10 @@ pub struct Handshake {
 /// Whether a request wants to become a WebSocket: `Upgrade: websocket`, and `Connection` with `upgrade` in it.
 pub fn is_asked_for(ctx: &RequestCtx) -> bool {
     let upgrade = ctx.header(header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
-    let connection = || ctx.headers.get_all(header::CONNECTION).into_iter();
-    let words = || connection().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    upgrade && words().any(|word| word.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    let connection = upgrade.then(|| ctx.headers.get_all(header::CONNECTION));
+    let mut words =
+        connection.into_iter().flatten().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
 /// Judges a handshake.

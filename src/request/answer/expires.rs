@@ -1,5 +1,7 @@
 //! What `expires` says of an answer.
 
+use std::cell::LazyCell;
+
 use crate::config::model::{Expires, ExpiresSetting};
 
 use super::super::date;
@@ -46,17 +48,16 @@ impl Freshness {
         let fixed = |expires: &str, cache_control: &str| {
             Some(Self { expires: expires.to_owned(), cache_control: cache_control.to_owned() })
         };
+        let now = LazyCell::new(date::now);
         let seconds = match expires {
             Expires::Off => return None,
             Expires::Epoch => return fixed("Thu, 01 Jan 1970 00:00:01 GMT", "no-cache"),
             Expires::Max => return fixed("Thu, 31 Dec 2037 23:55:55 GMT", "max-age=315360000"),
             Expires::In(seconds) => seconds,
-            Expires::Modified(seconds) => {
-                last_modified.map_or(seconds, |modified| modified + seconds - date::now())
-            }
+            Expires::Modified(seconds) => last_modified.map_or(seconds, |modified| modified + seconds - *now),
             Expires::At(time) => date::until_local_time(time),
         };
         let age = if seconds < 0 { "no-cache".to_owned() } else { format!("max-age={seconds}") };
-        fixed(date::format(date::now().saturating_add(seconds)).as_str(), &age)
+        fixed(date::format(now.saturating_add(seconds)).as_str(), &age)
     }
 }

@@ -1,17 +1,18 @@
 //! The head of an answer, for the next one that differs in its body alone.
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::super::date;
 use super::head::SMALL;
 use super::rendered::{Framed, Rendered};
 use super::{Answer, Responder};
 
-/// The name of the only header that tells of the body.
+/// The name of the header that differs from body to body.
 const LENGTH: &[u8] = b"\r\nContent-Length: ";
 
 /// A head around its `Content-Length`. It is good for as long as its `Date` is, and for answers that have all else in common:
-/// status, type, position and responder.
+/// the status, the responder, and the headers of the answer.
 #[derive(Debug)]
 pub struct LastHead {
     status: u16,
@@ -22,7 +23,7 @@ pub struct LastHead {
     /// From behind the length on, with the empty line.
     after: Box<[u8]>,
     /// The only length it is good for, where `gzip` goes by it.
-    only: Option<usize>,
+    only: Option<u64>,
 }
 
 impl Responder {
@@ -31,21 +32,19 @@ impl Responder {
     pub fn render_first(&self, answer: Answer) -> (Rendered, Option<LastHead>) {
         // The head may be of the next second already: then nobody asks for this one again.
         let second = date::now();
-        let body = answer.body.in_memory().cloned();
+        let as_it_is = self.recoding(&answer).is_none() && !self.compresses(&answer) && !self.head_only;
+        let only = answer.body.length().filter(|_| self.conf.gzip.enabled);
         let rendered = self.render(answer);
-        let is_plain = |body: &Bytes| self.is_plain() && rendered.keep_alive && rendered.is_small(body);
-        let head = body.filter(is_plain).and_then(|body| {
-            let only = self.conf.gzip.enabled.then_some(body.len());
-            LastHead::around_length(&rendered, second, only)
-        });
+        let is_plain = self.is_plain() && as_it_is && rendered.keep_alive && rendered.last_chunk.is_empty();
+        let head = is_plain.then(|| LastHead::around_length(&rendered, second, only)).flatten();
         (rendered, head)
     }
 }
 
 impl LastHead {
-    fn around_length(rendered: &Rendered, second: i64, only: Option<usize>) -> Option<Self> {
+    fn around_length(rendered: &Rendered, second: i64, only: Option<u64>) -> Option<Self> {
         let head = &*rendered.head;
-        let before = memchr::memmem::find(head, LENGTH)? + LENGTH.len();
+        let before = memmem::find(head, LENGTH)? + LENGTH.len();
         let digits = memchr::memchr(b'\r', &head[before..])?;
         let (before, after) = (head[..before].into(), head[before + digits..].into());
         Some(Self { status: rendered.status, second, before, after, only })
@@ -54,7 +53,8 @@ impl LastHead {
     /// An answer with this head and another body. `None` where the head has to be written anew, or the body is too large to
     /// be copied behind it.
     pub fn with(&self, status: u16, body: &[u8]) -> Option<Rendered> {
-        let fits = body.len() <= SMALL && self.only.is_none_or(|only| only == body.len());
+        let fits =
+            body.len() <= SMALL && self.only.is_none_or(|only| usize::try_from(only) == Ok(body.len()));
         if status != self.status || !fits || self.second != date::now() {
             return None;
         }

@@ -62,11 +62,6 @@ pub struct Sent {
 }
 
 impl Rendered {
-    /// Whether it is `body` as it is, and in one piece.
-    pub(super) fn is_small(&self, body: &Bytes) -> bool {
-        self.whole.is_some() && self.last_chunk.is_empty() && self.in_memory() == *body
-    }
-
     /// What an access log says once all of an answer in memory is sent.
     pub fn sent(&self) -> Sent {
         let length = |bytes: &Bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
