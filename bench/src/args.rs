@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     /// Without nginx, even where it is installed
     #[arg(long)]
     alone: bool,
-    /// Beside them, what no server gets below: a loop that only receives and sends. Works about memory and stored
+    /// Beside them, a loop that only receives and sends: what the kernel takes for that. Works about memory and stored
     /// messages are not for it
     #[arg(long, conflicts_with = "scale")]
     pub(crate) floor: bool,

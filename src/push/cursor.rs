@@ -72,7 +72,11 @@ impl Cursor {
 
     /// Both: `TIME:TAGS`.
     pub fn whole(&self) -> String {
-        [itoa::Buffer::new().format(self.time), ":", &self.tags()].concat()
+        let [time, tag] = &mut [itoa::Buffer::new(); 2];
+        match &*self.tags {
+            [only] => [time.format(self.time), ":", tag.format(only.unwrap_or(0))].concat(),
+            _ => [time.format(self.time), ":", &self.tags()].concat(),
+        }
     }
 
     /// What is left to see of channel `channel`.

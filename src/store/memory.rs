@@ -316,8 +316,12 @@ impl Store {
 
     /// On the way to a channel, idle ones whose time is over are collected: on time for all who ask for others.
     fn look_up(&self, key: &ChannelKey) {
+        let due = self.next_idle.load(SeqCst);
+        if due == NEVER {
+            return;
+        }
         let now = self.clock.monotonic_millis();
-        if self.next_idle.load(SeqCst) <= now {
+        if due <= now {
             // Before the shards are asked: what they list meanwhile counts again.
             self.next_idle.store(NEVER, SeqCst);
             for shard in &self.shards {

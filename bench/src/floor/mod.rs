@@ -1,8 +1,9 @@
 //! The floor: a loop over epoll that does nothing but receive and send what has to be received and sent.
 //!
-//! It is a limit, not a competitor: what it takes is the kernel's price for the sockets, and no server gets below it.
+//! It is a limit, not a competitor: what it takes is the kernel's price for the sockets, one system call for each message.
 //! It knows the clients of this program and nobody else ([`request`]), has its answers ready ([`answer`]), and stores
-//! nothing. One `recv` for whatever comes, one `send` for each delivery and each answer; no allocation for any of them.
+//! nothing. One `recv` for whatever comes, one `send` for each delivery and each answer; no allocation for a request that
+//! comes in one piece.
 
 mod answer;
 mod request;
