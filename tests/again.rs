@@ -80,6 +80,12 @@ impl Poller {
     }
 }
 
+/// Status line and headers, but for the date.
+fn head(response: &Response) -> (String, Vec<(String, String)>) {
+    let headers = response.headers.iter().filter(|(name, _)| name != "Date").cloned();
+    (response.status_line.clone(), headers.collect())
+}
+
 #[test]
 fn polls_come_again_for_what_is_stored_and_for_what_is_to_come() {
     for (publish, subscribe) in [("/pub?id=a", "/sub?id=a"), ("/publish?id=b", "/activity?id=b")] {
@@ -121,10 +127,6 @@ fn an_answer_is_the_same_on_both_ways() {
     for number in 0..3 {
         server.post("/pub?id=a", &number.to_string());
     }
-    let head = |response: &Response| {
-        let headers = response.headers.iter().filter(|(name, _)| name != "Date").cloned();
-        (response.status_line.clone(), headers.collect::<Vec<_>>())
-    };
     let mut again = Poller::new(&server, "/sub?id=a");
     again.poll();
     for _ in 0..2 {
@@ -164,10 +166,6 @@ fn messages_of_one_second_have_the_head_that_is_theirs() {
         ("text/plain", "b"),
         ("a/b", ""),
     ];
-    let head = |response: &Response| {
-        let headers = response.headers.iter().filter(|(name, _)| name != "Date").cloned();
-        (response.status_line.clone(), headers.collect::<Vec<_>>())
-    };
     for (publish, subscribe) in [
         ("/pub", "/plain"),
         ("/pub", "/zipped"),

@@ -9,7 +9,7 @@
 //! ([`server`]). The load comes from one thread ([`client`]). What counts is the processor time of the server's whole
 //! process tree, its memory, and how long clients waited ([`measure`]). Every message says which one it is, so that
 //! one that is lost, doubled or out of order is noticed in every run. [`scale`] has works at many sizes, and draws them.
-//! [`floor`] is what no server gets below.
+//! [`floor`] is a loop that only receives and sends.
 
 mod args;
 mod client;

@@ -223,7 +223,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         }
         End::TooLarge(what) => {
             let bytes = state.borrow_mut().take_refused();
-            Box::pin(send_refusal(shared, origin, stream, &bytes, what.into())).await;
+            send_refusal(shared, origin, stream, &bytes, what.into()).await;
         }
         End::Parked(id) => match stream.into_idle() {
             Ok(idle) => shared.parking.borrow_mut().adopt(id, idle, &state.borrow_mut().take_readahead()),
@@ -251,7 +251,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             }
             let refusal = screen::unparsable(&bytes, too_large, origin.borrow().default_server());
             if let Some(refusal) = refusal {
-                Box::pin(send_refusal(shared, origin, stream, &bytes, refusal)).await;
+                send_refusal(shared, origin, stream, &bytes, refusal).await;
             }
         }
         End::Closed(_) => {
@@ -586,8 +586,7 @@ fn exchange(shared: &Shared, origin: &mut Origin, slot: &Arc<ParkSlot>, client: 
     }
 }
 
-/// Answers what is no request, or only the beginning of one, and closes the connection. Its future is large, and all others
-/// would have to hold room for it: box it.
+/// Answers what is no request, or only the beginning of one, and closes the connection.
 async fn send_refusal(
     shared: &Shared,
     origin: &RefCell<Origin>,
@@ -599,9 +598,9 @@ async fn send_refusal(
     let exchange = exchange(shared, &mut origin.borrow_mut(), &slot, ClientWatch::default());
     // An error page may be anywhere, even where subscribers wait.
     let patience = origin.borrow().default_server().client_header_timeout;
-    let Ok(reply) = tokio::time::timeout(patience, service::refuse(&exchange, bytes, refusal)).await else {
-        return;
-    };
+    // Boxed: every connection would hold room for it.
+    let answer = Box::pin(service::refuse(&exchange, bytes, refusal));
+    let Ok(reply) = tokio::time::timeout(patience, answer).await else { return };
     let Some(rendered) = reply.rendered else { return };
     let answer = [rendered.head.clone(), rendered.in_memory()].concat();
     let sent = tokio::time::timeout(reply.conf.core.send_timeout, stream.write_all(&answer)).await;

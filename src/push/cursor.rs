@@ -59,23 +59,36 @@ impl Cursor {
 
     /// The numbers within the second: `Etag`.
     pub fn tags(&self) -> String {
-        let [only] = &*self.tags else {
-            let tags = self.tags.iter().enumerate().map(|(channel, tag)| match tag {
-                Some(tag) if channel == self.current => format!("[{tag}]"),
-                Some(tag) => tag.to_string(),
-                None => "-".to_owned(),
-            });
-            return tags.collect::<Vec<_>>().join(",");
-        };
-        itoa::Buffer::new().format(only.unwrap_or(0)).to_owned()
+        let mut text = String::new();
+        self.write_tags(&mut text);
+        text
     }
 
     /// Both: `TIME:TAGS`.
     pub fn whole(&self) -> String {
-        let [time, tag] = &mut [itoa::Buffer::new(); 2];
-        match &*self.tags {
-            [only] => [time.format(self.time), ":", tag.format(only.unwrap_or(0))].concat(),
-            _ => [time.format(self.time), ":", &self.tags()].concat(),
+        /// Letters of a time and a tag, as they mostly are.
+        const USUAL: usize = 16;
+        let mut text = String::with_capacity(USUAL);
+        text.push_str(itoa::Buffer::new().format(self.time));
+        text.push(':');
+        self.write_tags(&mut text);
+        text
+    }
+
+    /// The last message's is marked where there are several.
+    fn write_tags(&self, text: &mut String) {
+        let alone = self.tags.len() == 1;
+        for (channel, tag) in self.tags.iter().enumerate() {
+            if channel > 0 {
+                text.push(',');
+            }
+            let is_marked = !alone && channel == self.current;
+            let mut number = itoa::Buffer::new();
+            match tag.or(alone.then_some(0)).map(|tag| number.format(tag)) {
+                Some(tag) if is_marked => text.extend(["[", tag, "]"]),
+                Some(tag) => text.push_str(tag),
+                None => text.push('-'),
+            }
         }
     }
 
@@ -90,17 +103,11 @@ impl Cursor {
     /// # Errors
     /// For several of which none is marked as the last message's.
     pub fn from_parts(time: i64, tags: &[u8]) -> Result<Self, Broken> {
-        // As most are: without any junk.
-        if let Some(tag) = number(tags) {
-            return Ok(Self { time, tags: smallvec![Some(tag)], current: 0 });
-        }
-        if tags.contains(&b',') && !tags.contains(&b'[') {
-            return Err(Broken);
-        }
-        let pieces: Vec<&[u8]> = tags.split(|byte| *byte == b',').collect();
-        let current = pieces.iter().position(|piece| piece.contains(&b'[')).unwrap_or(0);
-        let alone = pieces.len() == 1;
-        Ok(Self { time, tags: pieces.into_iter().map(|piece| read_tag(piece, alone)).collect(), current })
+        let alone = !tags.contains(&b',');
+        let pieces = || tags.split(|byte| *byte == b',');
+        let marked = pieces().position(|piece| piece.contains(&b'['));
+        let current = marked.or(alone.then_some(0)).ok_or(Broken)?;
+        Ok(Self { time, tags: pieces().map(|piece| read_tag(piece, alone)).collect(), current })
     }
 
     /// Reads `TIME:TAGS`; `None` for what is no id at all (no colon, or too long).
@@ -128,21 +135,18 @@ impl Cursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
-/// Digits and nothing else.
-pub(super) fn number(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
 /// A tag among junk; `-` is none, also before a number. A tag without any number is that of the first message, where
 /// it is the only one.
 fn read_tag(piece: &[u8], alone: bool) -> Option<u64> {
     if piece.trim_ascii().starts_with(b"-") {
         return None;
     }
-    let digits: String =
-        piece.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| char::from(*byte)).collect();
-    digits.parse().ok().or(alone.then_some(0))
+    let append = |number: Option<u64>, digit: &u8| {
+        let number = number.unwrap_or(0).checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        Some(Some(number))
+    };
+    let mut digits = piece.iter().filter(|byte| byte.is_ascii_digit());
+    digits.try_fold(None, append).flatten().or(alone.then_some(0))
 }
 
 #[cfg(test)]

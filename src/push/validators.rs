@@ -13,7 +13,7 @@ use crate::store::Position;
 
 use super::again::value_of;
 use super::cors::Origin;
-use super::cursor::{Cursor, number};
+use super::cursor::Cursor;
 use super::subscriber;
 
 /// Where a subscriber begins.
@@ -163,6 +163,12 @@ fn time_and_tag(id: &[u8]) -> Option<(i64, u64)> {
     let id = id.trim_ascii();
     let colon = id.iter().position(|byte| *byte == b':')?;
     Some((i64::try_from(number(&id[..colon])?).ok()?, number(&id[colon + 1..])?))
+}
+
+/// Digits and nothing else.
+fn number(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn unquote(tag: &[u8]) -> &[u8] {

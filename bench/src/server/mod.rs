@@ -40,7 +40,7 @@ pub(crate) enum Contestant {
         target: Target,
         process: Option<Process>,
     },
-    /// What no server gets below: this program, as [`floor`](crate::floor).
+    /// What the kernel takes for the sockets: this program, as [`floor`](crate::floor).
     Floor {
         program: PathBuf,
     },
