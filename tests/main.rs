@@ -31,6 +31,8 @@ mod examples;
 mod files;
 // More messages than fit into the memory limit.
 mod flood;
+// Requests that other connections have made before.
+mod known;
 // Groups of channels, events, who is there.
 mod groups;
 // Locations that are told of subscribers and shown messages.

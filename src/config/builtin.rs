@@ -302,6 +302,25 @@ pub fn is_late(builtin: Builtin) -> bool {
 }
 
 impl Builtin {
+    /// Whether its value is a matter of who made the connection, or of which one it is.
+    pub const fn is_of_connection(self) -> bool {
+        use Builtin as B;
+        matches!(
+            self,
+            B::Connection
+                | B::RemoteAddr
+                | B::RemotePort
+                | B::BinaryRemoteAddr
+                | B::RealipRemoteAddr
+                | B::RealipRemotePort
+                | B::ProxyProtocolAddr
+                | B::ProxyProtocolPort
+                | B::ProxyProtocolServerAddr
+                | B::ProxyProtocolServerPort
+                | B::ProxyAddXForwardedFor
+        )
+    }
+
     /// Whether its value is a matter of the connection and of the bytes of the request, validators, length and body aside:
     /// another request with the same bytes finds the same. Those that nobody needs for channels or logs need not be here.
     pub const fn is_settled(self) -> bool {

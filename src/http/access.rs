@@ -134,6 +134,11 @@ fn verdict(access: &AccessConf, remote: &Endpoint) -> Option<bool> {
     access.rules.iter().find(|rule| fits(&rule.who, remote)).map(|rule| rule.allow)
 }
 
+/// Whether rules forbid a client what is here, whatever else speaks for it.
+pub fn turns_away(access: &AccessConf, remote: &Endpoint) -> bool {
+    verdict(access, remote) == Some(false)
+}
+
 /// Whether an end of a connection is one of these.
 pub fn is_among(all: &[AccessWho], remote: &Endpoint) -> bool {
     all.iter().any(|who| fits(who, remote))

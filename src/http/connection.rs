@@ -18,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::spawn_local;
 
 use crate::config::model::{ConnectionConf, Lingering, Server};
 use crate::metrics;
@@ -36,7 +37,7 @@ use super::reuse::{self, Idle};
 use super::screen::{self, Refusal};
 use super::service::{self, Abandoned, Exchange, Raw};
 use super::site::Site;
-use super::stream::Stream;
+use super::stream::{IdleStream, Stream};
 use super::target;
 use super::transfer;
 use super::tunnel::{self, Opened};
@@ -126,12 +127,40 @@ impl Next {
     }
 }
 
-/// Serves a connection that comes back from the parking.
-pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
-    let Resumed { mut stream, readahead, pipelined, origin, paced } = resumed;
+/// Serves a connection that was just accepted.
+pub fn begin(shared: &Rc<Shared>, stream: IdleStream, origin: Origin) {
+    let resumed = if proxy_protocol::is_awaited(&origin) {
+        Some(Resumed {
+            stream: stream.into(),
+            readahead: Bytes::new(),
+            pipelined: false,
+            origin,
+            paced: None,
+        })
+    } else {
+        shared.parking.borrow_mut().greet(stream, origin)
+    };
+    if let Some(resumed) = resumed {
+        resume(shared, resumed);
+    }
+}
+
+/// Serves a connection that comes from the parking.
+pub fn resume(shared: &Rc<Shared>, resumed: Resumed) {
+    // A large future, which would be moved several times.
+    spawn_local(Box::pin(serve(Rc::clone(shared), resumed)));
+}
+
+/// Serves a connection until it closes or is parked.
+async fn serve(shared: Rc<Shared>, resumed: Resumed) {
+    let Resumed { mut stream, readahead, pipelined, mut origin, paced } = resumed;
     let Some(paced) = paced else {
-        let next = Next { pipelined, ..Next::new(stream, readahead) };
-        return begin(shared, next, origin).await;
+        let mut next = Next { pipelined, ..Next::new(stream, readahead) };
+        if proxy_protocol::is_awaited(&origin) {
+            let Some(rest) = proxy_protocol::read(&mut next.stream, &mut origin).await else { return };
+            (next.readahead, next.pipelined) = (rest, false);
+        }
+        return serve_from(shared, next, origin).await;
     };
     let (keep_alive, idle) = (paced.rendered.keep_alive, paced.keepalive_timeout);
     let conf = paced.connection;
@@ -148,20 +177,6 @@ pub async fn resume(shared: Rc<Shared>, resumed: Resumed) {
     }
 }
 
-/// Serves a connection until it closes or is parked.
-pub async fn serve(shared: Rc<Shared>, stream: Stream, origin: Origin) {
-    begin(shared, Next::new(stream, Bytes::new()), origin).await;
-}
-
-/// Serves a connection on which the PROXY protocol may still be to come.
-async fn begin(shared: Rc<Shared>, mut next: Next, mut origin: Origin) {
-    if proxy_protocol::is_awaited(&origin) {
-        let Some(rest) = proxy_protocol::read(&mut next.stream, &mut origin).await else { return };
-        (next.readahead, next.pipelined) = (rest, false);
-    }
-    serve_from(shared, next, origin).await;
-}
-
 async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
     let origin = Rc::new(RefCell::new(origin));
     let mut next = Some(next);
@@ -174,6 +189,9 @@ async fn serve_from(shared: Rc<Shared>, next: Next, origin: Origin) {
 /// target hyper cannot read, with another target in its place, or one with more headers than it takes by itself.
 async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>>) -> Option<Next> {
     let state = GateState::new(next.readahead, next.target.clone(), origin.borrow().default_server());
+    if let Some(accepted) = origin.borrow().awaits_first() {
+        state.borrow_mut().phase = Phase::Head(accepted);
+    }
     state.borrow_mut().pipelined = next.pipelined;
     if let Some((timeout, conf)) = next.idle {
         state.borrow_mut().rest(timeout, conf);
@@ -332,8 +350,9 @@ async fn answer(
         state.borrow_mut().answer_under(&reply.conf, true);
     }
     let keep_alive = keep_alive && whole && !is_coming;
-    if !keep_alive {
-        slot.may_repeat(None);
+    if !keep_alive && let Some(repeat) = slot.take_repeat() {
+        // By another connection, if at all.
+        shared.parking.borrow_mut().learn(&origin.borrow(), &repeat);
     }
     state.borrow_mut().end();
     if slot.has_repeat() {

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::config::model::{ListenAddress, Server};
 use crate::metrics;
@@ -36,6 +37,11 @@ impl Origin {
             self.site = Arc::clone(site);
             self.listen = listen;
         }
+    }
+
+    /// Since when its first request is awaited, if it is.
+    pub fn awaits_first(&self) -> Option<Instant> {
+        (self.requests == 0).then_some(self.connection.accepted)
     }
 
     fn address(&self) -> ListenAddress {

@@ -1,11 +1,14 @@
 //! The same request again. A client that got its message asks for the next one with a request that differs in its validators alone,
-//! and a program that publishes sends one message like the other. What there is to find out about such a request was found out the
-//! last time: it need not come by hyper, locations and handlers once more. The parking compares bytes, and it is answered or waits.
+//! a program that publishes sends one message like the other, and thousands of clients ask for the same. What there is to find
+//! out about such a request was found out the first time: it need not come by hyper, locations and handlers once more. The
+//! parking compares bytes, and it is answered or waits.
 //!
 //! That is done only where the answer cannot depend on anything that may have changed: nothing is counted or asked, and
-//! every variable that had a say was a part of the request or of the connection. Its log lines are those of the last time but for
-//! what another request says otherwise.
+//! every variable that had a say was a part of the request or of the connection; for requests of other connections, of the
+//! request alone. Its log lines are those of the first time but for what another request says otherwise.
 
+mod known;
+mod likeness;
 mod poll;
 mod publish;
 
@@ -16,23 +19,26 @@ use std::time::Duration;
 use http::header::{self, HeaderName};
 
 use crate::config::model::LocationConf;
-use crate::request::RequestCtx;
 use crate::request::answer::Rendered;
 use crate::request::log_line::PendingLog;
+use crate::request::{Connection, RequestCtx};
 use crate::store::{Store, Subscription, WorkerId};
 
 use super::last_poll::LastPoll;
 use super::longpoll::LongPoll;
 use super::validators::Validators;
 
-pub use self::poll::Again;
+use self::likeness::Likeness;
+
+pub use self::known::{Arrival, Known};
+pub use self::poll::{Again, Poll};
 pub use self::publish::Publish;
 
 /// A request that was answered, and may be made again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Repeat {
     /// For a message.
-    Poll(Box<poll::Poll>),
+    Poll(Box<Poll>),
     /// With a message.
     Publish(Box<Publish>),
 }
@@ -62,20 +68,40 @@ impl Repeat {
         }
     }
 
-    /// The log lines of these bytes if they are the request that is made again, as the `number`th of its connection.
-    pub fn log(&self, number: u64, request: &[u8]) -> Option<Box<PendingLog>> {
+    /// Whether this is the request that is made again: all of it and nothing else.
+    pub fn fits(&self, request: &Request<'_>) -> bool {
+        match self {
+            Self::Poll(poll) => poll.fits(request),
+            Self::Publish(publish) => publish.fits(request),
+        }
+    }
+
+    /// By what it is known again.
+    fn likeness(&self) -> &Arc<Likeness> {
+        match self {
+            Self::Poll(poll) => poll.likeness(),
+            Self::Publish(publish) => publish.likeness(),
+        }
+    }
+
+    /// The log lines of the request when it is made again, as the `number`th of its connection.
+    pub fn log(
+        &self,
+        connection: &Arc<Connection>,
+        number: u64,
+        request: &Request<'_>,
+    ) -> Option<Box<PendingLog>> {
         let log = match self {
             Self::Poll(poll) => poll.log.as_ref(),
             Self::Publish(publish) => publish.log.as_ref(),
         };
-        Some(log?.of(number, request))
+        Some(log?.of(connection, number, request.bytes))
     }
 
-    /// Makes the request again if that is what these bytes are, all of it and nothing else. `None`, with nothing done, where
-    /// they are something else, or the answer is an unusual one.
+    /// Makes the request again, which [fits](Repeat::fits). `None`, with nothing done, where the answer is an unusual one.
     pub fn make(
         self,
-        request: &[u8],
+        request: &Request<'_>,
         store: &Store,
         worker: WorkerId,
         last: &mut LastPoll,
@@ -114,7 +140,9 @@ fn is_settled(ctx: &RequestCtx) -> bool {
 }
 
 /// A request, as far as it is looked at here.
-struct Request<'a> {
+pub struct Request<'a> {
+    /// All of it.
+    bytes: &'a [u8],
     /// Of its head without arguments, length and validators; keyed, so that nobody can make two that have the same.
     digest: u64,
     arguments: &'a [u8],
@@ -126,7 +154,7 @@ struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// `None` for what does not begin with a whole head, or is unusual.
-    fn read(request: &'a [u8]) -> Option<Self> {
+    pub fn read(request: &'a [u8]) -> Option<Self> {
         let mut hasher = hasher();
         let (line, mut rest) = next_line(request)?;
         let (target, version) = line.split_at(line.iter().rposition(|byte| *byte == b' ')?);
@@ -164,13 +192,7 @@ impl<'a> Request<'a> {
             hasher.write(before);
             alike = after;
         }
-        Some(Self { digest: hasher.finish(), arguments, validators, length, body: rest })
-    }
-
-    fn arguments_digest(&self) -> u64 {
-        let mut hasher = hasher();
-        hasher.write(self.arguments);
-        hasher.finish()
+        Some(Self { bytes: request, digest: hasher.finish(), arguments, validators, length, body: rest })
     }
 
     /// The digest with the arguments.

@@ -65,6 +65,16 @@ impl LongPoll {
         Some(again?.into_repeat(reply, Mode::Once, log))
     }
 
+    /// The same without an end to the wait.
+    pub fn to_repeat(&self, log: Option<RepeatedLog>) -> Option<Repeat> {
+        Some(self.again.clone()?.into_repeat(self.reply.clone(), Mode::Once, log))
+    }
+
+    /// How to know it when it is made again.
+    pub fn again_mut(&mut self) -> Option<&mut Again> {
+        self.again.as_mut()
+    }
+
     /// Settings of the location.
     pub fn conf(&self) -> &Arc<LocationConf> {
         &self.reply.responder.conf

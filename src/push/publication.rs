@@ -15,7 +15,7 @@ use super::group;
 use super::websocket::deflate;
 
 /// What of a request decides how its messages are published.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Publication {
     keys: Vec<ChannelKey>,
     conf: Arc<LocationConf>,

@@ -106,21 +106,21 @@ impl Subscriber<'_> {
         let attend = || Attendance::begin(self.state, ctx, keys, None);
         match subscribed {
             Subscribed::Message(message) => {
-                let again = if attend().is_none() { Again::of(ctx, &reply, key) } else { None };
+                let again = if attend().is_none() { Again::of(ctx, &reply, key, start) } else { None };
                 metrics::count(|worker| worker.delivered.add(1));
                 let answer = reply.message(&message, &Cursor::of(&message));
                 self.slot.may_repeat(again.map(|(again, log)| again.into_repeat(reply, mode, log)));
                 Ok(answer)
             }
             Subscribed::NothingNew => {
-                let again = if attend().is_none() { Again::of(ctx, &reply, key) } else { None };
+                let again = if attend().is_none() { Again::of(ctx, &reply, key, start) } else { None };
                 let answer = reply.not_modified(&Validators::of(ctx), start, 1);
                 self.slot.may_repeat(again.map(|(again, log)| again.into_repeat(reply, mode, log)));
                 Ok(answer)
             }
             Subscribed::Wait(subscription) => {
                 let attendance = attend();
-                let again = if attendance.is_none() { Again::of(ctx, &reply, key) } else { None };
+                let again = if attendance.is_none() { Again::of(ctx, &reply, key, start) } else { None };
                 let (again, log) = match again {
                     Some((again, log)) => (Some(again), log.map(|log| log.of_first(ctx))),
                     None => (None, PendingLog::new(ctx)),

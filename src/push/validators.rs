@@ -68,6 +68,11 @@ impl<'a> Validators<'a> {
         Self { since: ctx.header(header::IF_MODIFIED_SINCE), tag: ctx.header(header::IF_NONE_MATCH) }
     }
 
+    /// Whether there is neither.
+    pub fn are_none(&self) -> bool {
+        self.since.is_none() && self.tag.is_none()
+    }
+
     /// Takes a header line if it is one of them, and tells whether it was. `None` where there are two of one, or bytes that
     /// no header has.
     pub fn take(&mut self, line: &'a [u8]) -> Option<bool> {
@@ -138,7 +143,11 @@ fn position(ctx: &RequestCtx) -> Position {
         return date::parse(since).map_or(Position::Oldest, |second| position_after(second, tag));
     }
     let last_event_id = || ctx.header("last-event-id").map(<[u8]>::to_vec);
-    let argument = || ctx.arg(b"last_event_id").map(<[u8]>::to_vec);
+    let argument = || {
+        let value = ctx.arg(b"last_event_id");
+        ctx.values.note_arguments(value.is_some());
+        value.map(<[u8]>::to_vec)
+    };
     let tag = ctx.header(header::IF_NONE_MATCH).map(|tag| unquote(tag).to_vec());
     let ids = [tag, last_event_id(), argument()];
     let position = ids.iter().flatten().find_map(|id| time_and_tag(id));

@@ -136,11 +136,15 @@ impl<'a> Evaluation<'a> {
         if !family.is_settled(name) {
             self.ctx.values.note_volatile();
         }
-        if family == Family::Arg {
-            self.ctx.values.note_arguments();
+        if family == Family::ProxyProtocolTlv {
+            self.ctx.values.note_connection();
         }
         match family {
-            Family::Arg => self.ctx.arg(name).map(Cow::Borrowed),
+            Family::Arg => {
+                let value = self.ctx.arg(name);
+                self.ctx.values.note_arguments(value.is_some());
+                value.map(Cow::Borrowed)
+            }
             Family::Cookie => self.ctx.cookie(name).map(Cow::Borrowed),
             Family::Http => self.ctx.http(name),
             Family::SentHttp if self.answer.head.is_empty() => self.ctx.expected_header(name),
@@ -207,7 +211,10 @@ impl<'a> Evaluation<'a> {
     fn geo(&self, geo: &Geo) -> Vec<u8> {
         let address = match &geo.address {
             Some(variable) => self.value(variable).and_then(|text| value::address(&text)),
-            None => self.ctx.connection.remote.ip(),
+            None => {
+                self.ctx.values.note_connection();
+                self.ctx.connection.remote.ip()
+            }
         };
         let address =
             address.map(|address| forwarded::client(address, &self.ctx.headers, &geo.proxies, geo.recursive));

@@ -96,7 +96,7 @@ impl Pending {
         Frozen {
             pieces: pieces.collect(),
             started: self.started(made).elapsed(),
-            accepted: self.accepted.elapsed(),
+            accepted: self.accepted(made).elapsed(),
         }
     }
 
@@ -155,6 +155,10 @@ impl Pending {
 
     fn started(&self, made: Option<&Made>) -> Instant {
         made.map_or(self.started, |made| made.started)
+    }
+
+    fn accepted(&self, made: Option<&Made>) -> Instant {
+        made.map_or(self.accepted, |made| made.connection.accepted)
     }
 
     fn with(
@@ -217,7 +221,7 @@ impl Pending {
         made: Option<&Made>,
         write: impl Fn(Option<&[u8]>, &mut Vec<u8>),
     ) -> Vec<u8> {
-        let started = self.started(made);
+        let (started, accepted) = (self.started(made), self.accepted(made));
         let mut out = Vec::with_capacity(160);
         let evaluation = self.ctx.as_ref().map(|ctx| Evaluation::with_answer(ctx, *answer));
         for piece in &self.pieces {
@@ -225,7 +229,7 @@ impl Pending {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Builtin(builtin) => {
                     let sent = Some(&answer.sent);
-                    write(late_value(*builtin, sent, started, self.accepted).as_deref(), &mut out);
+                    write(late_value(*builtin, sent, started, accepted).as_deref(), &mut out);
                 }
                 Piece::SentHttp(name) => write(sent_header(answer, name).as_deref(), &mut out),
                 Piece::SentTrailer(name) => write(sent_trailer(answer, name), &mut out),

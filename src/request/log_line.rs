@@ -14,7 +14,7 @@ use crate::log;
 use super::evaluation::AnswerSoFar;
 use super::late::{Frozen, Pending};
 use super::made_again::{Differs, Made};
-use super::{RequestCtx, json};
+use super::{Connection, RequestCtx, json};
 
 /// The access log lines of one request, waiting for its answer.
 #[derive(Debug)]
@@ -110,15 +110,15 @@ impl RepeatedLog {
         let logs = ctx.conf.log.access.iter().enumerate();
         let lines = logs.map(|(row, log)| PendingLine::repeatable(ctx, row, log, differs));
         let lines: Option<Vec<_>> = lines.collect();
-        let heeds_arguments = differs == Differs::Arguments && ctx.values.arguments_asked() > asked;
+        let heeds_arguments = differs == Differs::Arguments && ctx.values.arguments_asked() != asked;
         let lines = lines.filter(|_| !ctx.values.is_volatile() && !heeds_arguments)?;
         let lines = lines.into_iter().flatten().collect();
         Some(Lines::new(lines, false, &ctx.conf).map(Self))
     }
 
     /// For the request that came now, as the `number`th of its connection.
-    pub fn of(&self, number: u64, request: &[u8]) -> Box<PendingLog> {
-        self.made(Made::now(number, request, self.0.needs_words))
+    pub fn of(&self, connection: &Arc<Connection>, number: u64, request: &[u8]) -> Box<PendingLog> {
+        self.made(Made::now(connection, number, request, self.0.needs_words))
     }
 
     /// For the first one, which has no body.

@@ -1,13 +1,13 @@
 //! What log lines tell of a request that comes again, where that is not what they told of it the last time.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::config::builtin::{Builtin, Family};
 use crate::config::variable::{Meaning, Variable};
 
-use super::{RequestCtx, vars};
+use super::{Connection, RequestCtx, vars};
 
 /// What another request may say otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub enum Differs {
 #[derive(Clone, Debug)]
 pub enum Anew {
     Number,
+    Connection,
+    RemoteAddr,
+    RemotePort,
+    BinaryRemoteAddr,
     Length,
     Id,
     Pipe,
@@ -44,6 +48,8 @@ pub enum Anew {
 pub struct Made {
     /// When it came.
     pub started: Instant,
+    /// By which connection.
+    pub connection: Arc<Connection>,
     /// Which one of its connection it is.
     number: u64,
     /// Bytes of head and body.
@@ -64,7 +70,7 @@ impl Anew {
     /// For a variable that has to be; `None` for one that is the same as long as nothing volatile is behind it.
     pub fn of(ctx: &RequestCtx, variable: &Variable, differs: Differs) -> Option<Self> {
         let meaning = match variable {
-            Variable::Builtin(builtin) => return Self::of_builtin(*builtin, differs),
+            Variable::Builtin(builtin) => return Self::of_builtin(ctx, *builtin, differs),
             Variable::Named(index) if !ctx.values.is_known(*index) => ctx.config.variables.meaning(*index),
             Variable::Named(index) if differs == Differs::Arguments => {
                 return ctx.argument_held(*index).map(|(_, name)| Self::Copied(name.into()));
@@ -72,7 +78,7 @@ impl Anew {
             Variable::Named(_) | Variable::Capture(_) => return None,
         };
         match meaning {
-            Meaning::Builtin(builtin) => Self::of_builtin(*builtin, differs),
+            Meaning::Builtin(builtin) => Self::of_builtin(ctx, *builtin, differs),
             Meaning::Family(Family::Arg, name) if differs == Differs::Arguments => {
                 Some(Self::Arg(name.clone()))
             }
@@ -86,10 +92,16 @@ impl Anew {
         }
     }
 
-    fn of_builtin(builtin: Builtin, differs: Differs) -> Option<Self> {
+    fn of_builtin(ctx: &RequestCtx, builtin: Builtin, differs: Differs) -> Option<Self> {
         use Builtin as B;
         match builtin {
             B::ConnectionRequests => Some(Self::Number),
+            B::Connection => Some(Self::Connection),
+            // Whom a proxy names is found on the whole way.
+            B::RemoteAddr | B::RemotePort | B::BinaryRemoteAddr if ctx.remote_replaced => None,
+            B::RemoteAddr => Some(Self::RemoteAddr),
+            B::RemotePort => Some(Self::RemotePort),
+            B::BinaryRemoteAddr => Some(Self::BinaryRemoteAddr),
             B::RequestLength => Some(Self::Length),
             B::RequestId => Some(Self::Id),
             B::Pipe => Some(Self::Pipe),
@@ -105,16 +117,23 @@ impl Anew {
 
     /// Whether it is found in the head, or has to be kept.
     pub fn needs_words(&self) -> bool {
-        !matches!(self, Self::Number | Self::Length | Self::Pipe)
+        use Anew as A;
+        let is_of_connection =
+            matches!(self, A::Number | A::Connection | A::RemoteAddr | A::RemotePort | A::BinaryRemoteAddr);
+        !is_of_connection && !matches!(self, A::Length | A::Pipe)
     }
 
     /// The value in a request.
     pub fn value<'m>(&self, made: &'m Made) -> Option<Cow<'m, [u8]>> {
         let number = |number: u64| Some(Cow::Owned(number.to_string().into_bytes()));
-        let words = made.words.as_deref();
+        let (words, remote) = (made.words.as_deref(), &made.connection.remote);
         let head = words.map_or(&[][..], |words| &words.head);
         let found = match self {
             Self::Number => return number(made.number),
+            Self::Connection => return number(made.connection.serial),
+            Self::RemoteAddr => return Some(Cow::Owned(remote.address_text().into_bytes())),
+            Self::RemotePort => return Some(Cow::Owned(vars::port_text(remote).into_bytes())),
+            Self::BinaryRemoteAddr => return Some(Cow::Owned(vars::binary_address(remote))),
             Self::Length => return number(made.length),
             Self::Pipe => Some(if made.pipelined { &b"p"[..] } else { b"." }),
             Self::Id => words.map(|words| words.id.get_or_init(vars::random_id).as_bytes()),
@@ -134,10 +153,11 @@ impl Anew {
 
 impl Made {
     /// The request that was made now, as the `number`th of its connection, and of which all came at once.
-    pub fn now(number: u64, bytes: &[u8], keeps_words: bool) -> Self {
+    pub fn now(connection: &Arc<Connection>, number: u64, bytes: &[u8], keeps_words: bool) -> Self {
         let words = || Box::new(Words { head: head(bytes).into(), id: OnceLock::new() });
         Self {
             started: Instant::now(),
+            connection: Arc::clone(connection),
             number,
             length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             // What did goes the whole way.
@@ -148,7 +168,7 @@ impl Made {
 
     /// The first one, which went the whole way. It has no body.
     pub fn first(ctx: &RequestCtx, keeps_words: bool) -> Self {
-        let mut made = Self::now(ctx.number, &ctx.head, keeps_words);
+        let mut made = Self::now(&ctx.connection, ctx.number, &ctx.head, keeps_words);
         (made.started, made.pipelined) = (ctx.started, ctx.pipelined);
         if let (Some(words), Some(id)) = (&made.words, ctx.id.get()) {
             let _ = words.id.set(id.clone());

@@ -62,7 +62,7 @@ use self::userid::UidState;
 use self::values::Values;
 
 /// An end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// Over IP.
     Inet(SocketAddr),
@@ -229,9 +229,15 @@ impl RequestCtx {
         let core = &self.conf.core;
         self.keep_alive
             && !core.keepalive_timeout.is_zero()
-            && self.number < core.keepalive_requests
-            && self.connection.accepted.elapsed() <= self.conf.connection.keepalive_time
+            && !self.is_last()
             && !user_agent::is_not_kept(self)
+    }
+
+    /// Whether its connection has had all requests that it may, or all its time.
+    pub fn is_last(&self) -> bool {
+        let (conf, connection) = (&self.conf, &self.connection);
+        self.number >= conf.core.keepalive_requests
+            || connection.accepted.elapsed() > conf.connection.keepalive_time
     }
 
     /// Whether the request is HTTP/1.0.

@@ -12,7 +12,17 @@ struct Inner {
     captures: Vec<Box<[u8]>>,
     named: Vec<Slot>,
     volatile: bool,
-    arguments_asked: u32,
+    of_connection: bool,
+    arguments: Asked,
+}
+
+/// How often arguments of the request line were asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// In all.
+    pub times: u32,
+    /// And were there.
+    pub found: u32,
 }
 
 /// A value, or that there is none.
@@ -34,7 +44,8 @@ impl Values {
             captures: Vec::new(),
             named: vec![Slot::Empty; count],
             volatile: false,
-            arguments_asked: 0,
+            of_connection: false,
+            arguments: Asked::default(),
         }))
     }
 
@@ -46,7 +57,7 @@ impl Values {
             Slot::Known(value) => Some(value.clone()),
             Slot::Copied(value, _) => {
                 let value = value.clone();
-                inner.note_arguments();
+                inner.arguments.note(true);
                 Some(Some(value))
             }
         }
@@ -99,14 +110,24 @@ impl Values {
         self.lock().volatile
     }
 
-    /// Arguments of the request line were asked for.
-    pub fn note_arguments(&self) {
-        self.lock().note_arguments();
+    /// Something was asked for that the same request finds otherwise if it comes from somebody else.
+    pub fn note_connection(&self) {
+        self.lock().of_connection = true;
+    }
+
+    /// Whether such a thing was asked for.
+    pub fn is_of_connection(&self) -> bool {
+        self.lock().of_connection
+    }
+
+    /// Arguments of the request line were asked for, or one that may not be there.
+    pub fn note_arguments(&self, found: bool) {
+        self.lock().arguments.note(found);
     }
 
     /// How often.
-    pub fn arguments_asked(&self) -> u32 {
-        self.lock().arguments_asked
+    pub fn arguments_asked(&self) -> Asked {
+        self.lock().arguments
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -114,9 +135,10 @@ impl Values {
     }
 }
 
-impl Inner {
-    fn note_arguments(&mut self) {
-        self.arguments_asked = self.arguments_asked.saturating_add(1);
+impl Asked {
+    fn note(&mut self, found: bool) {
+        self.times = self.times.saturating_add(1);
+        self.found = self.found.saturating_add(u32::from(found));
     }
 }
 

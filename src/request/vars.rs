@@ -122,8 +122,11 @@ impl RequestCtx {
         if !builtin.is_settled() {
             self.values.note_volatile();
         }
+        if builtin.is_of_connection() {
+            self.values.note_connection();
+        }
         if matches!(builtin, B::Args | B::QueryString | B::IsArgs | B::RequestUri | B::Request) {
-            self.values.note_arguments();
+            self.values.note_arguments(true);
         }
         let connection = &self.connection;
         let text = |value: String| Some(Cow::Owned(value.into_bytes()));
@@ -131,11 +134,7 @@ impl RequestCtx {
             B::RequestMethod | B::RequestUri | B::ServerProtocol if self.unreadable => None,
             B::DocumentUri | B::Uri if self.unreadable && self.uri.is_empty() => None,
             B::Args | B::QueryString => (!self.args.is_empty()).then_some(Cow::Borrowed(&*self.args)),
-            B::BinaryRemoteAddr => Some(Cow::Owned(match self.remote.ip() {
-                Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
-                Some(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
-                None => b"unix:".to_vec(),
-            })),
+            B::BinaryRemoteAddr => Some(Cow::Owned(binary_address(&self.remote))),
             B::Connection => text(connection.serial.to_string()),
             B::ConnectionRequests => text(self.number.to_string()),
             B::ConnectionsActive => text(metrics::connections().active.to_string()),
@@ -308,8 +307,17 @@ fn seconds(duration: Duration) -> String {
     format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
 }
 
+/// `$binary_remote_addr`.
+pub(super) fn binary_address(endpoint: &Endpoint) -> Vec<u8> {
+    match endpoint.ip() {
+        Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
+        Some(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
+        None => b"unix:".to_vec(),
+    }
+}
+
 /// Empty where there is none, or where a proxy named an address without one.
-fn port_text(endpoint: &Endpoint) -> String {
+pub(super) fn port_text(endpoint: &Endpoint) -> String {
     endpoint.port().filter(|port| *port > 0).map_or_else(String::new, |port| port.to_string())
 }
 

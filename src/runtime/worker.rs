@@ -25,7 +25,7 @@ use crate::http::access;
 use crate::http::connection::{self, Pace, Shared};
 use crate::http::origin::{Origin, Place};
 use crate::http::parking::handover::Arrived;
-use crate::http::parking::{self, Occurrence, Parking, Resumed};
+use crate::http::parking::{self, Occurrence, Parking};
 use crate::http::reuse::Idle;
 use crate::http::site::Site;
 use crate::http::stream::IdleStream;
@@ -130,9 +130,7 @@ async fn work(start: Start, ready: impl FnOnce()) -> io::Result<()> {
         busy: Cell::new(0),
     });
     let resuming = Rc::clone(&shared);
-    let resume = move |resumed: Resumed| {
-        spawn_local(Box::pin(connection::resume(Rc::clone(&resuming), resumed)));
-    };
+    let resume = move |resumed| connection::resume(&resuming, resumed);
     let (connections, accepting) = (Rc::default(), RefCell::default());
     let worker = Worker { shared, connections, accepting, pace, pulse: start.pulse };
     ready();
@@ -365,8 +363,7 @@ async fn accept_all(
                 let connection =
                     Arc::new(Connection { serial, remote, local, proxied: None, accepted, debug });
                 let origin = Origin { site, listen, connection, requests: 0, misses: 0, place };
-                // A large future, which would be moved several times.
-                spawn_local(Box::pin(connection::serve(Rc::clone(&shared), stream.into(), origin)));
+                connection::begin(&shared, stream, origin);
                 if one_at_a_time {
                     let_others().await;
                 }

@@ -1,8 +1,10 @@
 //! One connection, byte for byte.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use super::PATIENCE;
 use super::response::{Parsed, Response, parse};
@@ -54,7 +56,18 @@ impl Reply {
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> io::Result<Connection> {
-        let stream = TcpStream::connect(address)?;
+        Self::new(TcpStream::connect(address)?)
+    }
+
+    /// The same from this address of the machine.
+    pub(crate) fn open_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<Connection> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        socket.connect(&address.into())?;
+        Self::new(socket.into())
+    }
+
+    fn new(stream: TcpStream) -> io::Result<Connection> {
         // A request written in two pieces must leave in two packets.
         stream.set_nodelay(true)?;
         Ok(Connection { stream, unread: Vec::new(), ending: None })

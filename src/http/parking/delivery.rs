@@ -81,7 +81,7 @@ impl Parking {
         self.lists.leave(waiter.poll.channels(), &waiter.places);
         self.waiting -= 1;
         metrics::count(|worker| worker.parked.subtract(1));
-        let rendered = waiter.poll.render(news.map(|news| news.event), last, &mut self.last_poll);
+        let rendered = waiter.poll.render(news.map(|news| news.event), last, self.shortcut.last_poll());
         // Its subscription ends before it hears of that: the next one needs the place.
         let Waiter { poll, log, limits, .. } = waiter;
         let conf = Arc::clone(poll.conf());

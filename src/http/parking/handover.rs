@@ -158,6 +158,9 @@ impl Parking {
         left: Option<Duration>,
         repeat: Option<Repeat>,
     ) {
+        if let Some(repeat) = &repeat {
+            self.learn(&origin, repeat);
+        }
         self.serial += 1;
         let id = self.entries.insert(Parked {
             stream: None,

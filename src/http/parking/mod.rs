@@ -10,13 +10,14 @@ pub mod handover;
 mod lists;
 mod output;
 mod reading;
+mod shortcut;
 mod streaming;
 mod timers;
 mod writing;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,11 +29,10 @@ use mio::{Events, Interest, Token};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, mpsc};
 
-use crate::config::model::{ConnectionConf, Lingering, LocationConf};
+use crate::config::model::{ConnectionConf, Lingering};
 use crate::metrics::{self, Stage, StageGauge};
-use crate::push::again::{Repeat, Repeated};
+use crate::push::again::Repeat;
 use crate::push::benchmark::Seats;
-use crate::push::last_poll::LastPoll;
 use crate::push::longpoll::{LastAnswer, LongPoll};
 use crate::push::transport::Ending;
 use crate::push::waiting::{Waiting, What};
@@ -50,6 +50,7 @@ use super::stream::{IdleStream, Stream};
 use self::blocks::Blocks;
 use self::lists::{Lists, Places};
 use self::reading::{Heard, drop_input, listen, read_ahead};
+use self::shortcut::Shortcut;
 use self::streaming::{Next, Streaming};
 use self::timers::{Timer, Timers};
 use self::writing::{Outgoing, Writing, advance};
@@ -100,12 +101,9 @@ pub struct Parking {
     serial: u64,
     waiting: usize,
     resumed: Vec<Resumed>,
-    /// The generation of the configuration in force.
-    site: Arc<Site>,
-    worker: WorkerId,
-    /// The worker is about to end: what comes next is the last request of its connection, which the http phase says.
-    ends: bool,
-    /// For requests that are looked at here.
+    /// For requests that need not go through the http phase.
+    shortcut: Shortcut,
+    /// What is read of them.
     buffer: Box<[u8]>,
     /// Those that are idle, among others of the worker.
     idle: Rc<RefCell<Idle>>,
@@ -120,8 +118,6 @@ pub struct Parking {
     occurrences: mpsc::UnboundedReceiver<Occurrence>,
     /// Subscribers of benchmarks, who have no connections.
     seats: Rc<Seats>,
-    /// Of this worker's answers to polls.
-    last_poll: LastPoll,
 }
 
 /// Something that happened to a channel, and when.
@@ -200,9 +196,7 @@ impl Parking {
             serial: 0,
             waiting: 0,
             resumed: Vec::new(),
-            site,
-            worker,
-            ends: false,
+            shortcut: Shortcut::new(site, worker),
             buffer: vec![0; MOST_REPEATED].into(),
             idle,
             wake: Rc::default(),
@@ -211,15 +205,13 @@ impl Parking {
             now: Instant::now(),
             occurrences,
             seats: Rc::default(),
-            last_poll: LastPoll::default(),
         };
         Ok((Rc::new(RefCell::new(parking)), poll))
     }
 
     /// Another generation of the configuration is in force.
     pub fn reload(&mut self, site: Arc<Site>) {
-        self.site = site;
-        self.last_poll = LastPoll::default();
+        self.shortcut.reload(site);
     }
 
     /// Subscribers of benchmarks in this worker.
@@ -239,7 +231,8 @@ impl Parking {
         let serial = self.serial;
         let id = self.entries.vacant();
         let state = match what {
-            What::Message(poll) => {
+            What::Message(mut poll) => {
+                self.shortcut.learn_poll(&origin, &mut poll, log.as_deref());
                 let places = self.lists.enter(poll.channels(), id);
                 State::Waiting(Waiter { poll, log, limits, places })
             }
@@ -336,7 +329,7 @@ impl Parking {
     /// Closes every parked connection that is not just being answered: waiting subscribers without an answer, as
     /// nginx's workers do.
     pub fn close_all(&mut self) {
-        self.ends = true;
+        self.shortcut.end();
         // One whose socket has yet to come would leave its place to somebody else.
         let now = Instant::now();
         let stays = |state: &State| match state {
@@ -490,68 +483,6 @@ impl Parking {
         Fate::Stays
     }
 
-    /// Takes the next request of a connection. One that was answered here before is answered here again, or waits; any other
-    /// is for the http phase.
-    fn next_request(&mut self, id: usize) -> Fate {
-        let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
-        let (State::Idle(rest), Some(stream)) = (&mut entry.state, &entry.stream) else {
-            return Fate::Resumes;
-        };
-        let buffer = &mut self.buffer;
-        let request = match (&stream.socket).read(buffer) {
-            Ok(0) => return Fate::Leaves,
-            Ok(length) => &buffer[..length],
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                return Fate::Stays;
-            }
-            Err(_) => return Fate::Leaves,
-        };
-        // Whatever it is, it was read: a worker that ends closes who says nothing.
-        let is_due =
-            |repeat: &Repeat| !self.ends && may_repeat(&entry.origin, &self.site, repeat.conf(), self.now);
-        let Some(repeat) = rest.repeat.take().filter(|repeat| is_due(repeat)) else {
-            entry.readahead.extend_from_slice(request);
-            return Fate::Resumes;
-        };
-        let log = repeat.log(entry.origin.requests + 1, request);
-        let repeated = repeat.make(request, &self.site.store, self.worker, &mut self.last_poll);
-        if repeated.is_some()
-            && let Some(seat) = rest.seat.take()
-        {
-            self.idle.borrow_mut().forget(seat);
-        }
-        match repeated {
-            None => {
-                entry.origin.misses = entry.origin.misses.saturating_add(1);
-                entry.readahead.extend_from_slice(request);
-                return Fate::Resumes;
-            }
-            Some(Repeated::Waits(poll, timeout)) => {
-                entry.count_request(Stage::Writing);
-                let places = self.lists.enter(poll.channels(), id);
-                entry.state = State::Waiting(Waiter { poll, log, limits: None, places });
-                self.waiting += 1;
-                metrics::count(|worker| worker.parked.add(1));
-                self.set_deadline(id, timeout);
-            }
-            Some(Repeated::Answer(rendered, repeat)) => {
-                entry.count_request(Stage::Writing);
-                entry.deadline = None;
-                match &repeat {
-                    Repeat::Poll(_) if rendered.status == 304 => {}
-                    Repeat::Poll(_) => metrics::count(|worker| worker.delivered.add(1)),
-                    // Those who wait are served before the one who published, as in nginx.
-                    Repeat::Publish(_) => drop(self.hear()),
-                }
-                let conf = Arc::clone(repeat.conf());
-                let repeat = Some(repeat);
-                let outgoing = Outgoing { rendered, conf, log, limits: None, published: None, repeat };
-                return self.send(id, outgoing);
-            }
-        }
-        Fate::Stays
-    }
-
     /// Closes our side, once all is said.
     fn close(&mut self, id: usize, conf: ConnectionConf) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
@@ -698,16 +629,6 @@ impl Parking {
 }
 
 impl Parked {
-    /// Another request has come.
-    fn count_request(&mut self, stage: Stage) {
-        self.origin.requests += 1;
-        metrics::count(|worker| {
-            worker.requests.add(1);
-            worker.repeated.add(1);
-        });
-        self.gauge.set(stage);
-    }
-
     /// Whether a timer is the one in force.
     fn is_current(&self, timer: &Timer) -> bool {
         self.serial == timer.serial && self.deadline == Some(timer.deadline)
@@ -729,13 +650,6 @@ fn token(id: usize, serial: u64) -> Token {
 /// The place in a token.
 fn place(token: Token) -> usize {
     token.0 & (usize::MAX >> (usize::BITS / 2))
-}
-
-/// Whether the settings let a request be repeated on this connection, and it will not be the last one.
-fn may_repeat(origin: &Origin, site: &Arc<Site>, conf: &LocationConf, now: Instant) -> bool {
-    Arc::ptr_eq(&origin.site, site)
-        && origin.requests + 1 < conf.core.keepalive_requests
-        && now.saturating_duration_since(origin.connection.accepted) < conf.connection.keepalive_time
 }
 
 /// Watches the parked connections of a worker until it ends; gives those that have a next request to `resume`.

@@ -12,18 +12,19 @@ use super::super::last_poll::LastPoll;
 use super::super::longpoll::LongPoll;
 use super::super::reply::Reply;
 use super::super::subscriber;
-use super::super::validators;
-use super::{Made, Repeat, Repeated, Request, is_settled};
+use super::super::validators::{self, Start};
+use super::likeness::Likeness;
+use super::{Made, Repeat, Repeated, Request};
 
 /// How to know a poll again, and its channel.
 #[derive(Clone, Debug)]
 pub struct Again {
-    digest: u64,
+    pub(super) likeness: Arc<Likeness>,
     key: ChannelKey,
 }
 
 /// A poll that was answered, and may be made again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Poll {
     again: Again,
     reply: Reply,
@@ -33,18 +34,25 @@ pub struct Poll {
 }
 
 impl Again {
-    /// For a poll of one channel, and what is logged of it. `None` where it has to go the whole way each time.
-    pub fn of(ctx: &RequestCtx, reply: &Reply, key: &ChannelKey) -> Option<(Self, Option<RepeatedLog>)> {
+    /// For a poll of one channel that begins at `start`, and what is logged of it. `None` where it has to go the whole way each
+    /// time.
+    pub fn of(
+        ctx: &RequestCtx,
+        reply: &Reply,
+        key: &ChannelKey,
+        start: &Start,
+    ) -> Option<(Self, Option<RepeatedLog>)> {
         let push = &ctx.conf.push;
         let is_simple = push.longpoll_multipart == LongPollMultipart::Off
             && !push.ignore_queue_on_no_cache
             && !push.position.compound_etag;
-        if !is_simple || !is_settled(ctx) || !reply.responder.is_plain() {
+        if !is_simple || !reply.responder.is_plain() {
             return None;
         }
         let request = Request::read(&ctx.head).filter(|request| request.length.is_none())?;
-        let log = RepeatedLog::new(ctx, Differs::Validators)?;
-        Some((Self { digest: request.whole(), key: key.clone() }, log))
+        let start = request.validators.are_none().then(|| start.clone());
+        let (likeness, log) = Likeness::of(ctx, &request, &push.ids.subscribe, Differs::Validators, start)?;
+        Some((Self { likeness, key: key.clone() }, log))
     }
 
     /// Once it was answered.
@@ -59,21 +67,34 @@ impl Poll {
         &self.reply.responder.conf
     }
 
+    /// See [`Repeat::likeness`].
+    pub(super) fn likeness(&self) -> &Arc<Likeness> {
+        &self.again.likeness
+    }
+
+    /// See [`Repeat::fits`].
+    pub(super) fn fits(&self, request: &Request<'_>) -> bool {
+        request.length.is_none() && request.body.is_empty() && self.again.likeness.fits(request)
+    }
+
     /// See [`Repeat::make`].
     pub(super) fn make(
         &mut self,
-        request: &[u8],
+        request: &Request<'_>,
         store: &Store,
         worker: WorkerId,
         last: &mut LastPoll,
     ) -> Option<Made> {
-        let request = Request::read(request).filter(|request| request.body.is_empty())?;
-        if request.whole() != self.again.digest || request.length.is_some() {
-            return None;
-        }
         let conf = Arc::clone(self.conf());
         let push = &conf.push;
-        let start = validators::after(push, &request.validators)?;
+        let Again { likeness, key } = &mut self.again;
+        if let Some(other) = likeness.other_channel(request, key, push.max_channel_id_length).ok()? {
+            *key = other;
+        }
+        let start = match likeness.start() {
+            Some(start) if request.validators.are_none() => start.clone(),
+            _ => validators::after(push, &request.validators)?,
+        };
         self.reply.renew(&request.validators);
         let subscribed = store.subscribe(&Subscribe {
             key: &self.again.key,

@@ -7,23 +7,18 @@ use crate::request::RequestCtx;
 use crate::request::answer::{Answer, LastHead, Rendered, Responder};
 use crate::request::log_line::RepeatedLog;
 use crate::request::made_again::Differs;
-use crate::request::vars;
-use crate::store::{ChannelKey, Store};
+use crate::store::Store;
 
 use super::super::cors::Origin;
 use super::super::info::Form;
 use super::super::publication::Publication;
-use super::{Repeat, Request, is_settled};
+use super::likeness::Likeness;
+use super::{Repeat, Request};
 
 /// A publisher's request that was answered, and may be made again: with another message, and perhaps in another channel.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Publish {
-    /// Of the head without length, validators and arguments.
-    digest: u64,
-    /// Of the arguments.
-    arguments: u64,
-    /// The argument that names the channel, where arguments say nothing else.
-    named_by: Option<Box<[u8]>>,
+    likeness: Arc<Likeness>,
     publication: Publication,
     content_type: Option<Box<[u8]>>,
     form: Form,
@@ -49,22 +44,14 @@ impl Publish {
             && conf.bodies.files == BodyFiles::default()
             && publication.keys().len() == 1
             && (ctx.method == http::Method::POST || push.dialect == Dialect::Nchan);
-        if !is_simple || !is_settled(ctx) {
+        let responder = Responder::new(ctx);
+        if !is_simple || !responder.is_plain() {
             return None;
         }
-        let responder = Responder::new(ctx);
-        let request =
-            Request::read(&ctx.head).filter(|request| request.length.is_some() && responder.is_plain())?;
-        let any_channel = || {
-            let name = naming_argument(ctx).filter(|_| is_untouched(ctx, &request))?;
-            Some((Some(name), RepeatedLog::new(ctx, Differs::Arguments)?))
-        };
-        let same_channel = || Some((None, RepeatedLog::new(ctx, Differs::Body)?));
-        let (named_by, log) = any_channel().or_else(same_channel)?;
+        let request = Request::read(&ctx.head).filter(|request| request.length.is_some())?;
+        let (likeness, log) = Likeness::of(ctx, &request, &push.ids.publish, Differs::Body, None)?;
         Some(Repeat::Publish(Box::new(Self {
-            digest: request.digest,
-            arguments: request.arguments_digest(),
-            named_by,
+            likeness,
             publication,
             content_type: ctx.header("content-type").map(Into::into),
             form,
@@ -80,24 +67,26 @@ impl Publish {
         &self.responder.conf
     }
 
+    /// See [`Repeat::likeness`].
+    pub(super) fn likeness(&self) -> &Arc<Likeness> {
+        &self.likeness
+    }
+
+    /// See [`Repeat::fits`].
+    pub(super) fn fits(&self, request: &Request<'_>) -> bool {
+        request.length == Some(request.body.len()) && self.likeness.fits(request)
+    }
+
     /// See [`Repeat::make`].
-    pub(super) fn make(&mut self, request: &[u8], store: &Store) -> Option<Rendered> {
-        let request = Request::read(request).filter(|request| request.length == Some(request.body.len()))?;
+    pub(super) fn make(&mut self, request: &Request<'_>, store: &Store) -> Option<Rendered> {
         let largest = self.conf().core.client_max_body_size.unwrap_or(u64::MAX);
-        let fits = u64::try_from(request.body.len()).is_ok_and(|length| length <= largest);
-        if request.digest != self.digest || !fits {
+        if u64::try_from(request.body.len()).is_ok_and(|length| length > largest) {
             return None;
         }
-        let arguments = request.arguments_digest();
-        if arguments != self.arguments {
-            let is_plain = request.arguments.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
-            let id = vars::argument(request.arguments, self.named_by.as_deref().filter(|_| is_plain)?)?;
-            if id.is_empty() || id.len() > self.conf().push.max_channel_id_length {
-                return None;
-            }
-            let group = self.publication.keys().first()?.group();
-            self.publication.move_to(ChannelKey::new(group, id));
-            self.arguments = arguments;
+        let key = self.publication.keys().first()?;
+        let longest = self.conf().push.max_channel_id_length;
+        if let Some(other) = self.likeness.other_channel(request, key, longest).ok()? {
+            self.publication.move_to(other);
         }
         let told = self.publication.publish(store, request.body, self.content_type.as_deref()).ok()?;
         let answer = self.form.published(&told);
@@ -117,18 +106,4 @@ impl Publish {
         self.last_head = head;
         rendered
     }
-}
-
-/// The argument that is the channel's id, if nothing but that depends on the arguments.
-fn naming_argument(ctx: &RequestCtx) -> Option<Box<[u8]>> {
-    let ids = &ctx.conf.push.ids;
-    let [template] = &ids.publish[..] else { return None };
-    let (_, name) = ctx.argument_in(template)?;
-    // Asked for once, for the id.
-    (ids.split_delimiter.is_none() && ctx.values.arguments_asked() == 1).then(|| name.into())
-}
-
-/// Whether path and arguments are those of the request line, word for word.
-fn is_untouched(ctx: &RequestCtx, request: &Request<'_>) -> bool {
-    !ctx.changed && ctx.raw_target.starts_with(b"/") && *ctx.args == *request.arguments
 }

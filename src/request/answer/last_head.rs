@@ -13,7 +13,7 @@ const LENGTH: &[u8] = b"\r\nContent-Length: ";
 
 /// A head around its `Content-Length`. It is good for as long as its `Date` is, and for answers that have all else in common:
 /// the status, the responder, and the headers of the answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LastHead {
     status: u16,
     /// The second of its `Date`.

@@ -1,0 +1,210 @@
+//! Requests that do not go through the http phase: those that were made before, here or on another connection.
+
+use std::io::{self, Read as _};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::config::model::LocationConf;
+use crate::http::access;
+use crate::metrics::{self, Stage, StageGauge};
+use crate::push::again::{Arrival, Known, Repeat, Repeated, Request};
+use crate::push::last_poll::LastPoll;
+use crate::push::longpoll::LongPoll;
+use crate::request::log_line::PendingLog;
+use crate::store::WorkerId;
+
+use super::super::origin::Origin;
+use super::super::site::Site;
+use super::super::stream::IdleStream;
+use super::writing::Outgoing;
+use super::{Fate, Parked, Parking, Rest, Resumed, State, Waiter};
+
+/// What is known of requests that may be made again.
+pub(super) struct Shortcut {
+    /// The generation of the configuration in force.
+    site: Arc<Site>,
+    worker: WorkerId,
+    /// The worker is about to end: what comes next is the last request of its connection, which the http phase says.
+    ends: bool,
+    known: Known,
+    /// Of this worker's answers to polls.
+    last_poll: LastPoll,
+}
+
+/// A request that was made again, and its log lines.
+type Done = (Repeated, Option<Box<PendingLog>>);
+
+impl Shortcut {
+    pub(super) fn new(site: Arc<Site>, worker: WorkerId) -> Self {
+        Self { site, worker, ends: false, known: Known::default(), last_poll: LastPoll::default() }
+    }
+
+    /// Another generation of the configuration is in force.
+    pub(super) fn reload(&mut self, site: Arc<Site>) {
+        let (ends, worker) = (self.ends, self.worker);
+        *self = Self { ends, ..Self::new(site, worker) };
+    }
+
+    /// The worker is about to end.
+    pub(super) fn end(&mut self) {
+        self.ends = true;
+    }
+
+    pub(super) fn last_poll(&mut self) -> &mut LastPoll {
+        &mut self.last_poll
+    }
+
+    /// Remembers a poll that waits, if anybody may make it.
+    pub(super) fn learn_poll(&mut self, origin: &Origin, poll: &mut LongPoll, log: Option<&PendingLog>) {
+        if Arc::ptr_eq(&origin.site, &self.site) {
+            self.known.learn_poll(arrival(origin), poll, log.and_then(PendingLog::again));
+        }
+    }
+
+    fn learn(&mut self, origin: &Origin, repeat: &Repeat) {
+        if Arc::ptr_eq(&origin.site, &self.site) {
+            self.known.learn(arrival(origin), repeat);
+        }
+    }
+
+    /// Whether the settings let the request be made again on this connection, and it will not be the last one.
+    fn may_repeat(&self, origin: &Origin, conf: &LocationConf, now: Instant) -> bool {
+        !self.ends
+            && Arc::ptr_eq(&origin.site, &self.site)
+            && origin.requests + 1 < conf.core.keepalive_requests
+            && now.saturating_duration_since(origin.connection.accepted) < conf.connection.keepalive_time
+    }
+
+    /// Makes the request that these bytes are, all of it and nothing else: the connection's last one again, or one that is known.
+    /// `None`, with nothing done, where they are something else.
+    fn make(&mut self, origin: &Origin, last: Option<Repeat>, bytes: &[u8], now: Instant) -> Option<Done> {
+        let request = Request::read(bytes)?;
+        let repeat = match last.filter(|last| last.fits(&request)) {
+            Some(last) => last,
+            None => self.known(origin, &request, now)?.clone(),
+        };
+        let log = repeat.log(&origin.connection, origin.requests + 1, &request);
+        Some((repeat.make(&request, &self.site.store, self.worker, &mut self.last_poll)?, log))
+    }
+
+    /// The request as it is known from other connections, if it may be made on this one.
+    fn known(&self, origin: &Origin, request: &Request<'_>, now: Instant) -> Option<&Repeat> {
+        let known = self.known.find(&arrival(origin), request)?;
+        let (conf, connection) = (known.conf(), &origin.connection);
+        let may = self.may_repeat(origin, conf, now)
+            && connection.proxied.is_none()
+            && !connection.debug
+            && !access::turns_away(&conf.access, &connection.remote);
+        may.then_some(known)
+    }
+}
+
+fn arrival(origin: &Origin) -> Arrival {
+    Arrival::new(origin.listen, &origin.connection)
+}
+
+impl Parking {
+    /// Remembers a request that was answered, if anybody may make it.
+    pub fn learn(&mut self, origin: &Origin, repeat: &Repeat) {
+        self.shortcut.learn(origin, repeat);
+    }
+
+    /// Takes a connection that was just accepted, and waits for its first request. Where that is here already and is not
+    /// known, the connection is for the http phase.
+    pub fn greet(&mut self, stream: IdleStream, origin: Origin) -> Option<Resumed> {
+        self.now = origin.connection.accepted;
+        let bytes = match (&stream.socket).read(&mut self.buffer) {
+            Ok(length @ 1..) => &self.buffer[..length],
+            Err(error) if is_for_now(&error) => {
+                let patience = origin.default_server().client_header_timeout;
+                self.rest(stream, &[], origin, Some(patience), None);
+                return None;
+            }
+            // It is closed again.
+            Ok(0) | Err(_) => return None,
+        };
+        let Some(done) = self.shortcut.make(&origin, None, bytes, self.now) else {
+            let readahead = bytes.to_vec().into();
+            return Some(Resumed { stream: stream.into(), readahead, pipelined: false, origin, paced: None });
+        };
+        self.serial += 1;
+        let id = self.entries.insert(Parked {
+            stream: None,
+            origin,
+            state: State::Idle(Rest::default()),
+            readahead: Vec::new(),
+            serial: self.serial,
+            deadline: None,
+            gauge: StageGauge::default(),
+        });
+        self.adopt(id, stream, &[]);
+        let fate = self.go_on_with(id, done);
+        self.finish(id, fate);
+        None
+    }
+
+    /// Takes the next request of a connection. One that is known is answered here, or waits; any other is for the http phase.
+    pub(super) fn next_request(&mut self, id: usize) -> Fate {
+        let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
+        let (State::Idle(rest), Some(stream)) = (&mut entry.state, &entry.stream) else {
+            return Fate::Resumes;
+        };
+        let bytes = match (&stream.socket).read(&mut self.buffer) {
+            Ok(0) => return Fate::Leaves,
+            Ok(length) => &self.buffer[..length],
+            Err(error) if is_for_now(&error) => return Fate::Stays,
+            Err(_) => return Fate::Leaves,
+        };
+        let may_repeat = |last: &Repeat| self.shortcut.may_repeat(&entry.origin, last.conf(), self.now);
+        let last = rest.repeat.take().filter(may_repeat);
+        let is_another = last.is_some();
+        let Some(done) = self.shortcut.make(&entry.origin, last, bytes, self.now) else {
+            entry.origin.misses = entry.origin.misses.saturating_add(u8::from(is_another));
+            // Whatever it is, it was read: a worker that ends closes who says nothing.
+            entry.readahead.extend_from_slice(bytes);
+            return Fate::Resumes;
+        };
+        if let Some(seat) = rest.seat.take() {
+            self.idle.borrow_mut().forget(seat);
+        }
+        self.go_on_with(id, done)
+    }
+
+    /// Answers a request that was made again, or has it wait.
+    fn go_on_with(&mut self, id: usize, (repeated, log): Done) -> Fate {
+        let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
+        entry.origin.requests += 1;
+        entry.gauge.set(Stage::Writing);
+        metrics::count(|worker| {
+            worker.requests.add(1);
+            worker.repeated.add(1);
+        });
+        match repeated {
+            Repeated::Waits(poll, timeout) => {
+                let places = self.lists.enter(poll.channels(), id);
+                entry.state = State::Waiting(Waiter { poll, log, limits: None, places });
+                self.waiting += 1;
+                metrics::count(|worker| worker.parked.add(1));
+                self.set_deadline(id, timeout);
+                Fate::Stays
+            }
+            Repeated::Answer(rendered, repeat) => {
+                entry.deadline = None;
+                match &repeat {
+                    Repeat::Poll(_) if rendered.status == 304 => {}
+                    Repeat::Poll(_) => metrics::count(|worker| worker.delivered.add(1)),
+                    // Those who wait are served before the one who published, as in nginx.
+                    Repeat::Publish(_) => drop(self.hear()),
+                }
+                let conf = Arc::clone(repeat.conf());
+                let repeat = Some(repeat);
+                self.send(id, Outgoing { rendered, conf, log, limits: None, published: None, repeat })
+            }
+        }
+    }
+}
+
+/// Whether there may be something to read later.
+fn is_for_now(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

@@ -1,0 +1,131 @@
+//! By what a request is known again.
+
+use std::sync::Arc;
+
+use crate::config::template::Template;
+use crate::request::log_line::RepeatedLog;
+use crate::request::made_again::Differs;
+use crate::request::{RequestCtx, vars};
+use crate::store::ChannelKey;
+
+use super::super::validators::Start;
+use super::{Request, is_settled};
+
+/// What requests have in common that lead to the same place.
+#[derive(Clone, Debug)]
+pub(super) struct Likeness {
+    /// Of the head without length and validators; with the arguments, unless these name the channel.
+    digest: u64,
+    named_by: Option<NamedBy>,
+    /// Whether they lead there whoever makes them.
+    is_anybodys: bool,
+    /// Where polls without validators begin, if that is known.
+    start: Option<Start>,
+}
+
+/// The argument that names the channel.
+#[derive(Clone, Debug)]
+struct NamedBy {
+    name: Box<[u8]>,
+    /// Others would be heeded, too, and there are none.
+    alone: bool,
+}
+
+impl Likeness {
+    /// Of a request that may be made again, and what is logged of it then. `ids` name its channels, `differs` is what else another
+    /// request may say, and a poll without validators begins at `start`. `None` where it has to go the whole way each time.
+    pub(super) fn of(
+        ctx: &RequestCtx,
+        request: &Request<'_>,
+        ids: &[Template],
+        differs: Differs,
+        start: Option<Start>,
+    ) -> Option<(Arc<Self>, Option<RepeatedLog>)> {
+        if !is_settled(ctx) {
+            return None;
+        }
+        let any_channel = || {
+            let named_by = NamedBy::of(ctx, request, ids)?;
+            Some((request.digest, Some(named_by), RepeatedLog::new(ctx, Differs::Arguments)?))
+        };
+        let same_channel = || Some((request.whole(), None, RepeatedLog::new(ctx, differs)?));
+        let (digest, named_by, log) = any_channel().or_else(same_channel)?;
+        Some((Arc::new(Self { digest, named_by, is_anybodys: is_anybodys(ctx), start }), log))
+    }
+
+    /// See the field.
+    pub(super) fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// See the field.
+    pub(super) fn is_anybodys(&self) -> bool {
+        self.is_anybodys
+    }
+
+    /// See the field.
+    pub(super) fn start(&self) -> Option<&Start> {
+        self.start.as_ref()
+    }
+
+    /// Whether a request is like that.
+    pub(super) fn fits(&self, request: &Request<'_>) -> bool {
+        match &self.named_by {
+            None => self.digest == request.whole(),
+            Some(named_by) => self.digest == request.digest && named_by.id(request.arguments).is_some(),
+        }
+    }
+
+    /// The channel of a request that is like that, where the last one's was `key`, if it is another one.
+    ///
+    /// # Errors
+    /// For an id that is no channel's.
+    pub(super) fn other_channel(
+        &self,
+        request: &Request<'_>,
+        key: &ChannelKey,
+        max_length: usize,
+    ) -> Result<Option<ChannelKey>, NoChannel> {
+        let Some(named_by) = &self.named_by else { return Ok(None) };
+        match named_by.id(request.arguments) {
+            Some(id) if id == key.id() => Ok(None),
+            Some(id) if !id.is_empty() && id.len() <= max_length => {
+                Ok(Some(ChannelKey::new(key.group(), id)))
+            }
+            _ => Err(NoChannel),
+        }
+    }
+}
+
+/// See [`Likeness::other_channel`].
+#[derive(Debug)]
+pub(super) struct NoChannel;
+
+impl NamedBy {
+    /// Nothing but the channel's id depends on the arguments, and path and arguments are those of the request line, word for word.
+    fn of(ctx: &RequestCtx, request: &Request<'_>, ids: &[Template]) -> Option<Self> {
+        let [template] = ids else { return None };
+        let (_, name) = ctx.argument_in(template).filter(|_| ctx.conf.push.ids.split_delimiter.is_none())?;
+        let asked = ctx.values.arguments_asked();
+        let is_untouched =
+            !ctx.changed && ctx.raw_target.starts_with(b"/") && *ctx.args == *request.arguments;
+        let alone = asked.times > 1;
+        let named_by = Self { name: name.into(), alone };
+        (asked.found == 1 && is_untouched && named_by.id(request.arguments).is_some()).then_some(named_by)
+    }
+
+    /// The id in the arguments of a request; `None` where there is none, or there is more to heed.
+    fn id<'a>(&self, arguments: &'a [u8]) -> Option<&'a [u8]> {
+        let is_plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#' && !(self.alone && *byte == b'&');
+        vars::argument(arguments, &self.name).filter(|_| arguments.iter().all(is_plain))
+    }
+}
+
+/// Whether the same bytes from another client would lead to the same place.
+fn is_anybodys(ctx: &RequestCtx) -> bool {
+    !ctx.values.is_of_connection()
+        && !ctx.remote_replaced
+        && ctx.conf.real_ip.from.is_empty()
+        && ctx.connection.proxied.is_none()
+        && !ctx.is_last()
+}

@@ -1,0 +1,330 @@
+//! Requests that are known from other connections: answered at once, or the whole way where it matters who asks.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Conf, Connection, Ending, PATIENCE, Reply, Response, Server, eventually};
+
+const LOCATIONS: &str = "
+    location = /metrics { encke_metrics; }
+    location = /pub { nchan_publisher; nchan_channel_id $arg_id; }
+    location = /sub { nchan_subscriber longpoll; nchan_channel_id $arg_id; }
+    location = /publish { push_publisher; set $push_channel_id $arg_id; }
+    location = /activity { push_subscriber; set $push_channel_id $arg_id; }
+    location ~ ^/in-path/(.*)$ { nchan_publisher; nchan_channel_id $1; }
+    location = /allowed { nchan_publisher; nchan_channel_id $arg_id; allow 127.0.0.1; deny all; }
+    location = /judged { nchan_publisher; nchan_channel_id $arg_id; if ($remote_addr = 127.0.0.2) { return 402; } }
+    location = /address { nchan_publisher; nchan_channel_id $remote_addr; }
+    location = /port { nchan_publisher; nchan_channel_id $remote_port-x; }
+    location = /mapped { nchan_publisher; nchan_channel_id $mapped; }
+    location = /located { nchan_publisher; nchan_channel_id $located; }
+    location = /split { nchan_publisher; nchan_channel_id $split; }
+    location = /headed { nchan_publisher; nchan_channel_id $arg_id; add_header From $remote_addr always; }
+    location = /forwarded { nchan_publisher; nchan_channel_id $proxy_add_x_forwarded_for; }
+    location = /trusted { nchan_publisher; nchan_channel_id $arg_id; set_real_ip_from 127.0.0.1; real_ip_header Real;
+        allow 9.9.9.9; deny all; }
+    location = /once { nchan_publisher; nchan_channel_id $arg_id; keepalive_requests 1; }
+    location = /few { nchan_publisher; nchan_channel_id $arg_id; keepalive_requests 2; }";
+
+/// One worker. `{{port}}` is served in two ways, by the name that is asked for; `also` is more of the same.
+fn conf(locations: &str, also: &str) -> Conf {
+    Conf::whole(format!(
+        "daemon off; worker_processes 1; error_log stderr; pid {{{{dir}}}}/pid; events {{}}
+         http {{ access_log off; map $remote_addr $mapped {{ 127.0.0.1 one; default other; }}
+         geo $located {{ 127.0.0.1/32 one; default other; }}
+         split_clients $remote_addr $split {{ * all; }}
+         log_format who '$remote_addr $remote_port $connection_requests $arg_id $status';
+         server {{ listen 127.0.0.1:{{{{port}}}}; server_name one; {locations} {also} }}
+         server {{ listen 127.0.0.1:{{{{port}}}}; server_name two;
+             location = /sub {{ nchan_subscriber longpoll; nchan_channel_id two/$arg_id; }}
+             location = /pub {{ nchan_publisher; nchan_channel_id two/$arg_id; }} }} }}"
+    ))
+}
+
+fn server() -> Server {
+    Server::start(conf(LOCATIONS, ""))
+}
+
+fn repeated(server: &Server) -> u64 {
+    server.metric("encke_requests_repeated_total{worker=\"0\"}").expect("it is counted") as u64
+}
+
+/// A client at 127.0.0.`host`.
+fn from(server: &Server, host: u8) -> Connection {
+    Connection::open_from(Ipv4Addr::new(127, 0, 0, host), (Ipv4Addr::LOCALHOST, server.port()).into())
+        .expect("a connection")
+}
+
+fn ask(client: &mut Connection, request: &str) -> Response {
+    client.send(request);
+    client.receive(PATIENCE).into_response()
+}
+
+fn post(uri: &str) -> String {
+    format!("POST {uri} HTTP/1.1\r\nHost: one\r\nContent-Length: 1\r\n\r\nx")
+}
+
+fn poll(uri: &str) -> String {
+    format!("GET {uri} HTTP/1.1\r\nHost: one\r\n\r\n")
+}
+
+#[test]
+fn the_first_request_of_a_connection_may_be_known() {
+    for (publish, subscribe, created) in [("/pub", "/sub", 202), ("/publish", "/activity", 202)] {
+        let server = server();
+        for (id, known) in [("a", 0), ("a", 1), ("b", 2)] {
+            let answer = ask(&mut server.connect(), &post(&format!("{publish}?id={id}")));
+            assert_eq!((answer.status(), answer.header("Connection")), (created, Some("keep-alive")));
+            assert_eq!(repeated(&server), known, "{publish}");
+        }
+        let mut clients = [("a", 2), ("a", 3), ("b", 4), ("c", 5), ("c", 6)].map(|(id, known)| {
+            let mut client = server.connect();
+            client.send(poll(&format!("{subscribe}?id={id}")));
+            if id == "c" {
+                eventually("it waits", || repeated(&server) == known);
+                return client;
+            }
+            assert_eq!(client.receive(PATIENCE).into_response().text(), "x");
+            assert_eq!(repeated(&server), known, "{subscribe}");
+            client
+        });
+        server.wait_for_subscribers_at(publish, "c", 2);
+        assert_eq!(ask(&mut server.connect(), &post(&format!("{publish}?id=c"))).status(), 201);
+        clients[3..]
+            .iter_mut()
+            .for_each(|client| assert_eq!(client.receive(PATIENCE).into_response().text(), "x"));
+    }
+}
+
+#[test]
+fn polls_that_only_wait_are_known_to_others() {
+    let server = server();
+    let mut clients: Vec<Connection> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(poll("/sub?id=a"));
+    }
+    server.wait_for_subscribers_at("/pub", "a", 20);
+    // They were accepted before any of them was known, or after.
+    for _ in 0..20 {
+        let mut client = server.connect();
+        client.send(poll("/sub?id=a"));
+        clients.push(client);
+    }
+    server.wait_for_subscribers_at("/pub", "a", 40);
+    assert!(repeated(&server) >= 20);
+    assert_eq!(ask(&mut server.connect(), &post("/pub?id=a")).status(), 201);
+    clients.iter_mut().for_each(|client| assert_eq!(client.receive(PATIENCE).into_response().text(), "x"));
+}
+
+#[test]
+fn it_matters_who_asks_where_the_configuration_says_so() {
+    for (uri, by_first, by_other) in [
+        ("/allowed?id=a", 202, 403),
+        ("/judged?id=a", 202, 402),
+        ("/address", 202, 202),
+        ("/mapped", 202, 202),
+        ("/located", 202, 202),
+        ("/split", 202, 202),
+        ("/port", 202, 202),
+        ("/forwarded", 202, 202),
+        ("/headed?id=a", 202, 202),
+    ] {
+        let server = server();
+        for (host, status) in [(1, by_first), (2, by_other), (1, by_first), (2, by_other)] {
+            let answer = ask(&mut from(&server, host), &post(uri));
+            assert_eq!(answer.status(), status, "{uri} from {host}");
+            if uri.starts_with("/headed") {
+                assert_eq!(answer.header("From"), Some(&*format!("127.0.0.{host}")));
+            }
+        }
+        // The rules of access are asked again, everything else goes the whole way.
+        assert_eq!(repeated(&server), if uri.starts_with("/allowed") { 1 } else { 0 }, "{uri}");
+        for (uri_there, channel, count) in [
+            ("/address", "127.0.0.1", 2),
+            ("/address", "127.0.0.2", 2),
+            ("/mapped", "one", 2),
+            ("/mapped", "other", 2),
+            ("/located", "one", 2),
+            ("/located", "other", 2),
+            ("/split", "all", 4),
+            ("/forwarded", "127.0.0.2", 2),
+        ] {
+            if uri_there == uri {
+                let told = server.get(&format!("/pub?id={channel}")).text();
+                assert!(told.contains(&format!("queued messages: {count}")), "{uri} {channel}: {told}");
+            }
+        }
+    }
+    // Whom a trusted proxy names.
+    let server = server();
+    let named =
+        |address: &str| post("/trusted?id=a").replace("Content", &format!("Real: {address}\r\nContent"));
+    for (host, address, status) in
+        [(1, "9.9.9.9", 202), (2, "9.9.9.9", 403), (1, "9.9.9.9", 202), (1, "9.9.9.8", 403)]
+    {
+        assert_eq!(ask(&mut from(&server, host), &named(address)).status(), status, "{host} {address}");
+    }
+    assert_eq!(repeated(&server), 0);
+}
+
+#[test]
+fn servers_are_told_apart() {
+    let server = server();
+    for _ in 0..2 {
+        for host in ["one", "two"] {
+            let body = ask(&mut server.connect(), &post("/pub?id=a").replace("one", host)).text();
+            assert!(body.contains("queued messages"), "{body}");
+        }
+    }
+    assert_eq!(repeated(&server), 2);
+    for (channel, count) in [("a", 2), ("two/a", 2)] {
+        let told = ask(&mut server.connect(), &poll(&format!("/pub?id={channel}"))).text();
+        assert!(told.contains(&format!("queued messages: {count}")), "{channel}: {told}");
+    }
+    // The same port, at an address that has another server.
+    let server = Server::start(Conf::whole(
+        "daemon off; worker_processes 1; error_log stderr; events {}
+         http { access_log off;
+         server { listen {{port}}; location = /metrics { encke_metrics; }
+             location = /pub { nchan_publisher; nchan_channel_id of-all; } }
+         server { listen 127.0.0.3:{{port}}; location = /pub { nchan_publisher; nchan_channel_id of-third; }
+             location = /see { nchan_publisher; nchan_channel_id $arg_id; } } }",
+    ));
+    let at = |host: u8| {
+        let address = (Ipv4Addr::new(127, 0, 0, host), server.port()).into();
+        Connection::open(address).expect("a connection")
+    };
+    for host in [1, 3, 1, 3, 2, 2] {
+        assert!([201, 202].contains(&ask(&mut at(host), &post("/pub")).status()));
+    }
+    assert_eq!(repeated(&server), 3);
+    for (channel, count) in [("of-all", 4), ("of-third", 2)] {
+        let told = ask(&mut at(3), &poll(&format!("/see?id={channel}"))).text();
+        assert!(told.contains(&format!("queued messages: {count}")), "{channel}: {told}");
+    }
+}
+
+#[test]
+fn channels_in_paths_are_not_mixed_up() {
+    let server = server();
+    for id in ["a", "b", "a", "b", "c"] {
+        assert_eq!(ask(&mut server.connect(), &post(&format!("/in-path/{id}"))).status(), 202);
+    }
+    assert_eq!(repeated(&server), 2);
+    for (id, count) in [("a", 2), ("b", 2), ("c", 1)] {
+        let told = server.get(&format!("/pub?id={id}")).text();
+        assert!(told.contains(&format!("queued messages: {count}")), "{id}: {told}");
+    }
+    // More than are kept, and back: whoever is not known any more goes the whole way.
+    for _ in 0..2 {
+        for number in 0..3000 {
+            let mut client = server.connect();
+            client.send(post(&format!("/in-path/many-{number}")));
+            assert_eq!(client.receive(PATIENCE).into_response().status(), 202);
+        }
+    }
+    for number in [0, 1500, 2999] {
+        let told = server.get(&format!("/pub?id=many-{number}")).text();
+        assert!(told.contains("queued messages: 2"), "{number}: {told}");
+    }
+}
+
+#[test]
+fn connections_that_are_to_close_do() {
+    let server = server();
+    let closing = post("/pub?id=a").replace("Content", "Connection: close\r\nContent");
+    let old = closing.replace("HTTP/1.1", "HTTP/1.0");
+    for (request, known) in [(&closing, 2), (&old, 2), (&post("/once?id=a"), 0)] {
+        let before = repeated(&server);
+        for _ in 0..3 {
+            let mut client = server.connect();
+            let answer = ask(&mut client, request);
+            assert_eq!((answer.status(), answer.header("Connection")), (202, Some("close")), "{request}");
+            assert_eq!(client.watch(PATIENCE), Some(Ending::Closed), "{request}");
+        }
+        assert_eq!(repeated(&server) - before, known, "{request}");
+    }
+    // The last request of one connection may be the first of the next.
+    for _ in 0..3 {
+        let mut client = server.connect();
+        for expected in ["keep-alive", "close"] {
+            assert_eq!(ask(&mut client, &post("/few?id=a")).header("Connection"), Some(expected));
+        }
+    }
+}
+
+#[test]
+fn lines_tell_of_who_asked() {
+    let server = Server::start(conf(LOCATIONS, "access_log {{dir}}/who.log who;"));
+    let mut expected = Vec::new();
+    for (host, id) in [(1, "a"), (2, "a"), (3, "b"), (1, "c")] {
+        let mut client = from(&server, host);
+        let port = client.stream().local_addr().expect("an address").port();
+        for number in 1..=2 {
+            assert_eq!(ask(&mut client, &post(&format!("/pub?id={id}"))).status(), 202);
+            expected.push(format!("127.0.0.{host} {port} {number} {id} 202"));
+        }
+    }
+    let read = || std::fs::read_to_string(server.dir().join("who.log")).unwrap_or_default();
+    eventually("all is logged", || read().lines().count() >= expected.len());
+    assert_eq!(read().lines().collect::<Vec<_>>(), expected);
+    assert_eq!(repeated(&server), 7);
+}
+
+#[test]
+fn a_reload_makes_them_unknown() {
+    let server = server();
+    (0..2).for_each(|_| assert_eq!(ask(&mut server.connect(), &post("/pub?id=a")).status(), 202));
+    assert_eq!(repeated(&server), 1);
+    server.rewrite_conf(&conf("location = /pub { return 200 changed; }", ""));
+    server.signal(Signal::SIGHUP);
+    eventually("the new one is in force", || {
+        ask(&mut server.connect(), &post("/pub?id=a")).text().contains("changed")
+    });
+    (0..3).for_each(|_| assert_eq!(ask(&mut server.connect(), &post("/pub?id=a")).text(), "changed"));
+}
+
+#[test]
+fn who_says_nothing_or_only_a_part_runs_out_of_time() {
+    let server = Server::start(conf(LOCATIONS, "client_header_timeout 1s;"));
+    (0..2).for_each(|_| assert_eq!(ask(&mut server.connect(), &post("/pub?id=a")).status(), 202));
+    let (mut silent, mut slow) = (server.connect(), server.connect());
+    std::thread::sleep(Duration::from_millis(500));
+    let post = post("/pub?id=a");
+    slow.send(&post[..30]);
+    assert!(matches!(silent.receive(PATIENCE), Reply::Ended(_)));
+    // The time counts from the beginning of the connection.
+    assert!(matches!(slow.receive(Duration::from_millis(400)), Reply::Ended(_)));
+    // What comes in pieces is read all the same.
+    let mut client = server.connect();
+    client.send(&post[..30]);
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(ask(&mut client, &post[30..]).status(), 202);
+    // Two at once.
+    assert_eq!(ask(&mut client, &[&*post, &*post].concat()).status(), 202);
+    assert_eq!(client.receive(PATIENCE).into_response().status(), 202);
+}
+
+#[test]
+fn a_proxy_that_speaks_first_is_heard() {
+    let server = Server::start(Conf::whole(
+        "daemon off; worker_processes 1; error_log stderr; events {}
+         http { access_log off; server { listen 127.0.0.1:{{port}}; location = /metrics { encke_metrics; } }
+         log_format who '$proxy_protocol_addr $remote_addr';
+         server { listen 127.0.0.2:{{port}} proxy_protocol; location = /pub { nchan_publisher; nchan_channel_id $arg_id;
+             access_log {{dir}}/who.log who; } } }",
+    ));
+    for client in ["1.1.1.1", "2.2.2.2", "1.1.1.1"] {
+        let address = (Ipv4Addr::new(127, 0, 0, 2), server.port()).into();
+        let mut connection = Connection::open(address).expect("a connection");
+        connection.send(format!("PROXY TCP4 {client} 3.3.3.3 1 2\r\n{}", post("/pub?id=a")));
+        assert_eq!(connection.receive(PATIENCE).into_response().status(), 202);
+    }
+    let expected = "1.1.1.1 127.0.0.1\n2.2.2.2 127.0.0.1\n1.1.1.1 127.0.0.1\n";
+    eventually("all is logged", || {
+        std::fs::read_to_string(server.dir().join("who.log")).unwrap_or_default() == expected
+    });
+    assert_eq!(repeated(&server), 0);
+}
