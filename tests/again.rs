@@ -565,6 +565,65 @@ fn a_request_may_come_in_pieces() {
 }
 
 #[test]
+fn a_body_may_come_behind_its_head() {
+    let mut server = Server::start(conf(&format!("{LOCATIONS} access_log {{{{dir}}}}/log combined;")));
+    let head =
+        |length: usize| format!("POST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
+    let mut client = server.connect();
+    let publish = |client: &mut Connection, pieces: &[&str]| {
+        client.send(head(pieces.concat().len()));
+        for piece in pieces {
+            // None comes with the one before.
+            assert!(matches!(client.receive(Duration::from_millis(10)), Reply::Pending));
+            client.send(piece);
+        }
+        client.receive(PATIENCE).into_response()
+    };
+    for (number, pieces) in
+        [&["first"][..], &["second"], &["th", "ird"], &["fourth"], &["fi", "f", "th"]].iter().enumerate()
+    {
+        assert_eq!(publish(&mut client, pieces).status(), 202, "{pieces:?}");
+        assert_eq!(repeated(&server), number as u64, "{pieces:?}");
+    }
+    // The first request of a connection, too.
+    let mut other = server.connect();
+    assert_eq!(publish(&mut other, &["sixth"]).status(), 202);
+    assert_eq!(repeated(&server), 5);
+    // One that takes long, one that is too large, which its client need not send.
+    client.send(head(7));
+    std::thread::sleep(Duration::from_millis(1100));
+    client.send("seventh");
+    assert_eq!(client.receive(PATIENCE).into_response().status(), 202);
+    other.send(head(21));
+    assert_eq!(other.receive(PATIENCE).into_response().status(), 413);
+    // One that breaks off is told of as ever.
+    let mut gone = server.connect();
+    gone.send(head(5));
+    gone.send("gone");
+    assert!(matches!(gone.receive(Duration::from_millis(10)), Reply::Pending));
+    gone.shut_down_writing();
+    assert!(matches!(gone.receive(PATIENCE), Reply::Ended(_)));
+    let read = || std::fs::read_to_string(server.dir().join("log")).unwrap_or_default();
+    eventually("it is logged", || read().contains("\" 400 0 \""));
+    let mut poller = Poller::new(&server, "/sub?id=a");
+    for message in ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"] {
+        assert_eq!(poller.poll(), message);
+    }
+    // A server that ends waits for the rest.
+    assert_eq!(publish(&mut client, &["eighth"]).status(), 202);
+    client.send(head(5));
+    assert!(matches!(client.receive(Duration::from_millis(10)), Reply::Pending));
+    server.signal(Signal::SIGQUIT);
+    eventually("it accepts nothing more", || {
+        std::net::TcpStream::connect(("127.0.0.1", server.port())).is_err()
+    });
+    client.send("ninth");
+    let answer = client.receive(PATIENCE).into_response();
+    assert_eq!((answer.status(), answer.header("Connection")), (202, Some("close")));
+    assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
+}
+
+#[test]
 fn the_next_request_may_have_begun_before_the_answer() {
     let server = server();
     let post = "POST /pub?id=a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd";

@@ -68,7 +68,7 @@ impl Repeat {
         }
     }
 
-    /// Whether this is the request that is made again: all of it and nothing else.
+    /// Whether the request is made again that has this head.
     pub fn fits(&self, request: &Request<'_>) -> bool {
         match self {
             Self::Poll(poll) => poll.fits(request),
@@ -98,7 +98,7 @@ impl Repeat {
         Some(log?.of(connection, number, request.bytes))
     }
 
-    /// Makes the request again, which [fits](Repeat::fits). `None`, with nothing done, where the answer is an unusual one.
+    /// Makes the request again, which [fits](Repeat::fits) and is [whole](Request::missing). `None`, with nothing done, where the answer is an unusual one.
     pub fn make(
         self,
         request: &Request<'_>,
@@ -193,6 +193,11 @@ impl<'a> Request<'a> {
             alike = after;
         }
         Some(Self { bytes: request, digest: hasher.finish(), arguments, validators, length, body: rest })
+    }
+
+    /// How many bytes of its body are missing; `None` if there is something behind it.
+    pub fn missing(&self) -> Option<usize> {
+        self.length.unwrap_or(0).checked_sub(self.body.len())
     }
 
     /// The digest with the arguments.

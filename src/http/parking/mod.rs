@@ -353,6 +353,10 @@ impl Parking {
                 self.follow(id, next);
             }
             State::Closing => {}
+            State::Idle(_) => {
+                let fate = entry.ended();
+                self.finish(id, fate);
+            }
             _ => self.finish(id, Fate::Leaves),
         }
     }
@@ -521,7 +525,9 @@ impl Parking {
             State::Writing(_) => self.write(id),
             State::Idle(_) => match self.next_request(id) {
                 // Its end came with its request, and no other event tells of it. What is not yet sent of an answer is.
-                Fate::Stays if closed && !self.is_writing(id) => Fate::Leaves,
+                Fate::Stays if closed && !self.is_writing(id) => {
+                    self.entries.get(id).map_or(Fate::Leaves, Parked::ended)
+                }
                 fate => fate,
             },
             State::Paced(_) => Fate::Resumes,
@@ -557,8 +563,12 @@ impl Parking {
             State::Writing(writing) => writing.log_broken_off(),
             _ => {}
         }
-        // Who has no seat did not rest: the next request was there already.
-        let pipelined = !matches!(entry.state, State::Idle(Rest { seat: Some(_), .. }));
+        // Who did not rest had the next request there already.
+        let pipelined = match &entry.state {
+            State::Idle(Rest { seat: None, repeat: None }) => true,
+            State::Idle(_) => false,
+            _ => true,
+        };
         if let State::Idle(Rest { seat: Some(seat), .. }) = entry.state {
             self.idle.borrow_mut().forget(seat);
         }
@@ -605,7 +615,11 @@ impl Parking {
                     }
                     self.finish(id, Fate::Leaves);
                 }
-                State::Paced(_) | State::Idle(_) | State::Closing => self.finish(id, Fate::Leaves),
+                State::Idle(_) => {
+                    let fate = entry.ended();
+                    self.finish(id, fate);
+                }
+                State::Paced(_) | State::Closing => self.finish(id, Fate::Leaves),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::model::LocationConf;
 use crate::http::access;
@@ -17,7 +17,7 @@ use super::super::origin::Origin;
 use super::super::site::Site;
 use super::super::stream::IdleStream;
 use super::writing::Outgoing;
-use super::{Fate, Parked, Parking, Rest, Resumed, State, Waiter};
+use super::{Fate, MOST_REPEATED, Parked, Parking, Rest, Resumed, State, Waiter};
 
 /// What is known of requests that may be made again.
 pub(super) struct Shortcut {
@@ -31,8 +31,16 @@ pub(super) struct Shortcut {
     last_poll: LastPoll,
 }
 
-/// A request that was made again, and its log lines.
-type Done = (Repeated, Option<Box<PendingLog>>);
+/// What bytes of a client are.
+enum Found {
+    /// A request that was made again, and its log lines.
+    Made(Repeated, Option<Box<PendingLog>>),
+    /// The beginning of one that may be.
+    Begun(Repeat),
+}
+
+/// How long the rest of a request may take. Then it is for the http phase, as it is when its connection ends.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Shortcut {
     pub(super) fn new(site: Arc<Site>, worker: WorkerId) -> Self {
@@ -77,14 +85,19 @@ impl Shortcut {
 
     /// Makes the request that these bytes are, all of it and nothing else: the connection's last one again, or one that is known.
     /// `None`, with nothing done, where they are something else.
-    fn make(&mut self, origin: &Origin, last: Option<Repeat>, bytes: &[u8], now: Instant) -> Option<Done> {
+    fn make(&mut self, origin: &Origin, last: Option<Repeat>, bytes: &[u8], now: Instant) -> Option<Found> {
         let request = Request::read(bytes)?;
+        let missing = request.missing()?;
         let repeat = match last.filter(|last| last.fits(&request)) {
             Some(last) => last,
             None => self.known(origin, &request, now)?.clone(),
         };
+        if missing > 0 {
+            let fits = bytes.len().checked_add(missing).is_some_and(|length| length <= MOST_REPEATED);
+            return fits.then_some(Found::Begun(repeat));
+        }
         let log = repeat.log(&origin.connection, origin.requests + 1, &request);
-        Some((repeat.make(&request, &self.site.store, self.worker, &mut self.last_poll)?, log))
+        Some(Found::Made(repeat.make(&request, &self.site.store, self.worker, &mut self.last_poll)?, log))
     }
 
     /// The request as it is known from other connections, if it may be made on this one.
@@ -123,9 +136,13 @@ impl Parking {
             // It is closed again.
             Ok(0) | Err(_) => return None,
         };
-        let Some(done) = self.shortcut.make(&origin, None, bytes, self.now) else {
+        let Some(found) = self.shortcut.make(&origin, None, bytes, self.now) else {
             let readahead = bytes.to_vec().into();
             return Some(Resumed { stream: stream.into(), readahead, pipelined: false, origin, paced: None });
+        };
+        let readahead = match found {
+            Found::Begun(_) => bytes.to_vec(),
+            Found::Made(..) => Vec::new(),
         };
         self.serial += 1;
         let id = self.entries.insert(Parked {
@@ -137,8 +154,8 @@ impl Parking {
             deadline: None,
             gauge: StageGauge::default(),
         });
-        self.adopt(id, stream, &[]);
-        let fate = self.go_on_with(id, done);
+        self.adopt(id, stream, &readahead);
+        let fate = self.go_on_with(id, found);
         self.finish(id, fate);
         None
     }
@@ -149,32 +166,50 @@ impl Parking {
         let (State::Idle(rest), Some(stream)) = (&mut entry.state, &entry.stream) else {
             return Fate::Resumes;
         };
-        let bytes = match (&stream.socket).read(&mut self.buffer) {
-            Ok(0) => return Fate::Leaves,
-            Ok(length) => &self.buffer[..length],
+        // What there is of it by now is never more than is looked at.
+        let Some((begun, room)) = self.buffer.split_at_mut_checked(entry.readahead.len()) else {
+            return Fate::Resumes;
+        };
+        let length = match (&stream.socket).read(room) {
+            Ok(0) => return entry.ended(),
+            Ok(length) => begun.len() + length,
             Err(error) if is_for_now(&error) => return Fate::Stays,
             Err(_) => return Fate::Leaves,
         };
+        begun.copy_from_slice(&entry.readahead);
+        let bytes = &self.buffer[..length];
         let may_repeat = |last: &Repeat| self.shortcut.may_repeat(&entry.origin, last.conf(), self.now);
         let last = rest.repeat.take().filter(may_repeat);
         let is_another = last.is_some();
-        let Some(done) = self.shortcut.make(&entry.origin, last, bytes, self.now) else {
+        let found = self.shortcut.make(&entry.origin, last, bytes, self.now);
+        // Whatever it is, it was read: a worker that ends closes who says nothing.
+        entry.readahead = match found {
+            Some(Found::Made(..)) => Vec::new(),
+            Some(Found::Begun(_)) | None => bytes.to_vec(),
+        };
+        let Some(found) = found else {
             entry.origin.misses = entry.origin.misses.saturating_add(u8::from(is_another));
-            // Whatever it is, it was read: a worker that ends closes who says nothing.
-            entry.readahead.extend_from_slice(bytes);
             return Fate::Resumes;
         };
         if let Some(seat) = rest.seat.take() {
             self.idle.borrow_mut().forget(seat);
         }
-        self.go_on_with(id, done)
+        self.go_on_with(id, found)
     }
 
-    /// Answers a request that was made again, or has it wait.
-    fn go_on_with(&mut self, id: usize, (repeated, log): Done) -> Fate {
+    /// Answers a request that was made again, has it wait, or waits for the rest of it.
+    fn go_on_with(&mut self, id: usize, found: Found) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
-        entry.origin.requests += 1;
         entry.gauge.set(Stage::Writing);
+        let (repeated, log) = match found {
+            Found::Made(repeated, log) => (repeated, log),
+            Found::Begun(repeat) => {
+                entry.state = State::Idle(Rest { seat: None, repeat: Some(repeat) });
+                self.set_deadline(id, Some(PATIENCE));
+                return Fate::Stays;
+            }
+        };
+        entry.origin.requests += 1;
         metrics::count(|worker| {
             worker.requests.add(1);
             worker.repeated.add(1);
@@ -201,6 +236,14 @@ impl Parking {
                 self.send(id, Outgoing { rendered, conf, log, limits: None, published: None, repeat })
             }
         }
+    }
+}
+
+impl Parked {
+    /// What becomes of a connection that ends between two requests, or whose time is over. Of what is here of a request,
+    /// the http phase says that it breaks off.
+    pub(super) fn ended(&self) -> Fate {
+        if self.readahead.is_empty() { Fate::Leaves } else { Fate::Resumes }
     }
 }
 

@@ -74,7 +74,7 @@ impl Poll {
 
     /// See [`Repeat::fits`].
     pub(super) fn fits(&self, request: &Request<'_>) -> bool {
-        request.length.is_none() && request.body.is_empty() && self.again.likeness.fits(request)
+        request.length.is_none() && self.again.likeness.fits(request)
     }
 
     /// See [`Repeat::make`].

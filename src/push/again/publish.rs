@@ -74,15 +74,13 @@ impl Publish {
 
     /// See [`Repeat::fits`].
     pub(super) fn fits(&self, request: &Request<'_>) -> bool {
-        request.length == Some(request.body.len()) && self.likeness.fits(request)
+        let largest = self.conf().core.client_max_body_size.unwrap_or(u64::MAX);
+        let is_small = |length| u64::try_from(length).is_ok_and(|length| length <= largest);
+        request.length.is_some_and(is_small) && self.likeness.fits(request)
     }
 
     /// See [`Repeat::make`].
     pub(super) fn make(&mut self, request: &Request<'_>, store: &Store) -> Option<Rendered> {
-        let largest = self.conf().core.client_max_body_size.unwrap_or(u64::MAX);
-        if u64::try_from(request.body.len()).is_ok_and(|length| length > largest) {
-            return None;
-        }
         let key = self.publication.keys().first()?;
         let longest = self.conf().push.max_channel_id_length;
         if let Some(other) = self.likeness.other_channel(request, key, longest).ok()? {
