@@ -25,6 +25,11 @@ const LOCATIONS: &str = "
     location = /forwarded { nchan_publisher; nchan_channel_id $proxy_add_x_forwarded_for; }
     location = /trusted { nchan_publisher; nchan_channel_id $arg_id; set_real_ip_from 127.0.0.1; real_ip_header Real;
         allow 9.9.9.9; deny all; }
+    location = /streams { nchan_subscriber eventsource http-chunked multipart-mixed http-raw-stream websocket;
+        nchan_channel_id $arg_id; add_header A b; }
+    location = /both { nchan_pubsub; nchan_channel_id $arg_id; }
+    location = /by-other-id { nchan_subscriber eventsource; nchan_channel_id $arg_id;
+        nchan_subscriber_last_message_id $arg_from $http_last_event_id; }
     location = /once { nchan_publisher; nchan_channel_id $arg_id; keepalive_requests 1; }
     location = /few { nchan_publisher; nchan_channel_id $arg_id; keepalive_requests 2; }";
 
@@ -116,6 +121,128 @@ fn polls_that_only_wait_are_known_to_others() {
     assert!(repeated(&server) >= 20);
     assert_eq!(ask(&mut server.connect(), &post("/pub?id=a")).status(), 201);
     clients.iter_mut().for_each(|client| assert_eq!(client.receive(PATIENCE).into_response().text(), "x"));
+}
+
+/// The head of a stream but for its date, and whether so much came of it.
+fn begin(server: &Server, headers: &str, uri: &str, awaited: &str) -> (Connection, String) {
+    let mut client = server.connect();
+    client.send(format!("GET {uri} HTTP/1.1\r\nHost: one\r\n{headers}\r\n"));
+    let mut all = Vec::new();
+    eventually("all has come", || {
+        all.extend(client.receive_bytes(Duration::from_millis(5)));
+        String::from_utf8_lossy(&all).contains(awaited)
+    });
+    let all = String::from_utf8_lossy(&all).into_owned();
+    let head = all.split_once("\r\n\r\n").expect("a head").0;
+    (client, head.lines().filter(|line| !line.starts_with("Date:")).collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn streams_are_known_too() {
+    const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
+    let server = server();
+    for id in ["a", "b"] {
+        assert_eq!(ask(&mut server.connect(), &post(&format!("/pub?id={id}"))).status(), 202);
+    }
+    for (headers, text) in [
+        ("Accept: text/event-stream\r\n", "data: x\n\n"),
+        ("Accept: text/event-stream\r\nOrigin: http://h\r\n", "data: x\n\n"),
+        ("TE: chunked\r\n", "1\r\nx\r\n"),
+        ("Accept: multipart/mixed\r\n", "\r\n\r\nx\r\n--"),
+        ("", "\r\n\r\nx\n"),
+    ] {
+        let before = repeated(&server);
+        let (_first, head) = begin(&server, headers, "/streams?id=a", text);
+        for (id, known) in [("a", 1), ("b", 2)] {
+            let (_other, same) = begin(&server, headers, &format!("/streams?id={id}"), text);
+            assert_eq!(same, head, "{headers}");
+            assert_eq!(repeated(&server) - before, known, "{headers}");
+        }
+    }
+    for more in
+        ["", "Sec-WebSocket-Protocol: ws+meta.nchan\r\n", "Sec-WebSocket-Extensions: permessage-deflate\r\n"]
+    {
+        let before = repeated(&server);
+        let mut heads = Vec::new();
+        for (key, accept, known) in [
+            ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 0),
+            ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk=", 1),
+        ] {
+            let headers = format!("{HANDSHAKE}{more}Sec-WebSocket-Key: {key}\r\n");
+            let (mut client, head) = begin(&server, &headers, "/streams?id=a", "x");
+            assert!(head.contains(&format!("\nSec-WebSocket-Accept: {accept}\n")), "{head}");
+            heads.push(head.replace(accept, "ACCEPT"));
+            assert_eq!(repeated(&server) - before, known, "{more}");
+            // Who only listens is told so.
+            client.send([0x81, 0x81, 0, 0, 0, 0, b'y']);
+            let told = client.receive_bytes(Duration::from_millis(500));
+            assert!(String::from_utf8_lossy(&told).contains("Publishing not allowed"), "{told:?}");
+        }
+        assert_eq!(heads[0], heads[1]);
+        // Without a key it is no handshake.
+        let broken = ask(
+            &mut server.connect(),
+            &format!("GET /streams?id=a HTTP/1.1\r\nHost: one\r\n{HANDSHAKE}{more}\r\n"),
+        );
+        assert_eq!(broken.status(), 400);
+    }
+    // Who publishes, too, goes the whole way.
+    let before = repeated(&server);
+    for _ in 0..2 {
+        let headers = format!("{HANDSHAKE}Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n");
+        let (mut client, _) = begin(&server, &headers, "/both?id=c", "HSmrc0sMlYUkAGmm5OPpG2HaGWk=");
+        client.send([0x81, 0x81, 0, 0, 0, 0, b'y']);
+        assert!(String::from_utf8_lossy(&client.receive_bytes(Duration::from_millis(500))).contains('y'));
+    }
+    assert_eq!(repeated(&server), before);
+}
+
+#[test]
+fn streams_go_on_where_they_were() {
+    let server = server();
+    let publish = |body: &str| {
+        let post = post("/pub?id=a").replace("Length: 1", &format!("Length: {}", body.len()));
+        ask(&mut server.connect(), &[post.strip_suffix('x').expect("a body"), body].concat())
+    };
+    let mut ids: Vec<String> = Vec::new();
+    for body in ["first", "second", "third"] {
+        publish(body);
+        let told =
+            ask(&mut server.connect(), "GET /pub?id=a HTTP/1.1\r\nHost: one\r\nAccept: text/json\r\n\r\n")
+                .text();
+        let (_, id) = told.split_once("\"last_message_id\": \"").expect("an id");
+        ids.push(id.split('"').next().expect("its end").to_owned());
+    }
+    let accept = "Accept: text/event-stream\r\n";
+    // Learned with a position, and without.
+    for (uri, known) in [("/streams?id=a", 5), ("/by-other-id?id=a", 0)] {
+        let before = repeated(&server);
+        for (id, next) in [(&ids[0], "second"), (&ids[1], "third"), (&ids[0], "second")] {
+            let (_client, _) = begin(
+                &server,
+                &format!("{accept}Last-Event-ID: {id}\r\n"),
+                uri,
+                &format!("data: {next}\n\n"),
+            );
+        }
+        for _ in 0..2 {
+            let (_client, _) = begin(&server, accept, uri, "data: first\n\n");
+        }
+        for (id, next) in [(&ids[0], "second"), (&ids[1], "third")] {
+            let (_client, head) = begin(
+                &server,
+                &format!("{accept}Last-Event-ID: {id}\r\n"),
+                uri,
+                &format!("data: {next}\n\n"),
+            );
+            assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+        }
+        // Of seven: all but the first one, and the first one without a position.
+        assert_eq!(repeated(&server) - before, known, "{uri}");
+    }
+    // An argument that says where to begin, and is heeded first.
+    let (_client, _) =
+        begin(&server, accept, &format!("/by-other-id?id=a&from={}", ids[1]), "data: third\n\n");
 }
 
 #[test]

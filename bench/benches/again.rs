@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use divan::Bencher;
+use encke::config::model::Transport;
 use encke::http::site::Site;
-use encke::push::again::{Again, Publish, Repeat, Repeated};
+use encke::push::again::{Again, Publish, Repeat, Repeated, Request};
 use encke::push::channels;
 use encke::push::info::Form;
 use encke::push::last_poll::LastPoll;
 use encke::push::publication::Publication;
 use encke::push::reply::Reply;
+use encke::push::validators;
+use encke::push::waiting::What;
 use encke::store::{Mode, Store, WorkerId};
 
 use crate::given;
@@ -36,8 +39,10 @@ fn poll_waits(bencher: Bencher<'_, '_>) {
     let (store, site) = (given::store(), given::site(LOCATIONS));
     let (mut next, mut last) = (Some(poll(&site)), LastPoll::default());
     bencher.bench_local(|| {
-        match next.take().and_then(|poll| poll.make(POLL.as_bytes(), &store, WorkerId(0), &mut last)) {
-            Some(Repeated::Waits(poll, _)) => next = poll.into_repeat(None),
+        let request = Request::read(POLL.as_bytes()).expect("a request");
+        let poll = next.take().filter(|poll| poll.fits(&request));
+        match poll.and_then(|poll| poll.make(&request, &store, WorkerId(0), &mut last)) {
+            Some(Repeated::Waits(What::Message(poll), _)) => next = poll.into_repeat(None),
             other => panic!("{other:?}"),
         }
     });
@@ -59,10 +64,11 @@ fn publish(bencher: Bencher<'_, '_>, size: usize) {
 
 /// One that is another: it is for the http phase.
 #[divan::bench(sample_size = 100)]
-fn poll_of_another_channel(bencher: Bencher<'_, '_>) {
-    let (store, site, other) = (given::store(), given::site(LOCATIONS), POLL.replace("id=a", "id=b"));
+fn another_poll(bencher: Bencher<'_, '_>) {
+    let (site, other) = (given::site(LOCATIONS), POLL.replace("*/*", "text/plain"));
     bencher.with_inputs(|| poll(&site)).bench_local_values(|poll| {
-        assert!(poll.make(other.as_bytes(), &store, WorkerId(0), &mut LastPoll::default()).is_none());
+        let request = Request::read(other.as_bytes()).expect("a request");
+        assert!(!poll.fits(&request));
     });
 }
 
@@ -70,14 +76,17 @@ fn poll(site: &Arc<Site>) -> Repeat {
     let ctx = given::request_in_location(site, POLL);
     let keys = channels::keys(&ctx, &ctx.conf.push.ids.subscribe).expect("a channel");
     let reply = Reply::new(&ctx, None);
-    let (again, log) = Again::of(&ctx, &reply, &keys[0]).expect("a repeatable request");
+    let start = validators::start(&ctx, Transport::LongPoll).expect("a position");
+    let (again, log) = Again::of(&ctx, &reply, &keys[0], &start).expect("a repeatable request");
     again.into_repeat(reply, Mode::Once, log)
 }
 
 fn repeat(bencher: Bencher<'_, '_>, first: Repeat, request: &[u8], store: &Store) {
     let (mut next, mut last) = (Some(first), LastPoll::default());
     bencher.bench_local(|| {
-        match next.take().and_then(|repeat| repeat.make(request, store, WorkerId(0), &mut last)) {
+        let request = Request::read(request).expect("a request");
+        let repeat = next.take().filter(|repeat| repeat.fits(&request));
+        match repeat.and_then(|repeat| repeat.make(&request, store, WorkerId(0), &mut last)) {
             Some(Repeated::Answer(rendered, repeat)) => {
                 next = Some(repeat);
                 rendered

@@ -321,7 +321,8 @@ impl Builtin {
         )
     }
 
-    /// Whether its value is a matter of the connection and of the bytes of the request, validators, length and body aside:
+    /// Whether its value is a matter of the connection and of the bytes of the request, length and body aside, and what
+    /// each request has of its own (validators, ids of events, keys of WebSockets):
     /// another request with the same bytes finds the same. Those that nobody needs for channels or logs need not be here.
     pub const fn is_settled(self) -> bool {
         use Builtin as B;
@@ -410,7 +411,14 @@ impl Family {
     pub fn is_settled(self, name: &[u8]) -> bool {
         match self {
             Self::Arg | Self::Cookie | Self::ProxyProtocolTlv => true,
-            Self::Http => !matches!(name, b"if_modified_since" | b"if_none_match" | b"content_length"),
+            Self::Http => !matches!(
+                name,
+                b"if_modified_since"
+                    | b"if_none_match"
+                    | b"last_event_id"
+                    | b"sec_websocket_key"
+                    | b"content_length"
+            ),
             _ => false,
         }
     }

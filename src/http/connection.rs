@@ -429,7 +429,11 @@ where
         // is free, and finds it in the parking.
         if let Some(waiting) = drive.slot.take() {
             let origin = drive.origin.borrow().clone();
-            drive.expected = Some(drive.shared.parking.borrow_mut().expect(waiting, origin));
+            let mut parking = drive.shared.parking.borrow_mut();
+            if let Some(repeat) = drive.slot.take_repeat() {
+                parking.learn(&origin, &repeat);
+            }
+            drive.expected = Some(parking.expect(waiting, origin));
         }
         if let Some(id) = drive.expected {
             // Only once earlier answers have left: what hyper and the gate still hold would be lost.

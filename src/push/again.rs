@@ -11,6 +11,7 @@ mod known;
 mod likeness;
 mod poll;
 mod publish;
+mod stream;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, OnceLock};
@@ -25,14 +26,15 @@ use crate::request::{Connection, RequestCtx};
 use crate::store::{Store, Subscription, WorkerId};
 
 use super::last_poll::LastPoll;
-use super::longpoll::LongPoll;
 use super::validators::Validators;
+use super::waiting::What;
 
 use self::likeness::Likeness;
 
 pub use self::known::{Arrival, Known};
 pub use self::poll::{Again, Poll};
 pub use self::publish::Publish;
+pub use self::stream::{Stream, StreamForm};
 
 /// A request that was answered, and may be made again.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub enum Repeat {
     Poll(Box<Poll>),
     /// With a message.
     Publish(Box<Publish>),
+    /// For all messages: another connection's, for this one is the stream's.
+    Stream(Box<Stream>),
 }
 
 /// What a request that is made again comes to.
@@ -50,7 +54,7 @@ pub enum Repeated {
     /// An answer.
     Answer(Rendered, Repeat),
     /// It waits, for so long at most.
-    Waits(Box<LongPoll>, Option<Duration>),
+    Waits(What, Option<Duration>),
 }
 
 /// What became of a request.
@@ -65,6 +69,7 @@ impl Repeat {
         match self {
             Self::Poll(poll) => poll.conf(),
             Self::Publish(publish) => publish.conf(),
+            Self::Stream(stream) => stream.conf(),
         }
     }
 
@@ -73,6 +78,7 @@ impl Repeat {
         match self {
             Self::Poll(poll) => poll.fits(request),
             Self::Publish(publish) => publish.fits(request),
+            Self::Stream(stream) => stream.fits(request),
         }
     }
 
@@ -81,6 +87,7 @@ impl Repeat {
         match self {
             Self::Poll(poll) => poll.likeness(),
             Self::Publish(publish) => publish.likeness(),
+            Self::Stream(stream) => stream.likeness(),
         }
     }
 
@@ -94,6 +101,7 @@ impl Repeat {
         let log = match self {
             Self::Poll(poll) => poll.log.as_ref(),
             Self::Publish(publish) => publish.log.as_ref(),
+            Self::Stream(stream) => stream.log.as_ref(),
         };
         Some(log?.of(connection, number, request.bytes))
     }
@@ -115,6 +123,7 @@ impl Repeat {
                 let rendered = publish.make(request, store)?;
                 Some(Repeated::Answer(rendered, Self::Publish(publish)))
             }
+            Self::Stream(stream) => stream.make(request, store, worker),
         }
     }
 }
@@ -135,7 +144,7 @@ fn is_settled(ctx: &RequestCtx) -> bool {
     let is_bare = ctx.depth == 0
         && !ctx.internal
         && !ctx.connection.debug
-        && ![header::TRANSFER_ENCODING, header::UPGRADE, header::EXPECT].into_iter().any(has);
+        && ![header::TRANSFER_ENCODING, header::EXPECT].into_iter().any(has);
     nobody_is_asked && nothing_is_counted && is_bare && !ctx.values.is_volatile()
 }
 
@@ -143,10 +152,12 @@ fn is_settled(ctx: &RequestCtx) -> bool {
 pub struct Request<'a> {
     /// All of it.
     bytes: &'a [u8],
-    /// Of its head without arguments, length and validators; keyed, so that nobody can make two that have the same.
+    /// Of its head without arguments and what it has of its own; keyed, so that nobody can make two that have the same.
     digest: u64,
     arguments: &'a [u8],
     validators: Validators<'a>,
+    /// `Sec-WebSocket-Key`.
+    socket_key: Option<&'a [u8]>,
     /// `Content-Length`.
     length: Option<usize>,
     body: &'a [u8],
@@ -161,7 +172,7 @@ impl<'a> Request<'a> {
         let mark = target.iter().position(|byte| *byte == b'?');
         let (path, arguments) = mark.map_or((target, &[][..]), |mark| (&target[..mark], &target[mark + 1..]));
         [path, &[u8::from(mark.is_some())], version].into_iter().for_each(|part| hasher.write(part));
-        let (mut validators, mut length) = (Validators::default(), None);
+        let (mut validators, mut length, mut socket_key) = (Validators::default(), None, None);
         // Lines that count and stand side by side are hashed at once.
         let mut alike = rest;
         loop {
@@ -186,13 +197,20 @@ impl<'a> Request<'a> {
                 if length.replace(digits?.parse().ok()?).is_some() {
                     return None;
                 }
+            } else if let [b's' | b'S', ..] = line
+                && let Some(value) = value_of(line, "Sec-WebSocket-Key:")
+            {
+                if socket_key.replace(value).is_some() {
+                    return None;
+                }
             } else if !validators.take(line)? {
                 continue;
             }
             hasher.write(before);
             alike = after;
         }
-        Some(Self { bytes: request, digest: hasher.finish(), arguments, validators, length, body: rest })
+        let digest = hasher.finish();
+        Some(Self { bytes: request, digest, arguments, validators, socket_key, length, body: rest })
     }
 
     /// How many bytes of its body are missing; `None` if there is something behind it.

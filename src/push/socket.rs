@@ -9,13 +9,14 @@ use crate::request::answer::{Answer, StreamHead};
 use crate::request::body;
 use crate::store::ChannelKey;
 
+use super::again::StreamForm;
 use super::benchmark::Console;
 use super::hooks::Subrequest;
 use super::socket_publisher::{Bell, Received, SocketPublisher};
 use super::subscriber::{self, Subscriber};
 use super::transport::{Format, Wire};
 use super::validators::Start;
-use super::websocket::deflate::Inflater;
+use super::websocket::deflate::{Deflate, Inflater};
 use super::websocket::{Decoder, Incoming, Violation, frame, handshake};
 use super::{channels, review, validators};
 
@@ -73,7 +74,7 @@ pub async fn shake(
     let ctx = subscriber.ctx;
     let conf = &ctx.conf.push;
     let agreed = handshake::accept(ctx, ctx.config.deflate)?;
-    let decoder = Decoder::new(review::longest(ctx), agreed.deflate.map(Inflater::new));
+    let listener = Listener { longest: review::longest(ctx), deflate: agreed.deflate };
     let wire = Wire::WebSocket { meta: agreed.meta, deflate: agreed.deflate.is_some() };
     let format = Format { wire, conf: Arc::clone(&ctx.conf) };
     let head = match &subscriber.origin {
@@ -81,16 +82,30 @@ pub async fn shake(
         None => Answer::empty(101),
     };
     let head = agreed.headers().into_iter().fold(head, |head, (name, value)| head.with_header(name, value));
-    let side = SocketSide::new(decoder, purpose);
-    subscriber.stream(keys, start, format, head, StreamHead::Upgrade, Some(side)).await
+    let only_listens = matches!(purpose, Purpose::Listen);
+    let side = SocketSide { purpose, ..listener.side() };
+    let form =
+        StreamForm { format, head, framing: StreamHead::Upgrade, listener: only_listens.then_some(listener) };
+    subscriber.stream(keys, start, form, Some(side)).await
+}
+
+/// What is agreed on with a client that only listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    /// The longest message that is taken from it, bytes.
+    longest: usize,
+    deflate: Option<Deflate>,
+}
+
+impl Listener {
+    /// Its side of the WebSocket.
+    pub fn side(self) -> SocketSide {
+        let decoder = Decoder::new(self.longest, self.deflate.map(Inflater::new));
+        SocketSide { decoder, purpose: Purpose::Listen, awaits_pong: false }
+    }
 }
 
 impl SocketSide {
-    /// For a client that just shook hands.
-    pub fn new(decoder: Decoder, purpose: Purpose) -> Self {
-        Self { decoder, purpose, awaits_pong: false }
-    }
-
     /// Takes bytes from the client.
     pub fn receive(&mut self, bytes: &[u8], format: &Format) -> Received {
         let mut received = Received::default();

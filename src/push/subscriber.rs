@@ -10,7 +10,7 @@ use crate::request::body;
 use crate::request::log_line::PendingLog;
 use crate::store::{self, Accounting, ChannelKey, Mode, Position, Subscribe, Subscribed, Subscription};
 
-use super::again::Again;
+use super::again::{self, Again, Repeat, StreamForm};
 use super::attendance::Attendance;
 use super::cors::Origin;
 use super::cursor::Cursor;
@@ -83,7 +83,7 @@ impl Subscriber<'_> {
             Wire::RawStream => StreamHead::Close,
             _ => StreamHead::Endless,
         };
-        self.stream(keys, start, format, head, framing, None).await
+        self.stream(keys, start, StreamForm { format, head, framing, listener: None }, None).await
     }
 
     // === Polls ===
@@ -170,7 +170,7 @@ impl Subscriber<'_> {
 
     // === Streams ===
 
-    /// Begins a stream, whose answer has this head.
+    /// Begins a stream.
     ///
     /// # Errors
     /// The answer for a request that is refused.
@@ -178,9 +178,7 @@ impl Subscriber<'_> {
         self,
         keys: &[ChannelKey],
         start: &Start,
-        format: Format,
-        head: Answer,
-        framing: StreamHead,
+        form: StreamForm,
         socket: Option<SocketSide>,
     ) -> Result<Answer, Answer> {
         let responder = Responder::new(self.ctx);
@@ -195,14 +193,24 @@ impl Subscriber<'_> {
             let sources = self.sources(keys, start, refusal)?;
             (sources, Attendance::begin(self.state, self.ctx, keys, self.inside))
         };
-        let status = head.status;
         let stream = Stream {
-            feed: Feed { format, sources, attendance },
-            head: responder.stream_head(&head, framing),
-            status,
+            head: responder.stream_head(&form.head, form.framing),
+            status: form.head.status,
+            feed: Feed { format: form.format.clone(), sources, attendance },
             socket: socket.map(Box::new),
         };
-        let log = PendingLog::new(self.ctx);
+        // What a client sends that publishes, too, depends on more.
+        let is_simple =
+            stream.feed.attendance.is_none() && stream.socket.is_some() == form.listener.is_some();
+        let again = match keys {
+            [key] if is_simple => again::Stream::of(self.ctx, form, key, start),
+            _ => None,
+        };
+        let log = match &again {
+            Some(again) => again.log().map(|log| log.of_first(self.ctx)),
+            None => PendingLog::new(self.ctx),
+        };
+        self.slot.may_repeat(again.map(|again| Repeat::Stream(Box::new(again))));
         self.park(What::Stream(Box::new(stream)), log).await
     }
 

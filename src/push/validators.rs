@@ -7,6 +7,7 @@
 use http::header;
 
 use crate::config::model::{Dialect, PushConf, Transport};
+use crate::config::template::Template;
 use crate::request::answer::Answer;
 use crate::request::{RequestCtx, date, uri};
 use crate::store::Position;
@@ -15,6 +16,10 @@ use super::again::value_of;
 use super::cors::Origin;
 use super::cursor::Cursor;
 use super::subscriber;
+
+/// A header, and its variable.
+const EVENT_ID: &str = "last-event-id";
+const EVENT_ID_VARIABLE: &[u8] = b"last_event_id";
 
 /// Where a subscriber begins.
 #[derive(Clone, Debug)]
@@ -53,36 +58,47 @@ impl Start {
     }
 }
 
-/// The two validators of a request, raw.
+/// The two validators of a request and the id of an event that stands in for them, raw.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validators<'a> {
     /// `If-Modified-Since`.
     pub since: Option<&'a [u8]>,
     /// `If-None-Match`.
     pub tag: Option<&'a [u8]>,
+    /// `Last-Event-ID`.
+    pub event_id: Option<&'a [u8]>,
 }
 
 impl<'a> Validators<'a> {
     /// Those of a request.
     pub fn of(ctx: &'a RequestCtx) -> Self {
-        Self { since: ctx.header(header::IF_MODIFIED_SINCE), tag: ctx.header(header::IF_NONE_MATCH) }
+        Self {
+            since: ctx.header(header::IF_MODIFIED_SINCE),
+            tag: ctx.header(header::IF_NONE_MATCH),
+            event_id: ctx.header(EVENT_ID),
+        }
     }
 
-    /// Whether there is neither.
+    /// Whether there is none of them.
     pub fn are_none(&self) -> bool {
-        self.since.is_none() && self.tag.is_none()
+        self.since.is_none() && self.tag.is_none() && self.event_id.is_none()
     }
 
     /// Takes a header line if it is one of them, and tells whether it was. `None` where there are two of one, or bytes that
     /// no header has.
     pub fn take(&mut self, line: &'a [u8]) -> Option<bool> {
-        if !matches!(line.first(), Some(b'i' | b'I')) {
-            return Some(false);
-        }
-        let (slot, value) = match (value_of(line, "If-Modified-Since:"), value_of(line, "If-None-Match:")) {
-            (Some(since), _) => (&mut self.since, since),
-            (None, Some(tag)) => (&mut self.tag, tag),
-            (None, None) => return Some(false),
+        let named = |name: &str| value_of(line, name);
+        let (slot, value) = match line.first() {
+            Some(b'i' | b'I') => match (named("If-Modified-Since:"), named("If-None-Match:")) {
+                (Some(since), _) => (&mut self.since, since),
+                (None, Some(tag)) => (&mut self.tag, tag),
+                (None, None) => return Some(false),
+            },
+            Some(b'l' | b'L') => match named("Last-Event-ID:") {
+                Some(id) => (&mut self.event_id, id),
+                None => return Some(false),
+            },
+            _ => return Some(false),
         };
         let is_valid = value.iter().all(|byte| !byte.is_ascii_control());
         (slot.replace(value).is_none() && is_valid).then_some(true)
@@ -106,6 +122,18 @@ pub fn after(push: &PushConf, validators: &Validators<'_>) -> Option<Start> {
     }
 }
 
+/// Where a request of Nchan's dialect begins that has nothing but `Last-Event-ID`; `None` for what is no position.
+pub fn after_event(id: &[u8]) -> Option<Start> {
+    Cursor::read(&uri::unescape(id))?.ok().map(Start::After)
+}
+
+/// Whether `Last-Event-ID` is what the requests of a location begin behind that have no validators, as by default.
+pub fn heeds_event_id(ctx: &RequestCtx, is_poll: bool) -> bool {
+    let first = ctx.conf.push.position.last_message_ids.first();
+    let by_nchan = !is_poll || ctx.conf.push.dialect == Dialect::Nchan;
+    by_nchan && first.is_some_and(|first| ctx.is_header(first, EVENT_ID_VARIABLE))
+}
+
 /// Where a request begins. Polls of `push_*` locations go by the old module's rules, everything else by Nchan's.
 ///
 /// # Errors
@@ -121,7 +149,13 @@ pub fn start(ctx: &RequestCtx, transport: Transport) -> Result<Start, Answer> {
     }
     let conf = &ctx.conf.push.position;
     let tag = ctx.header(header::IF_NONE_MATCH).map(|tag| unquote(tag).to_vec());
-    let named = conf.last_message_ids.iter().map(|id| ctx.render(id)).find(|id| !id.is_empty());
+    let event_id = ctx.header(EVENT_ID).unwrap_or_default();
+    // Who makes the request again has it looked up again, too.
+    let name = |(number, id): (usize, &Template)| match number {
+        0 if ctx.is_header(id, EVENT_ID_VARIABLE) => event_id.to_vec(),
+        _ => ctx.render(id),
+    };
+    let named = conf.last_message_ids.iter().enumerate().map(name).find(|id| !id.is_empty());
     for id in [tag, named.map(|id| uri::unescape(&id))].into_iter().flatten() {
         match Cursor::read(&id) {
             Some(Ok(cursor)) => return Ok(Start::After(cursor)),
@@ -142,7 +176,7 @@ fn position(ctx: &RequestCtx) -> Position {
         let tag = ctx.header(header::IF_NONE_MATCH).and_then(|tag| number(unquote(tag))).unwrap_or(0);
         return date::parse(since).map_or(Position::Oldest, |second| position_after(second, tag));
     }
-    let last_event_id = || ctx.header("last-event-id").map(<[u8]>::to_vec);
+    let last_event_id = || ctx.header(EVENT_ID).map(<[u8]>::to_vec);
     let argument = || {
         let value = ctx.arg(b"last_event_id");
         ctx.values.note_arguments(value.is_some());

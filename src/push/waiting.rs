@@ -28,6 +28,7 @@ pub struct Waiting {
 }
 
 /// What a subscriber waits for.
+#[derive(Debug)]
 pub enum What {
     /// One message.
     Message(Box<LongPoll>),
@@ -36,6 +37,7 @@ pub enum What {
 }
 
 /// A stream that begins.
+#[derive(Debug)]
 pub struct Stream {
     /// Its messages.
     pub feed: Feed,

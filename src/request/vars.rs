@@ -55,7 +55,14 @@ impl RequestCtx {
         }
     }
 
-    /// The same for a variable.
+    /// Whether a text is `$http_NAME` and nothing else.
+    pub fn is_header(&self, template: &Template, name: &[u8]) -> bool {
+        let [Part::Variable(Variable::Named(index))] = template.parts() else { return false };
+        let meaning = self.config.variables.meaning(*index);
+        matches!(meaning, Meaning::Family(Family::Http, of) if **of == *name) && !self.values.is_known(*index)
+    }
+
+    /// As [`RequestCtx::argument_in`] for a variable.
     pub(super) fn argument_held(&self, index: usize) -> Option<(usize, &[u8])> {
         let from = if self.values.is_known(index) { self.values.copied_from(index)? } else { index };
         match self.config.variables.meaning(from) {

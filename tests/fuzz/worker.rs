@@ -13,7 +13,7 @@ use encke::http::origin::{Origin, Place};
 use encke::http::parking::{self, Occurrence, Parking};
 use encke::http::reuse::Idle;
 use encke::http::site::Site;
-use encke::http::stream::Stream;
+use encke::http::stream::IdleStream;
 use encke::push::PushState;
 use encke::request::{Connection, Endpoint};
 use encke::store::{Mailbox, ManualClock, Store, WorkerId};
@@ -58,10 +58,8 @@ impl Worker {
             busy: Cell::new(0),
         });
         let resuming = Rc::clone(&shared);
-        spawn_local(parking::run(parking, watch_epoll(poll), move |resumed| {
-            let shared = Rc::clone(&resuming);
-            spawn_local(connection::resume(shared, resumed));
-        }));
+        let resume = move |resumed| connection::resume(&resuming, resumed);
+        spawn_local(parking::run(parking, watch_epoll(poll), resume));
         Self { shared, connections: Rc::default() }
     }
 
@@ -78,7 +76,8 @@ impl Worker {
         };
         let site = Arc::clone(&self.shared.site.borrow());
         let origin = Origin { site, listen: 0, connection: Arc::new(connection), requests: 0, misses: 0, place };
-        spawn_local(connection::serve(Rc::clone(&self.shared), Stream::from(stream), origin));
+        let socket = stream.into_std().expect("a socket of this runtime");
+        connection::begin(&self.shared, IdleStream::unix(socket.into()), origin);
     }
 
     /// Waits until nothing is left of any connection.

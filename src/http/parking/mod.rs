@@ -225,14 +225,39 @@ impl Parking {
     }
 
     /// Takes a subscriber whose socket follows with [`Parking::adopt`]; until then an event is only noted.
-    pub fn expect(&mut self, waiting: Waiting, origin: Origin) -> usize {
-        let Waiting { what, log, limits, timeout } = waiting;
+    pub fn expect(&mut self, mut waiting: Waiting, origin: Origin) -> usize {
         self.serial += 1;
-        let serial = self.serial;
+        let (serial, timeout) = (self.serial, waiting.timeout);
         let id = self.entries.vacant();
-        let state = match what {
-            What::Message(mut poll) => {
-                self.shortcut.learn_poll(&origin, &mut poll, log.as_deref());
+        if let What::Message(poll) = &mut waiting.what {
+            self.shortcut.learn_poll(&origin, poll, waiting.log.as_deref());
+        }
+        let state = self.subscribe(id, serial, waiting);
+        let is_stream = matches!(state, State::Streaming(_));
+        self.entries.insert(Parked {
+            stream: None,
+            origin,
+            state,
+            readahead: Vec::new(),
+            serial,
+            deadline: None,
+            gauge: StageGauge::default(),
+        });
+        if is_stream {
+            self.follow(id, Next::Waits);
+        } else {
+            self.set_deadline(id, timeout);
+        }
+        id
+    }
+
+    /// Puts a subscriber into the lists of its channels: the state of its entry from now on.
+    fn subscribe(&mut self, id: usize, serial: u64, waiting: Waiting) -> State {
+        let Waiting { what, log, limits, timeout } = waiting;
+        self.waiting += 1;
+        metrics::count(|worker| worker.parked.add(1));
+        match what {
+            What::Message(poll) => {
                 let places = self.lists.enter(poll.channels(), id);
                 State::Waiting(Waiter { poll, log, limits, places })
             }
@@ -249,25 +274,7 @@ impl Parking {
                 });
                 State::Streaming(Box::new(streaming))
             }
-        };
-        let is_stream = matches!(state, State::Streaming(_));
-        self.entries.insert(Parked {
-            stream: None,
-            origin,
-            state,
-            readahead: Vec::new(),
-            serial,
-            deadline: None,
-            gauge: StageGauge::default(),
-        });
-        self.waiting += 1;
-        metrics::count(|worker| worker.parked.add(1));
-        if is_stream {
-            self.follow(id, Next::Waits);
-        } else {
-            self.set_deadline(id, timeout);
         }
-        id
     }
 
     /// Forgets a subscriber whose socket never came.

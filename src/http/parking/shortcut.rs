@@ -10,6 +10,7 @@ use crate::metrics::{self, Stage, StageGauge};
 use crate::push::again::{Arrival, Known, Repeat, Repeated, Request};
 use crate::push::last_poll::LastPoll;
 use crate::push::longpoll::LongPoll;
+use crate::push::waiting::{Waiting, What};
 use crate::request::log_line::PendingLog;
 use crate::store::WorkerId;
 
@@ -17,7 +18,7 @@ use super::super::origin::Origin;
 use super::super::site::Site;
 use super::super::stream::IdleStream;
 use super::writing::Outgoing;
-use super::{Fate, MOST_REPEATED, Parked, Parking, Rest, Resumed, State, Waiter};
+use super::{Fate, MOST_REPEATED, Parked, Parking, Rest, Resumed, State};
 
 /// What is known of requests that may be made again.
 pub(super) struct Shortcut {
@@ -32,6 +33,7 @@ pub(super) struct Shortcut {
 }
 
 /// What bytes of a client are.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Found {
     /// A request that was made again, and its log lines.
     Made(Repeated, Option<Box<PendingLog>>),
@@ -215,12 +217,18 @@ impl Parking {
             worker.repeated.add(1);
         });
         match repeated {
-            Repeated::Waits(poll, timeout) => {
-                let places = self.lists.enter(poll.channels(), id);
-                entry.state = State::Waiting(Waiter { poll, log, limits: None, places });
-                self.waiting += 1;
-                metrics::count(|worker| worker.parked.add(1));
-                self.set_deadline(id, timeout);
+            Repeated::Waits(what, timeout) => {
+                let is_stream = matches!(what, What::Stream(_));
+                let serial = entry.serial;
+                let state = self.subscribe(id, serial, Waiting { what, log, limits: None, timeout });
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.state = state;
+                }
+                if is_stream {
+                    self.stream_begins(id);
+                } else {
+                    self.set_deadline(id, timeout);
+                }
                 Fate::Stays
             }
             Repeated::Answer(rendered, repeat) => {
@@ -230,6 +238,7 @@ impl Parking {
                     Repeat::Poll(_) => metrics::count(|worker| worker.delivered.add(1)),
                     // Those who wait are served before the one who published, as in nginx.
                     Repeat::Publish(_) => drop(self.hear()),
+                    Repeat::Stream(_) => {}
                 }
                 let conf = Arc::clone(repeat.conf());
                 let repeat = Some(repeat);

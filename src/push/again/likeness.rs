@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::config::model::PushConf;
 use crate::config::template::Template;
 use crate::request::log_line::RepeatedLog;
 use crate::request::made_again::Differs;
 use crate::request::{RequestCtx, vars};
 use crate::store::ChannelKey;
 
-use super::super::validators::Start;
+use super::super::validators::{self, Start, Validators};
 use super::{Request, is_settled};
 
 /// What requests have in common that lead to the same place.
@@ -19,8 +20,10 @@ pub(super) struct Likeness {
     named_by: Option<NamedBy>,
     /// Whether they lead there whoever makes them.
     is_anybodys: bool,
-    /// Where polls without validators begin, if that is known.
+    /// Where subscribers begin that do not say where, if that is known.
     start: Option<Start>,
+    /// Whether they may say it by `Last-Event-ID`.
+    heeds_event_id: bool,
 }
 
 /// The argument that names the channel.
@@ -32,15 +35,14 @@ struct NamedBy {
 }
 
 impl Likeness {
-    /// Of a request that may be made again, and what is logged of it then. `ids` name its channels, `differs` is what else another
-    /// request may say, and a poll without validators begins at `start`. `None` where it has to go the whole way each time.
+    /// Of a request that may be made again, and what is logged of it then. `ids` name its channels, and `differs` is what else
+    /// another request may say. `None` where it has to go the whole way each time.
     pub(super) fn of(
         ctx: &RequestCtx,
         request: &Request<'_>,
         ids: &[Template],
         differs: Differs,
-        start: Option<Start>,
-    ) -> Option<(Arc<Self>, Option<RepeatedLog>)> {
+    ) -> Option<(Self, Option<RepeatedLog>)> {
         if !is_settled(ctx) {
             return None;
         }
@@ -50,7 +52,25 @@ impl Likeness {
         };
         let same_channel = || Some((request.whole(), None, RepeatedLog::new(ctx, differs)?));
         let (digest, named_by, log) = any_channel().or_else(same_channel)?;
-        Some((Arc::new(Self { digest, named_by, is_anybodys: is_anybodys(ctx), start }), log))
+        let is_anybodys = is_anybodys(ctx);
+        Some((Self { digest, named_by, is_anybodys, start: None, heeds_event_id: false }, log))
+    }
+
+    /// The same for a subscriber's request, which begins at `start`.
+    pub(super) fn of_subscriber(
+        ctx: &RequestCtx,
+        request: &Request<'_>,
+        start: &Start,
+        is_poll: bool,
+    ) -> Option<(Arc<Self>, Option<RepeatedLog>)> {
+        let push = &ctx.conf.push;
+        if push.position.compound_etag {
+            return None;
+        }
+        let (likeness, log) = Self::of(ctx, request, &push.ids.subscribe, Differs::Validators)?;
+        let start = request.validators.are_none().then(|| start.clone());
+        let heeds_event_id = validators::heeds_event_id(ctx, is_poll);
+        Some((Arc::new(Self { start, heeds_event_id, ..likeness }), log))
     }
 
     /// See the field.
@@ -66,6 +86,17 @@ impl Likeness {
     /// See the field.
     pub(super) fn start(&self) -> Option<&Start> {
         self.start.as_ref()
+    }
+
+    /// Where a subscriber's request begins that is like that; `None` where that has to be found out on the whole way.
+    pub(super) fn start_of(&self, request: &Request<'_>, push: &PushConf) -> Option<Start> {
+        match request.validators {
+            Validators { since: None, tag: None, event_id: None } => self.start.clone(),
+            Validators { since: None, tag: None, event_id: Some(id) } if self.heeds_event_id => {
+                validators::after_event(id)
+            }
+            validators => validators::after(push, &validators),
+        }
     }
 
     /// Whether a request is like that.

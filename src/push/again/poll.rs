@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::config::model::{LocationConf, LongPollMultipart};
 use crate::request::RequestCtx;
 use crate::request::log_line::RepeatedLog;
-use crate::request::made_again::Differs;
 use crate::store::{ChannelKey, Mode, Store, Subscribe, Subscribed, Subscription, WorkerId};
 
 use super::super::last_poll::LastPoll;
 use super::super::longpoll::LongPoll;
 use super::super::reply::Reply;
 use super::super::subscriber;
-use super::super::validators::{self, Start};
+use super::super::validators::Start;
+use super::super::waiting::What;
 use super::likeness::Likeness;
 use super::{Made, Repeat, Repeated, Request};
 
@@ -43,15 +43,12 @@ impl Again {
         start: &Start,
     ) -> Option<(Self, Option<RepeatedLog>)> {
         let push = &ctx.conf.push;
-        let is_simple = push.longpoll_multipart == LongPollMultipart::Off
-            && !push.ignore_queue_on_no_cache
-            && !push.position.compound_etag;
+        let is_simple = push.longpoll_multipart == LongPollMultipart::Off && !push.ignore_queue_on_no_cache;
         if !is_simple || !reply.responder.is_plain() {
             return None;
         }
         let request = Request::read(&ctx.head).filter(|request| request.length.is_none())?;
-        let start = request.validators.are_none().then(|| start.clone());
-        let (likeness, log) = Likeness::of(ctx, &request, &push.ids.subscribe, Differs::Validators, start)?;
+        let (likeness, log) = Likeness::of_subscriber(ctx, &request, start, true)?;
         Some((Self { likeness, key: key.clone() }, log))
     }
 
@@ -91,10 +88,7 @@ impl Poll {
         if let Some(other) = likeness.other_channel(request, key, push.max_channel_id_length).ok()? {
             *key = other;
         }
-        let start = match likeness.start() {
-            Some(start) if request.validators.are_none() => start.clone(),
-            _ => validators::after(push, &request.validators)?,
-        };
+        let start = likeness.start_of(request, push)?;
         self.reply.renew(&request.validators);
         let subscribed = store.subscribe(&Subscribe {
             key: &self.again.key,
@@ -124,6 +118,6 @@ impl Poll {
         let timeout = self.conf().push.subscriber_timeout;
         let Self { again, reply, .. } = self;
         let poll = LongPoll::one(subscription, reply, None).repeatable(Some(again));
-        Repeated::Waits(Box::new(poll), timeout)
+        Repeated::Waits(What::Message(Box::new(poll)), timeout)
     }
 }

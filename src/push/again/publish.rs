@@ -49,9 +49,9 @@ impl Publish {
             return None;
         }
         let request = Request::read(&ctx.head).filter(|request| request.length.is_some())?;
-        let (likeness, log) = Likeness::of(ctx, &request, &push.ids.publish, Differs::Body, None)?;
+        let (likeness, log) = Likeness::of(ctx, &request, &push.ids.publish, Differs::Body)?;
         Some(Repeat::Publish(Box::new(Self {
-            likeness,
+            likeness: Arc::new(likeness),
             publication,
             content_type: ctx.header("content-type").map(Into::into),
             form,

@@ -17,6 +17,8 @@ pub const META: &str = "ws+meta.nchan";
 /// What RFC 6455 appends to a key before it is hashed.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
+const ACCEPT: &str = "Sec-WebSocket-Accept";
+
 /// A handshake that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
@@ -55,12 +57,24 @@ pub fn accept(ctx: &RequestCtx, conf: DeflateConf) -> Result<Handshake, Answer> 
     let Some(key) = ctx.header("sec-websocket-key").filter(|key| !key.is_empty()) else {
         return refuse("No Sec-Websocket-Key header present");
     };
-    let accept = STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize());
+    let accept = accept_value(key);
     let offers = ctx.headers.get_all("sec-websocket-extensions").into_iter();
     let offers = offers.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let mut agreed = offers.filter_map(|offer| agree(&String::from_utf8_lossy(offer), conf));
     let (deflate, extensions) = agreed.next().unzip();
     Ok(Handshake { accept, meta: speaks_meta(ctx), deflate, extensions })
+}
+
+/// Puts another client's key into the headers of a handshake.
+pub fn accept_another(answer: &mut Answer, key: &[u8]) {
+    let mut headers = answer.headers.iter_mut();
+    if let Some((_, value)) = headers.find(|(name, _)| *name == ACCEPT) {
+        *value = accept_value(key).into_bytes();
+    }
+}
+
+fn accept_value(key: &[u8]) -> String {
+    STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
 /// Only when it is the client's first choice, as in Nchan.
@@ -79,7 +93,7 @@ impl Handshake {
         if let Some(extensions) = &self.extensions {
             headers.push(("Sec-WebSocket-Extensions", extensions.as_bytes().to_vec()));
         }
-        headers.push(("Sec-WebSocket-Accept", self.accept.as_bytes().to_vec()));
+        headers.push((ACCEPT, self.accept.as_bytes().to_vec()));
         headers.push(("Upgrade", b"websocket".to_vec()));
         headers
     }
