@@ -101,16 +101,13 @@ impl Likeness {
 
     /// Whether a request is like that.
     pub(super) fn fits(&self, request: &Request<'_>) -> bool {
-        match &self.named_by {
-            None => self.digest == request.whole(),
-            Some(named_by) => self.digest == request.digest && named_by.id(request.arguments).is_some(),
-        }
+        self.digest == if self.named_by.is_some() { request.digest } else { request.whole() }
     }
 
     /// The channel of a request that is like that, where the last one's was `key`, if it is another one.
     ///
     /// # Errors
-    /// For an id that is no channel's.
+    /// For arguments that name no channel, or say more.
     pub(super) fn other_channel(
         &self,
         request: &Request<'_>,
@@ -118,6 +115,9 @@ impl Likeness {
         max_length: usize,
     ) -> Result<Option<ChannelKey>, NoChannel> {
         let Some(named_by) = &self.named_by else { return Ok(None) };
+        if named_by.is_all_of(request.arguments, key.id()) {
+            return Ok(None);
+        }
         match named_by.id(request.arguments) {
             Some(id) if id == key.id() => Ok(None),
             Some(id) if !id.is_empty() && id.len() <= max_length => {
@@ -143,6 +143,12 @@ impl NamedBy {
         let alone = asked.times > 1;
         let named_by = Self { name: name.into(), alone };
         (asked.found == 1 && is_untouched && named_by.id(request.arguments).is_some()).then_some(named_by)
+    }
+
+    /// Whether the arguments say that the id is this one, and nothing else.
+    fn is_all_of(&self, arguments: &[u8], id: &[u8]) -> bool {
+        let value = arguments.strip_prefix(&*self.name).and_then(|rest| rest.strip_prefix(b"="));
+        value == Some(id)
     }
 
     /// The id in the arguments of a request; `None` where there is none, or there is more to heed.
