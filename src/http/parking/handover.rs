@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::config::model::{Instruction, ListenAddress, LocationConf, Locations, Transport};
-use crate::metrics::{Stage, StageGauge};
+use crate::metrics::Stage;
 use crate::push::PushState;
 use crate::push::again::Repeat;
 use crate::push::longpoll::LongPoll;
@@ -162,15 +162,7 @@ impl Parking {
             self.learn(&origin, repeat);
         }
         self.serial += 1;
-        let id = self.entries.insert(Parked {
-            stream: None,
-            origin,
-            state: State::Idle(Rest::default()),
-            readahead: Vec::new(),
-            serial: self.serial,
-            deadline: None,
-            gauge: StageGauge::default(),
-        });
+        let id = self.entries.insert(Parked::new(origin, State::Idle(Rest::default()), self.serial));
         self.adopt(id, stream, readahead);
         if self.entries.get(id).is_some_and(|entry| !entry.readahead.is_empty()) {
             self.finish(id, Fate::Resumes);

@@ -234,15 +234,7 @@ impl Parking {
         }
         let state = self.subscribe(id, serial, waiting);
         let is_stream = matches!(state, State::Streaming(_));
-        self.entries.insert(Parked {
-            stream: None,
-            origin,
-            state,
-            readahead: Vec::new(),
-            serial,
-            deadline: None,
-            gauge: StageGauge::default(),
-        });
+        self.entries.insert(Parked::new(origin, state, serial));
         if is_stream {
             self.follow(id, Next::Waits);
         } else {
@@ -570,10 +562,9 @@ impl Parking {
             State::Writing(writing) => writing.log_broken_off(),
             _ => {}
         }
-        // Who did not rest had the next request there already.
+        // Who neither rested nor began with what is known had the next request there already.
         let pipelined = match &entry.state {
-            State::Idle(Rest { seat: None, repeat: None }) => true,
-            State::Idle(_) => false,
+            State::Idle(rest) => rest.seat.is_none() && rest.repeat.is_none(),
             _ => true,
         };
         if let State::Idle(Rest { seat: Some(seat), .. }) = entry.state {
@@ -650,6 +641,12 @@ impl Parking {
 }
 
 impl Parked {
+    /// One whose socket is still to come.
+    fn new(origin: Origin, state: State, serial: u64) -> Self {
+        let (readahead, gauge) = (Vec::new(), StageGauge::default());
+        Self { stream: None, origin, state, readahead, serial, deadline: None, gauge }
+    }
+
     /// Whether a timer is the one in force.
     fn is_current(&self, timer: &Timer) -> bool {
         self.serial == timer.serial && self.deadline == Some(timer.deadline)

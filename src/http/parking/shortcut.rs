@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::model::LocationConf;
 use crate::http::access;
-use crate::metrics::{self, Stage, StageGauge};
+use crate::metrics::{self, Stage};
 use crate::push::again::{Arrival, Known, Repeat, Repeated, Request};
 use crate::push::last_poll::LastPoll;
 use crate::push::longpoll::LongPoll;
@@ -147,15 +147,7 @@ impl Parking {
             Found::Made(..) => Vec::new(),
         };
         self.serial += 1;
-        let id = self.entries.insert(Parked {
-            stream: None,
-            origin,
-            state: State::Idle(Rest::default()),
-            readahead: Vec::new(),
-            serial: self.serial,
-            deadline: None,
-            gauge: StageGauge::default(),
-        });
+        let id = self.entries.insert(Parked::new(origin, State::Idle(Rest::default()), self.serial));
         self.adopt(id, stream, &readahead);
         let fate = self.go_on_with(id, found);
         self.finish(id, fate);
