@@ -17,6 +17,9 @@ use super::cors::Origin;
 use super::cursor::Cursor;
 use super::subscriber;
 
+/// Longest validator that is taken without a look at how much of a head fits, bytes.
+const LONGEST: usize = 512;
+
 /// A header, and its variable.
 const EVENT_ID: &str = "last-event-id";
 const EVENT_ID_VARIABLE: &[u8] = b"last_event_id";
@@ -84,8 +87,8 @@ impl<'a> Validators<'a> {
         self.since.is_none() && self.tag.is_none() && self.event_id.is_none()
     }
 
-    /// Takes a header line if it is one of them, and tells whether it was. `None` where there are two of one, or bytes that
-    /// no header has.
+    /// Takes a header line if it is one of them, and tells whether it was. `None` where there are two of one, or what hardly
+    /// any header has.
     pub fn take(&mut self, line: &'a [u8]) -> Option<bool> {
         let named = |name: &str| value_of(line, name);
         let (slot, value) = match line.first() {
@@ -100,7 +103,7 @@ impl<'a> Validators<'a> {
             },
             _ => return Some(false),
         };
-        let is_valid = value.iter().all(|byte| !byte.is_ascii_control());
+        let is_valid = value.len() <= LONGEST && value.iter().all(|byte| !byte.is_ascii_control());
         (slot.replace(value).is_none() && is_valid).then_some(true)
     }
 }
