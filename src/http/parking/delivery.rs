@@ -89,7 +89,7 @@ impl Parking {
         let (send_timeout, keepalive_timeout) = (conf.core.send_timeout, conf.core.keepalive_timeout);
         let connection = conf.connection;
         entry.deadline = None;
-        if rendered.pace.is_some() {
+        if rendered.pace().is_some() {
             entry.state = State::Paced(Box::new(Paced {
                 rendered,
                 log,

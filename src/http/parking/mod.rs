@@ -386,19 +386,17 @@ impl Parking {
             if outgoing.conf.connection.tcp_nodelay {
                 stream.send_at_once();
             }
-            if let Some(whole) = &outgoing.rendered.whole {
+            if let Some(whole) = outgoing.rendered.whole() {
                 // Where that fails it is tried once more below.
                 written = (&stream.socket).write(whole).unwrap_or(0);
             }
         }
-        let Rendered { whole, keep_alive, .. } = &outgoing.rendered;
-        let keep_alive = *keep_alive;
-        if whole.as_ref().is_some_and(|whole| written == whole.len()) {
+        if outgoing.rendered.whole().is_some_and(|whole| written == whole.len()) {
             let Outgoing { rendered, conf, log, repeat, .. } = outgoing;
             if let Some(log) = log {
                 log.write(&rendered.so_far(rendered.sent()));
             }
-            return self.go_on(id, keep_alive, conf.core.keepalive_timeout, conf.connection, repeat);
+            return self.go_on(id, rendered.keep_alive, conf.core.keepalive_timeout, conf.connection, repeat);
         }
         entry.state = State::Writing(Box::new(outgoing.into_writing(written)));
         self.write(id)
