@@ -1,6 +1,7 @@
 //! The name of a channel.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -15,7 +16,7 @@ const USUAL: usize = 128;
 ///
 /// The two stay a pair: group `a` with id `b/c` is not group `a/b` with id `c`. Cloning shares the
 /// allocation.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ChannelKey(Arc<[u8]>);
 
 impl ChannelKey {
@@ -25,6 +26,15 @@ impl ChannelKey {
         let mut bytes = SmallVec::<[u8; USUAL]>::new();
         [&group_len.to_le_bytes(), group, id].into_iter().for_each(|part| bytes.extend_from_slice(part));
         Self(Arc::from(&*bytes))
+    }
+
+    /// Names the channel `id` of the same group from now on.
+    pub fn rename(&mut self, id: &[u8]) {
+        let start = self.group_end();
+        match Arc::get_mut(&mut self.0).and_then(|bytes| bytes.get_mut(start..)) {
+            Some(place) if place.len() == id.len() => place.copy_from_slice(id),
+            _ => *self = Self::new(self.group(), id),
+        }
     }
 
     /// The group; empty when there is none.
@@ -46,6 +56,13 @@ impl ChannelKey {
         let group_len = self.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         // Came from a `usize` in `new`.
         PREFIX + group_len as usize
+    }
+}
+
+impl Hash for ChannelKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // A key has nothing beside it that it could be mistaken for: no need to tell how long it is.
+        state.write(&self.0);
     }
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::config::model::{BodyFiles, Dialect, LocationConf};
 use crate::request::RequestCtx;
-use crate::request::answer::{Answer, LastHead, Rendered, Responder};
+use crate::request::answer::{LastHead, Rendered, Responder};
 use crate::request::log_line::RepeatedLog;
 use crate::request::made_again::Differs;
 use crate::request::vars;
-use crate::store::{ChannelKey, Store};
+use crate::store::Store;
 
 use super::super::cors::Origin;
 use super::super::info::Form;
@@ -20,8 +20,7 @@ use super::{Repeat, Request, is_settled};
 pub struct Publish {
     /// Of the head without length, validators and arguments.
     digest: u64,
-    /// Of the arguments.
-    arguments: u64,
+    arguments: Vec<u8>,
     /// The argument that names the channel, where arguments say nothing else.
     named_by: Option<Box<[u8]>>,
     publication: Publication,
@@ -63,7 +62,7 @@ impl Publish {
         let (named_by, log) = any_channel().or_else(same_channel)?;
         Some(Repeat::Publish(Box::new(Self {
             digest: request.digest,
-            arguments: request.arguments_digest(),
+            arguments: request.arguments.to_vec(),
             named_by,
             publication,
             content_type: ctx.header("content-type").map(Into::into),
@@ -88,31 +87,30 @@ impl Publish {
         if request.digest != self.digest || !fits {
             return None;
         }
-        let arguments = request.arguments_digest();
-        if arguments != self.arguments {
+        if request.arguments != self.arguments {
             let is_plain = request.arguments.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
             let id = vars::argument(request.arguments, self.named_by.as_deref().filter(|_| is_plain)?)?;
             if id.is_empty() || id.len() > self.conf().push.max_channel_id_length {
                 return None;
             }
-            let group = self.publication.keys().first()?.group();
-            self.publication.move_to(ChannelKey::new(group, id));
-            self.arguments = arguments;
+            self.publication.move_to(id);
+            self.arguments.clear();
+            self.arguments.extend_from_slice(request.arguments);
         }
         let told = self.publication.publish(store, request.body, self.content_type.as_deref()).ok()?;
-        let answer = self.form.published(&told);
+        Some(self.answer(told.status(), self.form.text(&told)))
+    }
+
+    fn answer(&mut self, status: u16, text: String) -> Rendered {
+        let last = self.last_head.as_ref();
+        if let Some(rendered) = last.and_then(|last| last.with(status, text.as_bytes())) {
+            return rendered;
+        }
+        let answer = self.form.answer(status, text);
         let answer = match &self.origin {
             Some(origin) => origin.allow(&self.conf().push, answer),
             None => answer,
         };
-        Some(self.render(answer))
-    }
-
-    fn render(&mut self, answer: Answer) -> Rendered {
-        let last = self.last_head.as_ref().zip(answer.body.in_memory());
-        if let Some(rendered) = last.and_then(|(last, body)| last.with(answer.status, body)) {
-            return rendered;
-        }
         let (rendered, head) = self.responder.render_first(answer);
         self.last_head = head;
         rendered
