@@ -129,13 +129,13 @@ impl<'a> Request<'a> {
     fn read(request: &'a [u8]) -> Option<Self> {
         let mut hasher = hasher();
         let (line, mut rest) = next_line(request)?;
-        let (target, version) = line.split_at(line.iter().rposition(|byte| *byte == b' ')?);
-        let mark = target.iter().position(|byte| *byte == b'?');
-        let (path, arguments) = mark.map_or((target, &[][..]), |mark| (&target[..mark], &target[mark + 1..]));
-        [path, &[u8::from(mark.is_some())], version].into_iter().for_each(|part| hasher.write(part));
+        let (target, _) = line.split_at(line.iter().rposition(|byte| *byte == b' ')?);
+        let mark = target.iter().position(|byte| *byte == b'?').map(|mark| mark + 1);
+        let (path, arguments) = target.split_at(mark.unwrap_or(target.len()));
+        hasher.write(path);
         let (mut validators, mut length) = (Validators::default(), None);
-        // Lines that count and stand side by side are hashed at once.
-        let mut alike = rest;
+        // Lines that count and stand side by side are hashed at once, the first with the version.
+        let mut alike = &request[target.len()..];
         loop {
             let (line, after) = next_line(rest)?;
             let before = &alike[..alike.len() - rest.len()];
@@ -152,10 +152,7 @@ impl<'a> Request<'a> {
             if let [b'c' | b'C', ..] = line
                 && let Some(value) = value_of(line, "Content-Length:")
             {
-                let digits = std::str::from_utf8(value)
-                    .ok()
-                    .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-                if length.replace(digits?.parse().ok()?).is_some() {
+                if length.replace(number(value)?).is_some() {
                     return None;
                 }
             } else if !validators.take(line)? {
@@ -173,12 +170,9 @@ impl<'a> Request<'a> {
         hasher.finish()
     }
 
-    /// The digest with the arguments.
+    /// The digest with that of the arguments. No head is like any arguments, so the two do not cancel each other out.
     fn whole(&self) -> u64 {
-        let mut hasher = hasher();
-        hasher.write_u64(self.digest);
-        hasher.write(self.arguments);
-        hasher.finish()
+        self.digest ^ self.arguments_digest()
     }
 }
 
@@ -193,8 +187,21 @@ fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
+/// Digits and nothing else.
+fn number(digits: &[u8]) -> Option<usize> {
+    let append = |number: usize, byte: &u8| {
+        number
+            .checked_mul(10)?
+            .checked_add(usize::from(byte.wrapping_sub(b'0')))
+            .filter(|_| byte.is_ascii_digit())
+    };
+    digits.iter().try_fold(0, append).filter(|_| !digits.is_empty())
+}
+
 /// The value of a header line that has this name, which ends in a colon.
 pub fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let (start, rest) = line.split_at_checked(name.len())?;
-    start.eq_ignore_ascii_case(name.as_bytes()).then(|| rest.trim_ascii())
+    // Nearly all write it as we do.
+    let is_it = start == name.as_bytes() || start.eq_ignore_ascii_case(name.as_bytes());
+    is_it.then(|| rest.trim_ascii())
 }

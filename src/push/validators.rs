@@ -74,10 +74,12 @@ impl<'a> Validators<'a> {
         if !matches!(line.first(), Some(b'i' | b'I')) {
             return Some(false);
         }
-        let (slot, value) = match (value_of(line, "If-Modified-Since:"), value_of(line, "If-None-Match:")) {
-            (Some(since), _) => (&mut self.since, since),
-            (None, Some(tag)) => (&mut self.tag, tag),
-            (None, None) => return Some(false),
+        let (slot, value) = if let Some(since) = value_of(line, "If-Modified-Since:") {
+            (&mut self.since, since)
+        } else if let Some(tag) = value_of(line, "If-None-Match:") {
+            (&mut self.tag, tag)
+        } else {
+            return Some(false);
         };
         let is_valid = value.iter().all(|byte| !byte.is_ascii_control());
         (slot.replace(value).is_none() && is_valid).then_some(true)
