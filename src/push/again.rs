@@ -6,6 +6,7 @@
 //! every variable that had a say was a part of the request or of the connection. Its log lines are those of the last time but for
 //! what another request says otherwise.
 
+mod heads;
 mod poll;
 mod publish;
 

@@ -13,7 +13,7 @@ use super::super::longpoll::LongPoll;
 use super::super::reply::Reply;
 use super::super::subscriber;
 use super::super::validators;
-use super::{Made, Repeat, Repeated, Request, is_settled};
+use super::{Made, Repeat, Repeated, Request, heads, is_settled};
 
 /// How to know a poll again, and its channel.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl Poll {
         worker: WorkerId,
         last: &mut LastPoll,
     ) -> Option<Made> {
-        let request = Request::read(request).filter(|request| request.body.is_empty())?;
+        let request = heads::read(request).filter(|request| request.body.is_empty())?;
         if request.whole() != self.again.digest || request.length.is_some() {
             return None;
         }

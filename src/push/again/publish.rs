@@ -13,7 +13,7 @@ use crate::store::Store;
 use super::super::cors::Origin;
 use super::super::info::Form;
 use super::super::publication::Publication;
-use super::{Repeat, Request, is_settled};
+use super::{Repeat, Request, heads, is_settled};
 
 /// A publisher's request that was answered, and may be made again: with another message, and perhaps in another channel.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Publish {
 
     /// See [`Repeat::make`].
     pub(super) fn make(&mut self, request: &[u8], store: &Store) -> Option<Rendered> {
-        let request = Request::read(request).filter(|request| request.length == Some(request.body.len()))?;
+        let request = heads::read(request).filter(|request| request.length == Some(request.body.len()))?;
         let largest = self.conf().core.client_max_body_size.unwrap_or(u64::MAX);
         let fits = u64::try_from(request.body.len()).is_ok_and(|length| length <= largest);
         if request.digest != self.digest || !fits {
