@@ -110,6 +110,10 @@ impl Cursor {
     /// # Errors
     /// For several of which none is marked as the last message's.
     pub fn from_parts(time: i64, tags: &[u8]) -> Result<Self, Broken> {
+        // Most clients send what they were given.
+        if let Some(tag) = std::str::from_utf8(tags).ok().and_then(|tags| tags.parse().ok()) {
+            return Ok(Self::of_id((time, tag)));
+        }
         let alone = !tags.contains(&b',');
         let pieces = || tags.split(|byte| *byte == b',');
         let marked = pieces().position(|piece| piece.contains(&b'['));

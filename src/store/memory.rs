@@ -460,7 +460,6 @@ impl Store {
         group: Option<&Arc<Group>>,
         action: impl FnOnce(&mut Channel, &mut Tickets, u64) -> R,
     ) -> Result<R, Refusal> {
-        let size = Channel::size_of(name.key);
         loop {
             let now = self.clock.monotonic_millis();
             let mut guard = shard.lock();
@@ -468,9 +467,9 @@ impl Store {
             let found = state.find(name, now);
             let id = match found {
                 Some(id) => id,
-                None if self.fund(&mut spare, size) => {
+                None if self.fund(&mut spare, Channel::size_of(name.key)) => {
                     let id = ChannelId(self.last_channel.fetch_add(1, Relaxed) + 1);
-                    state.create(name, id, spare.split(size));
+                    state.create(name, id, spare.split(Channel::size_of(name.key)));
                     id
                 }
                 None => {

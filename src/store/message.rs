@@ -41,9 +41,11 @@ impl Message {
     /// published.
     pub(super) fn new(publish: &Publish<'_>, claim: Claim) -> Self {
         let [content_type, event_name, deflated] = small_parts(publish);
-        let parts = [content_type, event_name, deflated].map(Option::unwrap_or_default);
+        let parts = [content_type, event_name, deflated, Some(publish.body)].into_iter().flatten();
+        let mut bytes = Vec::with_capacity(parts.clone().map(<[u8]>::len).sum());
+        parts.for_each(|part| bytes.extend_from_slice(part));
         Self {
-            parts: [parts[0], parts[1], parts[2], publish.body].concat().into(),
+            parts: bytes.into(),
             content_type: Length::of(content_type),
             event_name: Length::of(event_name),
             deflated: Length::of(deflated),

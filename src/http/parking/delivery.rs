@@ -34,6 +34,10 @@ impl Parking {
     /// The same, up to a limit. Whether there is more.
     pub(super) fn hear(&mut self) -> bool {
         for _ in 0..EVENTS_AT_ONCE {
+            // Mostly there is none, which is seen sooner than none is received.
+            if self.occurrences.is_empty() {
+                return false;
+            }
             let Ok((event, since)) = self.occurrences.try_recv() else { return false };
             self.deliver(&event, since);
         }

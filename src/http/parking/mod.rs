@@ -474,13 +474,10 @@ impl Parking {
         repeat: Option<Repeat>,
     ) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
-        entry.state = State::Idle(Rest::default());
         entry.gauge.set(Stage::Waiting);
-        if !keep_alive {
-            return self.close(id, conf);
-        }
-        if !entry.readahead.is_empty() {
-            return Fate::Resumes;
+        if !keep_alive || !entry.readahead.is_empty() {
+            entry.state = State::Idle(Rest::default());
+            return if keep_alive { Fate::Resumes } else { self.close(id, conf) };
         }
         let seat = Some(self.idle.borrow_mut().park(id, self.now, conf.keepalive_min_timeout));
         entry.state = State::Idle(Rest { seat, repeat });
@@ -530,7 +527,7 @@ impl Parking {
                 entry.state = State::Waiting(Waiter { poll, log, limits: None, places });
                 self.waiting += 1;
                 metrics::count(|worker| worker.parked.add(1));
-                self.set_deadline(id, timeout);
+                self.set_deadline_at(id, timeout.and_then(|timeout| self.now.checked_add(timeout)));
             }
             Some(Repeated::Answer(rendered, repeat)) => {
                 entry.count_request(Stage::Writing);
@@ -733,7 +730,7 @@ fn place(token: Token) -> usize {
 fn may_repeat(origin: &Origin, site: &Arc<Site>, conf: &LocationConf, now: Instant) -> bool {
     Arc::ptr_eq(&origin.site, site)
         && origin.requests + 1 < conf.core.keepalive_requests
-        && now.saturating_duration_since(origin.connection.accepted) < conf.connection.keepalive_time
+        && origin.connection.accepted.checked_add(conf.connection.keepalive_time).is_none_or(|end| now < end)
 }
 
 /// Watches the parked connections of a worker until it ends; gives those that have a next request to `resume`.
