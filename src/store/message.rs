@@ -41,9 +41,10 @@ impl Message {
     /// published.
     pub(super) fn new(publish: &Publish<'_>, claim: Claim) -> Self {
         let [content_type, event_name, deflated] = small_parts(publish);
-        let parts = [content_type, event_name, deflated, Some(publish.body)].into_iter().flatten();
-        let mut bytes = Vec::with_capacity(parts.clone().map(<[u8]>::len).sum());
-        parts.for_each(|part| bytes.extend_from_slice(part));
+        let small = [content_type, event_name, deflated].map(Option::unwrap_or_default);
+        let mut bytes = Vec::with_capacity(small.map(<[u8]>::len).iter().sum::<usize>() + publish.body.len());
+        small.into_iter().for_each(|part| bytes.extend_from_slice(part));
+        bytes.extend_from_slice(publish.body);
         Self {
             parts: bytes.into(),
             content_type: Length::of(content_type),
