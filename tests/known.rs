@@ -130,7 +130,8 @@ fn begin(server: &Server, headers: &str, uri: &str, awaited: &str) -> (Connectio
     let mut all = Vec::new();
     eventually("all has come", || {
         all.extend(client.receive_bytes(Duration::from_millis(5)));
-        String::from_utf8_lossy(&all).contains(awaited)
+        let text = String::from_utf8_lossy(&all);
+        text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.contains(awaited))
     });
     let all = String::from_utf8_lossy(&all).into_owned();
     let head = all.split_once("\r\n\r\n").expect("a head").0;
@@ -149,7 +150,7 @@ fn streams_are_known_too() {
         ("Accept: text/event-stream\r\nOrigin: http://h\r\n", "data: x\n\n"),
         ("TE: chunked\r\n", "1\r\nx\r\n"),
         ("Accept: multipart/mixed\r\n", "\r\n\r\nx\r\n--"),
-        ("", "\r\n\r\nx\n"),
+        ("", "x\n"),
     ] {
         let before = repeated(&server);
         let (_first, head) = begin(&server, headers, "/streams?id=a", text);
@@ -169,14 +170,18 @@ fn streams_are_known_too() {
             ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk=", 1),
         ] {
             let headers = format!("{HANDSHAKE}{more}Sec-WebSocket-Key: {key}\r\n");
-            let (mut client, head) = begin(&server, &headers, "/streams?id=a", "x");
+            let message = if more.contains("deflate") { "" } else { "x" };
+            let (mut client, head) = begin(&server, &headers, "/streams?id=a", message);
             assert!(head.contains(&format!("\nSec-WebSocket-Accept: {accept}\n")), "{head}");
             heads.push(head.replace(accept, "ACCEPT"));
             assert_eq!(repeated(&server) - before, known, "{more}");
             // Who only listens is told so.
             client.send([0x81, 0x81, 0, 0, 0, 0, b'y']);
-            let told = client.receive_bytes(Duration::from_millis(500));
-            assert!(String::from_utf8_lossy(&told).contains("Publishing not allowed"), "{told:?}");
+            let mut told = Vec::new();
+            eventually("it is refused", || {
+                told.extend(client.receive_bytes(Duration::from_millis(5)));
+                String::from_utf8_lossy(&told).contains("Publishing not allowed")
+            });
         }
         assert_eq!(heads[0], heads[1]);
         // Without a key it is no handshake.
@@ -190,9 +195,14 @@ fn streams_are_known_too() {
     let before = repeated(&server);
     for _ in 0..2 {
         let headers = format!("{HANDSHAKE}Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n");
-        let (mut client, _) = begin(&server, &headers, "/both?id=c", "HSmrc0sMlYUkAGmm5OPpG2HaGWk=");
+        let (mut client, head) = begin(&server, &headers, "/both?id=c", "");
+        assert!(head.contains("HSmrc0sMlYUkAGmm5OPpG2HaGWk="), "{head}");
         client.send([0x81, 0x81, 0, 0, 0, 0, b'y']);
-        assert!(String::from_utf8_lossy(&client.receive_bytes(Duration::from_millis(500))).contains('y'));
+        let mut told = Vec::new();
+        eventually("it is published", || {
+            told.extend(client.receive_bytes(Duration::from_millis(5)));
+            told.ends_with(b"y")
+        });
     }
     assert_eq!(repeated(&server), before);
 }
@@ -330,6 +340,126 @@ fn servers_are_told_apart() {
     for (channel, count) in [("of-all", 4), ("of-third", 2)] {
         let told = ask(&mut at(3), &poll(&format!("/see?id={channel}"))).text();
         assert!(told.contains(&format!("queued messages: {count}")), "{channel}: {told}");
+    }
+}
+
+/// What a client is told that sends `request` after another one has made `first`, and how many requests were known.
+fn after(server: &Server, first: &str, request: &[u8]) -> (Option<String>, u64) {
+    assert!(ask(&mut server.connect(), first).status() < 300, "{first}");
+    let before = repeated(server);
+    let mut client = server.connect();
+    client.send(request);
+    client.shut_down_writing();
+    let answer = match client.receive(PATIENCE) {
+        Reply::Response(answer) => Some(answer.status_line.clone()),
+        _ => None,
+    };
+    (answer, repeated(server) - before)
+}
+
+#[test]
+fn what_only_looks_like_a_known_request_goes_the_whole_way() {
+    let server = Server::start(conf(
+        LOCATIONS,
+        "location = / { return 404; } large_client_header_buffers 2 1k; max_headers 4;",
+    ));
+    let publish = post("/pub?id=a");
+    let long = "y".repeat(1500);
+    let cases: [(String, &str, u64); 14] = [
+        (publish.clone(), "202 Accepted", 1),
+        (publish.replace(" HTTP/1.1\r\n", " HTTP/1.1\n\r"), "400 Bad Request", 0),
+        (publish.replace("HTTP/1.1\r\nHost", "HTTP/1.1\rHo\nst"), "400 Bad Request", 0),
+        (publish.replace("Length: 1", "Length: 1\x0c"), "400 Bad Request", 0),
+        (publish.replace("Content", "If-None-Match: a\x0c\r\nContent"), "202 Accepted", 0),
+        (publish.replace("Content", "Sec-WebSocket-Key: a\0\r\nContent"), "400 Bad Request", 0),
+        (publish.replace("Content", "Last-Event-ID: a\0\r\nContent"), "400 Bad Request", 0),
+        (publish.replace("id=a", &format!("id={long}")), "414 Request-URI Too Large", 0),
+        (publish.replace("Content", &format!("If-None-Match: {long}\r\nContent")), "400 Bad Request", 0),
+        (publish.replace("Content", "If-None-Match: a\r\nContent"), "202 Accepted", 1),
+        (
+            publish.replace(
+                "Content",
+                "If-None-Match: a\r\nLast-Event-ID: b\r\nSec-WebSocket-Key: c\r\nContent",
+            ),
+            "400 Bad Request",
+            0,
+        ),
+        (publish.replace("id=a", ""), "404 Not Found", 0),
+        (publish.replace("id=a", "id="), "404 Not Found", 0),
+        (publish.replace("/pub?id=a", "/"), "404 Not Found", 0),
+    ];
+    for (request, status, known) in cases {
+        let answer = after(&server, &publish, request.as_bytes());
+        assert_eq!(answer, (Some(format!("HTTP/1.1 {status}")), known), "{request:?}");
+    }
+    // Targets that hyper is not given are not what it is given instead.
+    for target in ["/pub?id=<a>", "/in-path/a<b>", "/pub?id=\"a\""] {
+        let answer = after(&server, &post(target), post("/").as_bytes());
+        assert_eq!(answer, (Some("HTTP/1.1 404 Not Found".into()), 0), "{target}");
+    }
+}
+
+#[test]
+fn a_date_that_is_no_position_is_none_to_those_who_know() {
+    let server = Server::start(conf(
+        LOCATIONS,
+        "location = /newest { push_subscriber eventsource; nchan_channel_id $arg_id; nchan_subscriber_first_message newest; }",
+    ));
+    (0..3).for_each(|_| assert_eq!(ask(&mut server.connect(), &post("/pub?id=a")).status(), 202));
+    // Learned with one that is a position.
+    for (year, seen) in [(2015, 3), (1970, 0), (1970, 0), (2015, 3)] {
+        let mut client = server.connect();
+        client.send(format!(
+            "GET /newest?id=a HTTP/1.1\r\nHost: one\r\nAccept: text/event-stream\r\n\
+             If-Modified-Since: Thu, 01 Jan {year} 00:00:00 GMT\r\n\r\n"
+        ));
+        let mut all = Vec::new();
+        let mut count = || {
+            all.extend(client.receive_bytes(Duration::from_millis(50)));
+            String::from_utf8_lossy(&all).matches("data: x\n").count()
+        };
+        eventually("it is served", || count() == seen);
+        assert_eq!(count(), seen, "{year}");
+    }
+}
+
+#[test]
+fn lines_of_the_error_log_are_written_each_time() {
+    let server = Server::start(conf("rewrite_log on; location = /metrics { encke_metrics; }
+        location = /told { nchan_publisher; nchan_channel_id $arg_id; if ($http_x ~ foo) { return 402; } error_log {{dir}}/told notice; }
+        location = /unset { nchan_publisher; nchan_channel_id $arg_id$nix; if ($arg_never) { set $nix a; } error_log {{dir}}/unset warn; }", ""));
+    for uri in ["/told?id=a", "/unset?id=a"] {
+        (0..3).for_each(|_| assert_eq!(ask(&mut server.connect(), &post(uri)).status(), 202, "{uri}"));
+        let mut client = server.connect();
+        (0..3).for_each(|_| assert_eq!(ask(&mut client, &post(uri)).status(), 202, "{uri}"));
+    }
+    for name in ["told", "unset"] {
+        let lines = std::fs::read_to_string(server.dir().join(name)).unwrap_or_default();
+        assert_eq!(lines.lines().count(), 6, "{name}: {lines}");
+    }
+}
+
+#[test]
+fn a_request_of_just_so_many_bytes_hides_none_behind_it() {
+    let server = Server::start(conf(LOCATIONS, "client_max_body_size 1m;"));
+    let publish = |length: usize| {
+        let head = post("/pub?id=a").replace("Length: 1", &format!("Length: {length}"));
+        let head = head.strip_suffix('x').expect("a body").to_owned();
+        [head.as_bytes(), &vec![b'y'; length]].concat()
+    };
+    let head = publish(10_000).len() - 10_000;
+    for size in [16_383, 16_384, 16_385] {
+        for mut client in [
+            server.connect(),
+            Connection::open((Ipv4Addr::LOCALHOST, server.port()).into()).expect("a connection"),
+        ] {
+            let whole = publish(size - head);
+            assert_eq!(whole.len(), size);
+            client.send([&whole, poll("/pub?id=a").as_bytes()].concat());
+            for _ in 0..2 {
+                assert!([200, 202].contains(&client.receive(PATIENCE).into_response().status()), "{size}");
+            }
+        }
     }
 }
 

@@ -24,7 +24,6 @@ use crate::config::model::{ConnectionConf, Lingering, Server};
 use crate::metrics;
 use crate::push::again::Repeat;
 use crate::push::waiting::ParkSlot;
-use crate::request::answer::Framed;
 use crate::request::evaluation::AnswerSoFar;
 use crate::store::WorkerId;
 
@@ -329,9 +328,9 @@ async fn answer(
         return Err(Silence);
     }
     let keep_alive = rendered.keep_alive;
-    if let Framed::Tunnel(tunnel) = &rendered.body {
+    if let Some(tunnel) = rendered.tunnel() {
         let far = tunnel.take().ok_or(Silence)?;
-        state.borrow_mut().open_tunnel(Opened { far, head: rendered.head, log: reply.log });
+        state.borrow_mut().open_tunnel(Opened { far, head: rendered.head(), log: reply.log });
         // The driver takes the connection away.
         std::future::pending::<()>().await;
         return Err(Silence);
@@ -625,7 +624,7 @@ async fn send_refusal(
     let answer = Box::pin(service::refuse(&exchange, bytes, refusal));
     let Ok(reply) = tokio::time::timeout(patience, answer).await else { return };
     let Some(rendered) = reply.rendered else { return };
-    let answer = [rendered.head.clone(), rendered.in_memory()].concat();
+    let answer = [rendered.head(), rendered.in_memory()].concat();
     let sent = tokio::time::timeout(reply.conf.core.send_timeout, stream.write_all(&answer)).await;
     if let Some(log) = reply.log {
         log.write(&rendered.so_far(rendered.sent()));

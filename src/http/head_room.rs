@@ -35,6 +35,13 @@ impl HeadRoom {
         Self { left, line: 0, large: server.large_client_header_buffers, in_headers: false, started: false }
     }
 
+    /// A head of so many bytes fits, whatever its lines are.
+    pub fn at_least(server: &Server) -> usize {
+        let (count, size) = server.large_client_header_buffers;
+        let large = if count > 0 { size } else { 0 };
+        server.client_header_buffer_size.max(large)
+    }
+
     /// The most bytes that a head can have.
     pub fn most(server: &Server) -> usize {
         let (count, size) = server.large_client_header_buffers;

@@ -642,8 +642,8 @@ async fn finish(mut ctx: RequestCtx, mut answer: Answer, lingering: bool) -> Rep
         };
     }
     let rendered = Responder::new(&ctx).render(answer);
-    ctx.debug("http answer", [screen::first_line(&rendered.head)]);
-    ctx.debug("http answer header", screen::head_lines(&rendered.head));
+    ctx.debug("http answer", [screen::first_line(&rendered.head())]);
+    ctx.debug("http answer header", screen::head_lines(&rendered.head()));
     let unread = ctx.body.take_unread().filter(|_| rendered.keep_alive);
     let passed = !ctx.upstream.lock().tries.is_empty();
     let (limits, body) = (ctx.limits, ctx.body);

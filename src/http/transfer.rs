@@ -34,14 +34,14 @@ pub async fn send(
     log: Option<Box<PendingLog>>,
 ) -> Result<(), BrokenOff> {
     let sent = Sent { status: rendered.status, ..Sent::default() };
-    let (head, last_chunk) = (rendered.head.clone(), rendered.last_chunk);
-    let mut transfer = Transfer { state, sent, head, last_chunk, log, pace: rendered.pace };
-    if let (Some(whole), None) = (&rendered.whole, transfer.pace) {
+    let (head, last_chunk, pace) = (rendered.head(), rendered.last_chunk(), rendered.pace());
+    let mut transfer = Transfer { state, sent, head, last_chunk, log, pace };
+    if let (Some(whole), None) = (rendered.whole(), pace) {
         transfer.push_whole(whole.clone());
         return Ok(());
     }
-    transfer.push(rendered.head, Which::Head).await;
-    match rendered.body {
+    transfer.push(rendered.head(), Which::Head).await;
+    match rendered.into_body() {
         Framed::Whole(bytes) => transfer.push(bytes, Which::Body).await,
         // The connection's driver sees to it.
         Framed::Tunnel(_) => {}
@@ -64,10 +64,10 @@ pub async fn send_paced(stream: &mut Stream, paced: Paced) -> io::Result<()> {
     if connection.tcp_nodelay {
         stream.send_at_once();
     }
-    let mut bytes: Bytes = [rendered.head.clone(), rendered.in_memory()].concat().into();
+    let mut bytes: Bytes = [rendered.head(), rendered.in_memory()].concat().into();
     let mut sent = 0;
     let result = loop {
-        let allowed = match rendered.pace.map_or(Ok(u64::MAX), |pace| pace.allowance(sent)) {
+        let allowed = match rendered.pace().map_or(Ok(u64::MAX), |pace| pace.allowance(sent)) {
             Ok(allowed) => usize::try_from(allowed).unwrap_or(usize::MAX),
             Err(wait) => {
                 tokio::time::sleep(wait).await;
@@ -85,12 +85,12 @@ pub async fn send_paced(stream: &mut Stream, paced: Paced) -> io::Result<()> {
         if bytes.is_empty() {
             break Ok(());
         }
-        if let Some(pace) = rendered.pace {
+        if let Some(pace) = rendered.pace() {
             tokio::time::sleep(pace.rest(before, sent)).await;
         }
     };
     if let Some(log) = log {
-        let head_bytes = length_of(&rendered.head).min(sent);
+        let head_bytes = length_of(&rendered.head()).min(sent);
         let (status, complete) = (rendered.status, result.is_ok());
         let sent = Sent { status, head_bytes, body_bytes: sent - head_bytes, complete };
         log.write(&rendered.so_far(sent));

@@ -22,8 +22,12 @@ pub struct Cursor {
 impl Cursor {
     /// For a message of the only channel.
     pub fn of(message: &Message) -> Self {
-        let (time, tag) = message.id();
-        Self { time, tags: smallvec![Some(tag)], current: 0 }
+        Self::of_id(message.id())
+    }
+
+    /// The same, by the message's id.
+    pub fn of_id((time, tag): (i64, u64)) -> Self {
+        Self { time, tags: SmallVec::from_buf([Some(tag)]), current: 0 }
     }
 
     /// The position before everything: `0:0`.
@@ -66,13 +70,16 @@ impl Cursor {
 
     /// Both: `TIME:TAGS`.
     pub fn whole(&self) -> String {
-        /// Letters of a time and a tag, as they mostly are.
-        const USUAL: usize = 16;
-        let mut text = String::with_capacity(USUAL);
+        let mut text = String::new();
+        self.write(&mut text);
+        text
+    }
+
+    /// Writes both.
+    pub fn write(&self, text: &mut String) {
         text.push_str(itoa::Buffer::new().format(self.time));
         text.push(':');
-        self.write_tags(&mut text);
-        text
+        self.write_tags(text);
     }
 
     /// The last message's is marked where there are several.
@@ -103,6 +110,10 @@ impl Cursor {
     /// # Errors
     /// For several of which none is marked as the last message's.
     pub fn from_parts(time: i64, tags: &[u8]) -> Result<Self, Broken> {
+        // Most clients send what they were given.
+        if let Some(tag) = std::str::from_utf8(tags).ok().and_then(|tags| tags.parse().ok()) {
+            return Ok(Self::of_id((time, tag)));
+        }
         let alone = !tags.contains(&b',');
         let pieces = || tags.split(|byte| *byte == b',');
         let marked = pieces().position(|piece| piece.contains(&b'['));

@@ -31,6 +31,9 @@ const SUBTYPES: [(&str, Format); 6] = [
     ("xml", Format::Xml),
 ];
 
+/// Room for what is mostly told.
+const USUAL: usize = 160;
+
 /// How a request is told of channels.
 #[derive(Clone, Debug)]
 pub struct Form {
@@ -41,7 +44,8 @@ pub struct Form {
 
 /// An answer that tells of a channel, in the format the request accepts.
 pub fn answer(ctx: &RequestCtx, status: u16, told: &Told) -> Answer {
-    Form::of(ctx).answer(status, told)
+    let form = Form::of(ctx);
+    form.answer(status, form.text(told))
 }
 
 impl Form {
@@ -57,14 +61,14 @@ impl Form {
         Self { format, content_type: content_type.into(), dialect }
     }
 
-    /// Tells of a channel.
-    pub fn answer(&self, status: u16, told: &Told) -> Answer {
-        Answer::text(status, self.content_type.as_bytes(), self.format.write(told, self.dialect))
+    /// What is told of a channel.
+    pub fn text(&self, told: &Told) -> String {
+        self.format.write(told, self.dialect)
     }
 
-    /// Tells that a message was published: 201 if somebody was waiting.
-    pub fn published(&self, told: &Told) -> Answer {
-        self.answer(if told.heard { 201 } else { 202 }, told)
+    /// The answer with that text.
+    pub fn answer(&self, status: u16, text: String) -> Answer {
+        Answer::text(status, self.content_type.as_bytes(), text)
     }
 }
 
@@ -91,42 +95,39 @@ impl Format {
         let (messages, subscribers) = (first.format(messages), second.format(subscribers));
         let requested = requested.map_or("-1", |seconds| third.format(seconds));
         let is_push = dialect == Dialect::Push;
-        let last = |before, after| if is_push { [""; 3] } else { [before, told.last_id.as_str(), after] };
+        let last = |before, after| match is_push {
+            true => String::new(),
+            false => [before, &*told.last_id(), after].concat(),
+        };
         match self {
             Self::Plain => {
                 let never = if is_push { " (-1=never)" } else { "" };
-                let [before, last, _] = last("\r\nlast message id: ", "");
-                [
-                    "queued messages: ",
-                    messages,
-                    "\r\nlast requested: ",
-                    requested,
-                    " sec. ago",
-                    never,
-                    "\r\nactive subscribers: ",
-                    subscribers,
-                    before,
-                    last,
-                ]
-                .concat()
+                let mut text = String::with_capacity(USUAL);
+                text.extend(["queued messages: ", messages, "\r\nlast requested: ", requested, " sec. ago"]);
+                text.extend([never, "\r\nactive subscribers: ", subscribers]);
+                if !is_push {
+                    text.push_str("\r\nlast message id: ");
+                    told.write_last_id(&mut text);
+                }
+                text
             }
             Self::Json => {
-                let [before, last, after] = last(", \"last_message_id\": \"", "\"");
+                let last = last(", \"last_message_id\": \"", "\"");
                 format!(
-                    "{{\"messages\": {messages}, \"requested\": {requested}, \"subscribers\": {subscribers}{before}{last}{after} }}"
+                    "{{\"messages\": {messages}, \"requested\": {requested}, \"subscribers\": {subscribers}{last} }}"
                 )
             }
             Self::Yaml => {
-                let [before, last, after] = last("last_message_id: \"", "\"\r\n");
+                let last = last("last_message_id: \"", "\"\r\n");
                 format!(
-                    "---\r\nmessages: {messages}\r\nrequested: {requested}\r\nsubscribers: {subscribers}\r\n{before}{last}{after}\r\n"
+                    "---\r\nmessages: {messages}\r\nrequested: {requested}\r\nsubscribers: {subscribers}\r\n{last}\r\n"
                 )
             }
             Self::Xml => {
-                let [before, last, after] = last("  <last_message_id>", "</last_message_id>\r\n");
+                let last = last("  <last_message_id>", "</last_message_id>\r\n");
                 format!(
                     "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\r\n<channel>\r\n  <messages>{messages}</messages>\r\n  \
-                     <requested>{requested}</requested>\r\n  <subscribers>{subscribers}</subscribers>\r\n{before}{last}{after}</channel>"
+                     <requested>{requested}</requested>\r\n  <subscribers>{subscribers}</subscribers>\r\n{last}</channel>"
                 )
             }
         }

@@ -34,8 +34,8 @@ type Infos = SmallVec<[ChannelInfo; 1]>;
 pub struct Told {
     /// Of several channels: sums, and the latest request.
     pub info: ChannelInfo,
-    /// Nchan's `last message id`.
-    pub last_id: String,
+    /// The position behind the last message, if that can be told.
+    pub last: Option<Cursor>,
     /// Somebody was there when the message was published.
     pub heard: bool,
 }
@@ -71,10 +71,11 @@ impl Publication {
         self.conf.push.dialect
     }
 
-    /// Publishes in another channel from now on.
-    pub fn move_to(&mut self, key: ChannelKey) {
-        self.keys.clear();
-        self.keys.push(key);
+    /// Publishes in another channel of the same group from now on, where it is one channel.
+    pub fn move_to(&mut self, id: &[u8]) {
+        if let [key] = &mut self.keys[..] {
+            key.rename(id);
+        }
     }
 
     /// Publishes a message in all of its channels.
@@ -84,27 +85,23 @@ impl Publication {
     pub fn publish(&self, store: &Store, body: &[u8], content_type: Option<&[u8]>) -> Result<Told, Refusal> {
         let push = &self.conf.push;
         let deflated = self.deflate.map(|conf| deflate::deflate(body, conf));
-        let infos: Result<Infos, Refusal> = self
-            .keys
-            .iter()
-            .map(|key| {
-                store.publish(&Publish {
-                    key,
-                    body,
-                    content_type,
-                    event_name: self.event_name.as_deref(),
-                    deflated: deflated.as_deref(),
-                    store: push.store_messages,
-                    max_messages: self.max_messages,
-                    min_messages: push.min_message_buffer_length,
-                    message_timeout: self.message_timeout,
-                    delete_oldest_received: push.delete_oldest_received_message,
-                    channel_timeout: push.channel_timeout.as_secs(),
-                    accounting: self.accounting,
-                })
-            })
-            .collect();
-        let infos = infos?;
+        let mut infos = Infos::new();
+        for key in &self.keys {
+            infos.push(store.publish(&Publish {
+                key,
+                body,
+                content_type,
+                event_name: self.event_name.as_deref(),
+                deflated: deflated.as_deref(),
+                store: push.store_messages,
+                max_messages: self.max_messages,
+                min_messages: push.min_message_buffer_length,
+                message_timeout: self.message_timeout,
+                delete_oldest_received: push.delete_oldest_received_message,
+                channel_timeout: push.channel_timeout.as_secs(),
+                accounting: self.accounting,
+            })?);
+        }
         metrics::count(|worker| worker.published.add(1));
         Ok(self.told(&infos, store))
     }
@@ -117,7 +114,7 @@ impl Publication {
         }
         if infos.len() > 1 {
             // Nchan has no id for a message in several channels, and tells of the one with the most messages.
-            told.last_id = "0".to_owned();
+            told.last = None;
             told.info.messages = infos.iter().map(|info| info.messages).max().unwrap_or_default();
         }
         if self.max_messages == 0 || !self.conf.push.store_messages {
@@ -133,20 +130,48 @@ impl Publication {
 impl Told {
     /// Of one or several channels.
     pub fn of(infos: &[ChannelInfo]) -> Self {
-        let last: SmallVec<[_; 1]> = infos.iter().map(|info| info.last_message).collect();
+        if let [info] = infos {
+            return Self::of_one(*info);
+        }
+        let last: Vec<_> = infos.iter().map(|info| info.last_message).collect();
         let info = ChannelInfo {
             messages: infos.iter().map(|info| info.messages).sum(),
             requested: infos.iter().filter_map(|info| info.requested).min(),
             subscribers: infos.iter().map(|info| info.subscribers).sum(),
             last_message: last.iter().flatten().max().copied(),
         };
-        Self { info, last_id: Cursor::of_last(&last).whole(), heard: info.subscribers > 0 }
+        Self { info, last: Some(Cursor::of_last(&last)), heard: info.subscribers > 0 }
+    }
+
+    fn of_one(info: ChannelInfo) -> Self {
+        let last = info.last_message.map_or_else(|| Cursor::start(1), Cursor::of_id);
+        Self { info, last: Some(last), heard: info.subscribers > 0 }
     }
 
     /// Of several channels that are deleted: nothing is left of them.
     pub fn of_deleted(infos: &[ChannelInfo]) -> Self {
         let told = Self::of(infos);
-        Self { info: ChannelInfo { messages: 0, ..told.info }, last_id: "0".to_owned(), ..told }
+        Self { info: ChannelInfo { messages: 0, ..told.info }, last: None, ..told }
+    }
+
+    /// Whether somebody was waiting: 201, or 202.
+    pub fn status(&self) -> u16 {
+        if self.heard { 201 } else { 202 }
+    }
+
+    /// Nchan's `last message id`.
+    pub fn last_id(&self) -> String {
+        let mut text = String::new();
+        self.write_last_id(&mut text);
+        text
+    }
+
+    /// Writes it.
+    pub fn write_last_id(&self, text: &mut String) {
+        match &self.last {
+            Some(cursor) => cursor.write(text),
+            None => text.push('0'),
+        }
     }
 }
 

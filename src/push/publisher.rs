@@ -78,11 +78,11 @@ pub async fn answer(
                 .map_err(|refusal| refused(ctx, refusal))?;
             note(ctx, &told);
             if is_one {
-                ctx.facts.note(|facts| facts.message_id = Some(told.last_id.clone()));
+                ctx.facts.note(|facts| facts.message_id = Some(told.last_id()));
             }
             announce(state, ctx, Happening::Publish);
             let form = Form::of(ctx);
-            let answer = allow(form.published(&told));
+            let answer = allow(form.answer(told.status(), form.text(&told)));
             slot.may_repeat(Publish::of(ctx, publication, form, origin));
             Ok(answer)
         }

@@ -59,7 +59,10 @@ impl Reply {
     pub fn renew(&mut self, validators: &Validators<'_>) {
         self.by_second = validators.since.is_some() && validators.tag.is_none();
         let tag = validators.tag.filter(|_| self.responder.conf.push.dialect == Dialect::Nchan);
-        self.tag = tag.map(Into::into);
+        match (&mut self.tag, tag) {
+            (Some(last), Some(tag)) if last.len() == tag.len() => last.copy_from_slice(tag),
+            (last, tag) => *last = tag.map(Into::into),
+        }
     }
 
     /// What of it is not the location's.

@@ -12,13 +12,9 @@ use crate::request::answer::Answer;
 use crate::request::{RequestCtx, date, uri};
 use crate::store::Position;
 
-use super::again::value_of;
 use super::cors::Origin;
 use super::cursor::Cursor;
 use super::subscriber;
-
-/// Longest validator that is taken without a look at how much of a head fits, bytes.
-const LONGEST: usize = 512;
 
 /// A header, and its variable.
 const EVENT_ID: &str = "last-event-id";
@@ -86,26 +82,6 @@ impl<'a> Validators<'a> {
     pub fn are_none(&self) -> bool {
         self.since.is_none() && self.tag.is_none() && self.event_id.is_none()
     }
-
-    /// Takes a header line if it is one of them, and tells whether it was. `None` where there are two of one, or what hardly
-    /// any header has.
-    pub fn take(&mut self, line: &'a [u8]) -> Option<bool> {
-        let named = |name: &str| value_of(line, name);
-        let (slot, value) = match line.first() {
-            Some(b'i' | b'I') => match (named("If-Modified-Since:"), named("If-None-Match:")) {
-                (Some(since), _) => (&mut self.since, since),
-                (None, Some(tag)) => (&mut self.tag, tag),
-                (None, None) => return Some(false),
-            },
-            Some(b'l' | b'L') => match named("Last-Event-ID:") {
-                Some(id) => (&mut self.event_id, id),
-                None => return Some(false),
-            },
-            _ => return Some(false),
-        };
-        let is_valid = value.len() <= LONGEST && value.iter().all(|byte| !byte.is_ascii_control());
-        (slot.replace(value).is_none() && is_valid).then_some(true)
-    }
 }
 
 /// Where a poll begins that has `If-Modified-Since`; `None` where something else decides, or for what cannot be read.
@@ -125,16 +101,37 @@ pub fn after(push: &PushConf, validators: &Validators<'_>) -> Option<Start> {
     }
 }
 
-/// Where a request of Nchan's dialect begins that has nothing but `Last-Event-ID`; `None` for what is no position.
-pub fn after_event(id: &[u8]) -> Option<Start> {
-    Cursor::read(&uri::unescape(id))?.ok().map(Start::After)
+/// How a subscriber's request says where it begins, as far as that can be said of others like it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    /// By Nchan's rules.
+    nchan: bool,
+    /// Where there are no validators, `Last-Event-ID` comes first, as by default.
+    event_id: bool,
 }
 
-/// Whether `Last-Event-ID` is what the requests of a location begin behind that have no validators, as by default.
-pub fn heeds_event_id(ctx: &RequestCtx, is_poll: bool) -> bool {
-    let first = ctx.conf.push.position.last_message_ids.first();
-    let by_nchan = !is_poll || ctx.conf.push.dialect == Dialect::Nchan;
-    by_nchan && first.is_some_and(|first| ctx.is_header(first, EVENT_ID_VARIABLE))
+impl Rules {
+    /// For requests like this one.
+    pub fn of(ctx: &RequestCtx, is_poll: bool) -> Self {
+        let nchan = !is_poll || ctx.conf.push.dialect == Dialect::Nchan;
+        let first = ctx.conf.push.position.last_message_ids.first();
+        let event_id = nchan && first.is_some_and(|first| ctx.is_header(first, EVENT_ID_VARIABLE));
+        Self { nchan, event_id }
+    }
+
+    /// Where a request with such validators begins; `None` where more has to be asked.
+    pub fn start(self, push: &PushConf, validators: &Validators<'_>) -> Option<Start> {
+        match validators {
+            Validators { since: Some(since), .. } => {
+                let says_nothing = self.nchan && date::parse(since)? <= 0;
+                if says_nothing { None } else { after(push, validators) }
+            }
+            Validators { since: None, tag: None, event_id: Some(id) } if self.event_id => {
+                Cursor::read(&uri::unescape(id))?.ok().map(Start::After)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Where a request begins. Polls of `push_*` locations go by the old module's rules, everything else by Nchan's.

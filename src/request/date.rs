@@ -2,21 +2,25 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// Seconds since 1970 of the wall clock; 0 before that.
 pub fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec().max(0))
+}
+
+thread_local! {
+    /// Nearly all dates are those of this second, or of the last message: also those that clients send back.
+    static LAST: Cell<[Option<(i64, Text)>; 2]> = const { Cell::new([None; 2]) };
 }
 
 /// `Mon, 23 Nov 2026 05:57:38 GMT`. Times outside of the years 1970 to 9999 are moved to the nearest end.
 pub fn format(seconds: i64) -> Text {
-    thread_local! {
-        // Nearly all dates are those of this second, or of the last message.
-        static LAST: Cell<[Option<(i64, Text)>; 2]> = const { Cell::new([None; 2]) };
-    }
+    /// The last second of 9999.
+    const END: i64 = 253_402_300_799;
+    let seconds = seconds.clamp(0, END);
     let slot = usize::from(seconds & 1 == 1);
     let mut last = LAST.get();
     if let Some((_, text)) = last[slot].filter(|(second, _)| *second == seconds) {
@@ -37,8 +41,7 @@ pub struct Text([u8; TEXT]);
 
 impl Text {
     fn new(seconds: i64) -> Self {
-        const LAST: i64 = 253_402_300_799;
-        let seconds = u64::try_from(seconds.clamp(0, LAST)).unwrap_or(0);
+        let seconds = u64::try_from(seconds).unwrap_or(0);
         let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
         // It has this length in all of these years.
         Self(text.as_bytes().try_into().unwrap_or([b' '; TEXT]))
@@ -75,6 +78,14 @@ pub fn format_cookie(seconds: i64) -> String {
 /// at, that of the month hardly, and what follows the time is ignored; anything it cannot read, or before 1970, is
 /// `None`.
 pub fn parse(text: &[u8]) -> Option<i64> {
+    let last = LAST.get();
+    if let Some((second, _)) = last.iter().flatten().find(|(_, last)| last.0 == *text) {
+        return Some(*second);
+    }
+    parse_anew(text)
+}
+
+fn parse_anew(text: &[u8]) -> Option<i64> {
     let end_of_day = text.iter().position(|byte| matches!(byte, b',' | b' '))?;
     let rest = &text[end_of_day + 1..];
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
@@ -175,6 +186,15 @@ mod tests {
             ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
         {
             assert_eq!(parse(text.as_bytes()), Some(784_111_777), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_written_last_is_read_as_anything_else() {
+        for seconds in [-1, 0, 1, 784_111_777, 253_402_300_799, i64::MAX] {
+            let text = format(seconds);
+            let read = parse(text.as_ref());
+            assert_eq!((read, read), (parse_anew(text.as_ref()), Some(seconds.clamp(0, 253_402_300_799))));
         }
     }
 

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -116,9 +117,15 @@ impl RepeatedLog {
         Some(Lines::new(lines, false, &ctx.conf).map(Self))
     }
 
-    /// For the request that came now, as the `number`th of its connection.
-    pub fn of(&self, connection: &Arc<Connection>, number: u64, request: &[u8]) -> Box<PendingLog> {
-        self.made(Made::now(connection, number, request, self.0.needs_words))
+    /// For the request that came now, or began at `since`, as the `number`th of its connection.
+    pub fn of(
+        &self,
+        connection: &Arc<Connection>,
+        number: u64,
+        request: &[u8],
+        since: Option<Instant>,
+    ) -> Box<PendingLog> {
+        self.made(Made::new(connection, number, request, since, self.0.needs_words))
     }
 
     /// For the first one, which has no body.

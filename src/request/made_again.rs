@@ -158,11 +158,17 @@ impl Anew {
 }
 
 impl Made {
-    /// The request that was made now, as the `number`th of its connection, and of which all came at once.
-    pub fn now(connection: &Arc<Connection>, number: u64, bytes: &[u8], keeps_words: bool) -> Self {
+    /// The request that was made now, or began at `since`, as the `number`th of its connection.
+    pub fn new(
+        connection: &Arc<Connection>,
+        number: u64,
+        bytes: &[u8],
+        since: Option<Instant>,
+        keeps_words: bool,
+    ) -> Self {
         let words = || Box::new(Words { head: head(bytes).into(), id: OnceLock::new() });
         Self {
-            started: Instant::now(),
+            started: since.unwrap_or_else(Instant::now),
             connection: Arc::clone(connection),
             number,
             length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
@@ -174,8 +180,8 @@ impl Made {
 
     /// The first one, which went the whole way. It has no body.
     pub fn first(ctx: &RequestCtx, keeps_words: bool) -> Self {
-        let mut made = Self::now(&ctx.connection, ctx.number, &ctx.head, keeps_words);
-        (made.started, made.pipelined) = (ctx.started, ctx.pipelined);
+        let mut made = Self::new(&ctx.connection, ctx.number, &ctx.head, Some(ctx.started), keeps_words);
+        made.pipelined = ctx.pipelined;
         if let (Some(words), Some(id)) = (&made.words, ctx.id.get()) {
             let _ = words.id.set(id.clone());
         }
@@ -203,8 +209,8 @@ fn line(head: &[u8]) -> &[u8] {
     lines(head).next().unwrap_or_default()
 }
 
-/// Between the first space of the request line and the last.
-fn target(head: &[u8]) -> &[u8] {
+/// The target in a head: what is between the first space of the request line and the last.
+pub fn target(head: &[u8]) -> &[u8] {
     let line = line(head);
     let mut spaces = line.iter().enumerate().filter(|(_, byte)| **byte == b' ').map(|(at, _)| at);
     let (first, last) = (spaces.next(), spaces.next_back());

@@ -262,6 +262,8 @@ impl RequestCtx {
 
     fn log_line(&self, severity: Severity, message: &[u8], upstream: Option<&str>) {
         if self.logs(severity) {
+            // The same request again would be told of again.
+            self.values.note_volatile();
             let serial = format!("*{} ", self.connection.serial);
             // Where the line is at fault, nginx has not read the headers yet.
             let has_headers = !message.ends_with(b"request line");

@@ -25,8 +25,8 @@ pub const NCHAN_VERSION: &str = "1.3.6";
 /// The first of the arguments that has this name, case ignored, raw.
 pub fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     args.split(|byte| *byte == b'&').find_map(|argument| {
-        let (key, value) = split_at_byte(argument, b'=')?;
-        key.eq_ignore_ascii_case(name).then_some(value)
+        let (key, value) = argument.split_at_checked(name.len())?;
+        value.strip_prefix(b"=").filter(|_| key.eq_ignore_ascii_case(name))
     })
 }
 

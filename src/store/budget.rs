@@ -92,6 +92,8 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Relaxed);
+        if self.bytes > 0 {
+            self.budget.used.fetch_sub(self.bytes, Relaxed);
+        }
     }
 }

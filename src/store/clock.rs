@@ -1,7 +1,9 @@
 //! Time, as the store sees it: replaced by [`ManualClock`] in tests.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
 
 /// Two clocks: one for what clients are told, one for how long things last.
 pub trait Clock: Send + Sync {
@@ -15,13 +17,14 @@ pub trait Clock: Send + Sync {
 /// The clocks of the operating system.
 #[derive(Debug)]
 pub struct SystemClock {
-    start: Instant,
+    /// Monotonic millisecond.
+    start: i64,
 }
 
 impl SystemClock {
     /// A clock whose monotonic time starts now.
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self { start: millis(ClockId::CLOCK_MONOTONIC) }
     }
 }
 
@@ -33,17 +36,22 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn wall_millis(&self) -> i64 {
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
-        }
+        millis(ClockId::CLOCK_REALTIME)
     }
 
     fn monotonic_millis(&self) -> u64 {
         /// There is time before the start: what came from another process happened in it.
         const START: u64 = 1 << 40;
-        START.saturating_add(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+        START.saturating_add_signed(millis(ClockId::CLOCK_MONOTONIC).saturating_sub(self.start))
     }
+}
+
+/// What a clock shows. The standard library's clocks are made for differences, which take longer.
+fn millis(clock: ClockId) -> i64 {
+    let millis =
+        |time: TimeSpec| time.tv_sec().saturating_mul(1000).saturating_add(time.tv_nsec() / 1_000_000);
+    // Every system has these clocks.
+    clock_gettime(clock).map_or(0, millis)
 }
 
 /// A clock that moves only when told to.

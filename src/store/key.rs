@@ -1,12 +1,15 @@
 //! The name of a channel.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
-/// Bytes of the length of the group, in front of group and id.
-const PREFIX: usize = size_of::<u64>();
+/// Bytes in front of group and id: the length of the group, and a hash of all else.
+const PREFIX: usize = WORD + WORD;
+
+const WORD: usize = size_of::<u32>();
 
 /// Most keys are shorter than that.
 const USUAL: usize = 128;
@@ -21,10 +24,27 @@ pub struct ChannelKey(Arc<[u8]>);
 impl ChannelKey {
     /// The channel `id` of `group`; no group is the empty group.
     pub fn new(group: &[u8], id: &[u8]) -> Self {
-        let group_len = group.len() as u64;
+        // No request has room for longer ones.
+        let group_len = u32::try_from(group.len()).unwrap_or(u32::MAX);
+        let group = &group[..group_len as usize];
         let mut bytes = SmallVec::<[u8; USUAL]>::new();
-        [&group_len.to_le_bytes(), group, id].into_iter().for_each(|part| bytes.extend_from_slice(part));
+        [&group_len.to_le_bytes(), &[0; WORD], group, id]
+            .into_iter()
+            .for_each(|part| bytes.extend_from_slice(part));
+        sign(&mut bytes);
         Self(Arc::from(&*bytes))
+    }
+
+    /// Names the channel `id` of the same group from now on.
+    pub fn rename(&mut self, id: &[u8]) {
+        let start = self.group_end();
+        match Arc::get_mut(&mut self.0) {
+            Some(bytes) if bytes.len() == start + id.len() => {
+                bytes[start..].copy_from_slice(id);
+                sign(bytes);
+            }
+            _ => *self = Self::new(self.group(), id),
+        }
     }
 
     /// The group; empty when there is none.
@@ -37,16 +57,40 @@ impl ChannelKey {
         &self.0[self.group_end()..]
     }
 
+    /// A hash that nobody outside can foresee, made once. Its lower half tells all that it has to tell.
+    #[inline]
+    pub(super) fn digest(&self) -> u64 {
+        let [_, hash] = self.prefix();
+        u64::from(hash) << u32::BITS | u64::from(hash)
+    }
+
     /// Bytes of the allocation behind the key, without the reference counts.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
     fn group_end(&self) -> usize {
-        let group_len = self.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        // Came from a `usize` in `new`.
+        let [group_len, _] = self.prefix();
         PREFIX + group_len as usize
     }
+
+    #[inline]
+    fn prefix(&self) -> [u32; 2] {
+        let bytes = self.0.first_chunk::<PREFIX>().copied().unwrap_or_default();
+        let [a, b, c, d, e, f, g, h] = bytes;
+        [[a, b, c, d], [e, f, g, h]].map(u32::from_le_bytes)
+    }
+}
+
+/// Hashes a key. Strangers choose the ids, and must not be able to choose what becomes of them.
+fn sign(key: &mut [u8]) {
+    static RANDOM: OnceLock<RandomState> = OnceLock::new();
+    let mut hasher = RANDOM.get_or_init(RandomState::new).build_hasher();
+    key[WORD..PREFIX].fill(0);
+    hasher.write(key);
+    // The lower half of it.
+    let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
+    key[WORD..PREFIX].copy_from_slice(&[a, b, c, d]);
 }
 
 impl fmt::Debug for ChannelKey {

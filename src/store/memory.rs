@@ -3,7 +3,6 @@
 mod handover;
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU64,
@@ -13,7 +12,7 @@ use std::sync::atomic::{
 use super::budget::{Budget, Claim};
 use super::channel::{Channel, NEVER};
 use super::group::{Group, Groups, Seat};
-use super::shard::{Hashed, Shard, State, Tickets};
+use super::shard::{Shard, State, Tickets};
 use super::{
     Accounting, ChannelId, ChannelInfo, ChannelKey, Clock, Concurrency, Event, GroupInfo, GroupLimit,
     GroupLimits, Mailbox, Message, Mode, OutOfMemory, Publish, Refusal, Subscribe, Subscribed, Subscription,
@@ -24,6 +23,9 @@ pub use handover::{MessageImage, Piece};
 
 /// A power of two, several times the threads of a large machine, so that two rarely want the same lock.
 const SHARDS: usize = 64;
+
+/// The lowest bit of a hash that tells the shard, in its lower half.
+const SHARD_BITS: u32 = 19;
 
 /// All channels and their messages, shared by all threads.
 ///
@@ -49,8 +51,6 @@ pub struct Store {
     /// Lower bound of the next monotonic millisecond at which an idle channel is due: so that nobody who looks a channel up
     /// has to ask each shard. Never, while somebody else asks them.
     next_idle: Arc<AtomicU64>,
-    /// Random per store: strangers choose the ids, and must not be able to choose the shard.
-    hasher: RandomState,
     mailboxes: Vec<Mailbox>,
     clock: Arc<dyn Clock>,
     budget: Arc<Budget>,
@@ -90,11 +90,10 @@ impl Store {
     /// An empty store that may use `budget_bytes`, and tells the waiters of worker n through `mailboxes[n]`:
     /// there must be one for each [`WorkerId`](super::WorkerId) that subscribes.
     pub fn new(budget_bytes: usize, clock: Arc<dyn Clock>, mailboxes: Vec<Mailbox>) -> Self {
-        let (next_idle, hasher) = (Arc::new(AtomicU64::new(NEVER)), RandomState::new());
+        let next_idle = Arc::new(AtomicU64::new(NEVER));
         Self {
-            shards: (0..SHARDS).map(|_| Arc::new(Shard::new(hasher.clone(), &next_idle))).collect(),
+            shards: (0..SHARDS).map(|_| Arc::new(Shard::new(&next_idle))).collect(),
             next_idle,
-            hasher,
             mailboxes,
             clock,
             budget: Budget::new(budget_bytes),
@@ -138,18 +137,13 @@ impl Store {
         };
         // Copied before the lock is taken: bodies may be large.
         let message = Message::new(publish, claim.split(bytes));
-        let appended = self.visit(
-            self.seek(publish.key),
-            publish.channel_timeout,
-            claim,
-            group,
-            |channel, tickets, now| {
+        let appended =
+            self.visit(publish.key, publish.channel_timeout, claim, group, |channel, tickets, now| {
                 if was_expected {
                     channel.unexpect();
                 }
                 self.append(channel, tickets, now, publish, message)
-            },
-        );
+            });
         if was_expected && appended.is_err() {
             self.at_channel(publish.key, |channel, _| channel.unexpect());
         }
@@ -159,24 +153,22 @@ impl Store {
     /// The state of a channel. Counts as a look-up.
     pub fn info(&self, key: &ChannelKey, channel_timeout: u64) -> Option<ChannelInfo> {
         self.look_up(key);
-        self.visit_existing(self.seek(key), channel_timeout, |channel, _, now| channel.info(now))
+        self.visit_existing(key, channel_timeout, |channel, _, now| channel.info(now))
     }
 
     /// Creates a channel without a message, if it does not exist.
     pub fn create(&self, key: &ChannelKey, channel_timeout: u64) -> Result<ChannelInfo, OutOfMemory> {
         self.look_up(key);
         let create = |channel: &mut Channel, _: &mut Tickets, now| channel.info(now);
-        self.visit(self.seek(key), channel_timeout, self.budget.nothing(), None, create)
-            .map_err(|_| OutOfMemory)
+        self.visit(key, channel_timeout, self.budget.nothing(), None, create).map_err(|_| OutOfMemory)
     }
 
     /// Removes a channel with its messages, and tells those who wait. The answer is how it was before.
     pub fn delete(&self, key: &ChannelKey) -> Option<ChannelInfo> {
         self.look_up(key);
         let now = self.clock.monotonic_millis();
-        let (shard, name) = self.seek(key);
-        let mut state = shard.lock();
-        let id = state.find(name, now)?;
+        let mut state = self.seek(key).lock();
+        let id = state.find(key, now)?;
         self.delete_in(&mut state, id, now)
     }
 
@@ -194,7 +186,7 @@ impl Store {
     /// In this order: does the channel exist, is it full, does somebody else wait, is a message stored.
     pub fn subscribe(&self, subscribe: &Subscribe<'_>) -> Subscribed {
         self.look_up(subscribe.key);
-        let (key, timeout, spot) = (subscribe.key, subscribe.channel_timeout, self.seek(subscribe.key));
+        let (key, timeout) = (subscribe.key, subscribe.channel_timeout);
         let Ok(group) = self.group_of(key, subscribe.accounting.as_ref()) else {
             return Subscribed::OutOfMemory;
         };
@@ -206,7 +198,7 @@ impl Store {
         }
         let admit = |channel: &mut Channel, tickets: &mut Tickets, now| match counted.map(Group::seat) {
             Some(None) => Subscribed::Full,
-            seat => self.admit((channel, tickets), now, subscribe, seat.flatten(), spot.0),
+            seat => self.admit((channel, tickets), now, subscribe, seat.flatten()),
         };
         if subscribe.must_exist {
             let join = |channel: &mut Channel| group.as_ref().map_or(Ok(()), |group| channel.join(group));
@@ -214,9 +206,9 @@ impl Store {
                 Ok(()) => admit(channel, tickets, now),
                 Err(_) => Subscribed::Full,
             };
-            return self.visit_existing(spot, timeout, admit).unwrap_or(Subscribed::NoSuchChannel);
+            return self.visit_existing(key, timeout, admit).unwrap_or(Subscribed::NoSuchChannel);
         }
-        match self.visit(spot, timeout, self.budget.nothing(), group.as_ref(), admit) {
+        match self.visit(key, timeout, self.budget.nothing(), group.as_ref(), admit) {
             Ok(subscribed) => subscribed,
             Err(Refusal::OutOfMemory) => Subscribed::OutOfMemory,
             Err(Refusal::Group(_)) => Subscribed::Full,
@@ -334,8 +326,7 @@ impl Store {
     /// Whether there is such a channel, perhaps only because nobody has noticed that its time is over.
     #[cfg(test)]
     pub(super) fn holds(&self, key: &ChannelKey) -> bool {
-        let (shard, name) = self.seek(key);
-        shard.lock().contains(name)
+        self.seek(key).lock().contains(key)
     }
 
     // === Inside a channel ===
@@ -347,19 +338,13 @@ impl Store {
         publish: &Publish<'_>,
         group: Option<&Arc<Group>>,
     ) -> Result<Option<ChannelInfo>, Refusal> {
-        self.visit(
-            self.seek(publish.key),
-            publish.channel_timeout,
-            self.budget.nothing(),
-            group,
-            |channel, _, now| {
-                (channel.subscribers() == 0).then(|| {
-                    channel.number(now, self.clock.wall_millis());
-                    channel.trim(0);
-                    channel.info(now)
-                })
-            },
-        )
+        self.visit(publish.key, publish.channel_timeout, self.budget.nothing(), group, |channel, _, now| {
+            (channel.subscribers() == 0).then(|| {
+                channel.number(now, self.clock.wall_millis());
+                channel.trim(0);
+                channel.info(now)
+            })
+        })
     }
 
     fn append(
@@ -400,7 +385,6 @@ impl Store {
         now: u64,
         subscribe: &Subscribe<'_>,
         seat: Option<Seat>,
-        shard: &Arc<Shard>,
     ) -> Subscribed {
         let waiting = channel.subscribers();
         if subscribe.max_subscribers > 0 && waiting >= subscribe.max_subscribers {
@@ -418,7 +402,7 @@ impl Store {
             }
             _ => {}
         }
-        let id = channel.id;
+        let (id, shard) = (channel.id, self.seek(subscribe.key));
         let subscription =
             |is_stream| Subscription::new(Arc::clone(shard), id, tickets.next(), is_stream, seat);
         if subscribe.mode == Mode::Stream {
@@ -454,28 +438,27 @@ impl Store {
     /// `group`.
     fn visit<R>(
         &self,
-        (shard, name): Spot<'_>,
+        key: &ChannelKey,
         timeout_secs: u64,
         mut spare: Claim,
         group: Option<&Arc<Group>>,
         action: impl FnOnce(&mut Channel, &mut Tickets, u64) -> R,
     ) -> Result<R, Refusal> {
-        let size = Channel::size_of(name.key);
         loop {
             let now = self.clock.monotonic_millis();
-            let mut guard = shard.lock();
+            let mut guard = self.seek(key).lock();
             let state = &mut *guard;
-            let found = state.find(name, now);
+            let found = state.find(key, now);
             let id = match found {
                 Some(id) => id,
-                None if self.fund(&mut spare, size) => {
+                None if self.fund(&mut spare, Channel::size_of(key)) => {
                     let id = ChannelId(self.last_channel.fetch_add(1, Relaxed) + 1);
-                    state.create(name, id, spare.split(size));
+                    state.create(key, id, spare.split(Channel::size_of(key)));
                     id
                 }
                 None => {
                     drop(guard);
-                    spare = self.make_room(name.key, 0, None)?;
+                    spare = self.make_room(key, 0, None)?;
                     continue;
                 }
             };
@@ -497,14 +480,14 @@ impl Store {
     /// Runs `action` in a channel, if it exists.
     fn visit_existing<R>(
         &self,
-        (shard, name): Spot<'_>,
+        key: &ChannelKey,
         timeout_secs: u64,
         action: impl FnOnce(&mut Channel, &mut Tickets, u64) -> R,
     ) -> Option<R> {
         let now = self.clock.monotonic_millis();
-        let mut guard = shard.lock();
+        let mut guard = self.seek(key).lock();
         let state = &mut *guard;
-        let id = state.find(name, now)?;
+        let id = state.find(key, now)?;
         let channel = state.channels.get_mut(&id)?;
         channel.touch(now, timeout_secs);
         let result = action(channel, &mut state.tickets, now);
@@ -598,8 +581,7 @@ impl Store {
 
     /// `bytes`, and what the channel takes if it has yet to be created.
     fn with_channel(&self, key: &ChannelKey, bytes: usize) -> usize {
-        let (shard, name) = self.seek(key);
-        match shard.lock().contains(name) {
+        match self.seek(key).lock().contains(key) {
             true => bytes,
             false => bytes.saturating_add(Channel::size_of(key)),
         }
@@ -608,9 +590,8 @@ impl Store {
     /// Changes a channel, if it exists (which it returns), without counting as a look-up.
     fn at_channel(&self, key: &ChannelKey, action: impl FnOnce(&mut Channel, u64)) -> bool {
         let now = self.clock.monotonic_millis();
-        let (shard, name) = self.seek(key);
-        let mut state = shard.lock();
-        let Some(id) = state.find(name, now) else { return false };
+        let mut state = self.seek(key).lock();
+        let Some(id) = state.find(key, now) else { return false };
         if let Some(channel) = state.channels.get_mut(&id) {
             action(channel, now);
         }
@@ -618,16 +599,12 @@ impl Store {
         true
     }
 
-    /// Where a channel is looked for, and by what.
-    fn seek<'s>(&'s self, key: &'s ChannelKey) -> Spot<'s> {
-        let hash = self.hasher.hash_one(key);
+    /// Where a channel is looked for.
+    fn seek(&self, key: &ChannelKey) -> &Arc<Shard> {
         // Not by the bits that tell channels of a shard apart: the lowest, and the highest seven.
-        (&self.shards[(hash >> 32) as usize % SHARDS], Hashed { key, hash })
+        &self.shards[(key.digest() >> SHARD_BITS) as usize % SHARDS]
     }
 }
-
-/// Where a channel is looked for, and by what.
-type Spot<'s> = (&'s Arc<Shard>, Hashed<'s>);
 
 /// The monotonic millisecond at which a message published now expires: when the wall clock, had nobody set
 /// it, is past the second of publication plus `timeout_secs`.

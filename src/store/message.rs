@@ -41,9 +41,12 @@ impl Message {
     /// published.
     pub(super) fn new(publish: &Publish<'_>, claim: Claim) -> Self {
         let [content_type, event_name, deflated] = small_parts(publish);
-        let parts = [content_type, event_name, deflated].map(Option::unwrap_or_default);
+        let small = [content_type, event_name, deflated].map(Option::unwrap_or_default);
+        let mut bytes = Vec::with_capacity(small.map(<[u8]>::len).iter().sum::<usize>() + publish.body.len());
+        small.into_iter().for_each(|part| bytes.extend_from_slice(part));
+        bytes.extend_from_slice(publish.body);
         Self {
-            parts: [parts[0], parts[1], parts[2], publish.body].concat().into(),
+            parts: bytes.into(),
             content_type: Length::of(content_type),
             event_name: Length::of(event_name),
             deflated: Length::of(deflated),

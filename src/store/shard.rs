@@ -1,7 +1,6 @@
 //! A part of all channels, behind one lock.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{Relaxed, SeqCst},
@@ -40,8 +39,8 @@ pub(super) struct Shard {
 
 impl Shard {
     /// An empty one, which keeps `all_idle` a lower bound of the next millisecond at which an idle channel of any shard is due.
-    pub(super) fn new(hasher: RandomState, all_idle: &Arc<AtomicU64>) -> Self {
-        let mut state = State::new(hasher);
+    pub(super) fn new(all_idle: &Arc<AtomicU64>) -> Self {
+        let mut state = State::new();
         state.idle.all = Some(Arc::clone(all_idle));
         let (expiry, idle, surplus) = (
             Arc::clone(&state.expiry.first),
@@ -85,9 +84,8 @@ impl Shard {
 /// All channels of a shard.
 #[derive(Debug)]
 pub(super) struct State {
-    /// By the hashes of their names, which [`Channel::key`] has: the store hashes a name once, to find its shard.
+    /// By the hashes of their names, which [`Channel::key`] has.
     ids: HashTable<ChannelId>,
-    hasher: RandomState,
     /// Boxed so that a growing map moves pointers only.
     pub(super) channels: FxHashMap<ChannelId, Box<Channel>>,
     pub(super) tickets: Tickets,
@@ -97,10 +95,9 @@ pub(super) struct State {
 }
 
 impl State {
-    fn new(hasher: RandomState) -> Self {
+    fn new() -> Self {
         Self {
             ids: HashTable::new(),
-            hasher,
             channels: FxHashMap::default(),
             tickets: Tickets::default(),
             expiry: Index::default(),
@@ -110,8 +107,8 @@ impl State {
     }
 
     /// The channel of this name, without its expired messages; nothing if it outlived its time for too long.
-    pub(super) fn find(&mut self, name: Hashed<'_>, now: u64) -> Option<ChannelId> {
-        let id = self.id(name)?;
+    pub(super) fn find(&mut self, key: &ChannelKey, now: u64) -> Option<ChannelId> {
+        let id = self.id(key)?;
         let channel = self.channels.get_mut(&id)?;
         channel.drop_expired(now);
         if channel.idle_at().saturating_add(LINGER) > now {
@@ -121,13 +118,14 @@ impl State {
         None
     }
 
-    pub(super) fn contains(&self, name: Hashed<'_>) -> bool {
-        self.id(name).is_some()
+    pub(super) fn contains(&self, key: &ChannelKey) -> bool {
+        self.id(key).is_some()
     }
 
-    fn id(&self, Hashed { key, hash }: Hashed<'_>) -> Option<ChannelId> {
+    #[inline]
+    fn id(&self, key: &ChannelKey) -> Option<ChannelId> {
         let is_it = |id: &ChannelId| self.channels.get(id).is_some_and(|channel| channel.key == *key);
-        self.ids.find(hash, is_it).copied()
+        self.ids.find(key.digest(), is_it).copied()
     }
 
     /// The channels that are in a group.
@@ -139,16 +137,16 @@ impl State {
             .collect()
     }
 
-    pub(super) fn create(&mut self, Hashed { key, hash }: Hashed<'_>, id: ChannelId, claim: Claim) {
+    pub(super) fn create(&mut self, key: &ChannelKey, id: ChannelId, claim: Claim) {
         self.channels.insert(id, Box::new(Channel::new(key, id, claim)));
-        let (channels, hasher) = (&self.channels, &self.hasher);
-        self.ids.insert_unique(hash, id, |id| hash_of(*id, channels, hasher));
+        let channels = &self.channels;
+        self.ids.insert_unique(key.digest(), id, |id| hash_of(*id, channels));
     }
 
     /// Removes a channel with all that belongs to it.
     pub(super) fn remove(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.remove(&id) else { return };
-        if let Ok(found) = self.ids.find_entry(self.hasher.hash_one(&channel.key), |other| *other == id) {
+        if let Ok(found) = self.ids.find_entry(channel.key.digest(), |other| *other == id) {
             found.remove();
         }
         self.expiry.remove(channel.listed.expiry, id);
@@ -162,9 +160,9 @@ impl State {
         let few = |capacity: usize, len: usize| {
             (capacity > SHRINK_ABOVE && len < capacity / 8).then_some(capacity / 4)
         };
-        let (channels, hasher) = (&self.channels, &self.hasher);
+        let channels = &self.channels;
         if let Some(capacity) = few(self.ids.capacity(), self.ids.len()) {
-            self.ids.shrink_to(capacity, |id| hash_of(*id, channels, hasher));
+            self.ids.shrink_to(capacity, |id| hash_of(*id, channels));
         }
         if let Some(capacity) = few(self.channels.capacity(), self.channels.len()) {
             self.channels.shrink_to(capacity);
@@ -258,15 +256,8 @@ impl State {
     }
 }
 
-/// The name of a channel, and its hash in this store.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hashed<'k> {
-    pub(super) key: &'k ChannelKey,
-    pub(super) hash: u64,
-}
-
-fn hash_of(id: ChannelId, channels: &FxHashMap<ChannelId, Box<Channel>>, hasher: &RandomState) -> u64 {
-    channels.get(&id).map_or(0, |channel| hasher.hash_one(&channel.key))
+fn hash_of(id: ChannelId, channels: &FxHashMap<ChannelId, Box<Channel>>) -> u64 {
+    channels.get(&id).map_or(0, |channel| channel.key.digest())
 }
 
 /// The sequence of waits and events.

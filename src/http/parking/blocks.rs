@@ -3,7 +3,8 @@
 //! One slab that grows doubles, and copies all that is in it: a pause, and memory of which the allocator keeps what it was
 //! copied from. It does not become smaller, either, when a crowd has left.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use slab::Slab;
 
@@ -14,21 +15,21 @@ const BLOCK: usize = 256;
 #[derive(Debug)]
 pub(super) struct Blocks<T> {
     blocks: Vec<Slab<T>>,
-    /// Blocks that have room. The first is filled first, so that the last become empty.
-    open: BTreeSet<usize>,
+    /// Blocks that have room. The first is filled first, so that the last become empty: only the first becomes full.
+    open: BinaryHeap<Reverse<usize>>,
     len: usize,
 }
 
 impl<T> Default for Blocks<T> {
     fn default() -> Self {
-        Self { blocks: Vec::new(), open: BTreeSet::new(), len: 0 }
+        Self { blocks: Vec::new(), open: BinaryHeap::new(), len: 0 }
     }
 }
 
 impl<T> Blocks<T> {
     /// The place that [`Blocks::insert`] gives next.
     pub(super) fn vacant(&self) -> usize {
-        let number = self.open.first().copied().unwrap_or(self.blocks.len());
+        let number = self.open.peek().map_or(self.blocks.len(), |Reverse(number)| *number);
         number * BLOCK + self.blocks.get(number).map_or(0, Slab::vacant_key)
     }
 
@@ -38,7 +39,7 @@ impl<T> Blocks<T> {
         let number = place / BLOCK;
         if number == self.blocks.len() {
             self.blocks.push(Slab::new());
-            self.open.insert(number);
+            self.open.push(Reverse(number));
         }
         let block = &mut self.blocks[number];
         if block.capacity() == 0 {
@@ -46,7 +47,7 @@ impl<T> Blocks<T> {
         }
         block.insert(value);
         if block.len() == BLOCK {
-            self.open.remove(&number);
+            self.open.pop();
         }
         self.len += 1;
         place
@@ -59,7 +60,7 @@ impl<T> Blocks<T> {
         let was_full = block.len() == BLOCK;
         let value = block.try_remove(place % BLOCK)?;
         if was_full {
-            self.open.insert(number);
+            self.open.push(Reverse(number));
         }
         self.len -= 1;
         // The first is kept for those who come and go where few are.

@@ -34,6 +34,10 @@ impl Parking {
     /// The same, up to a limit. Whether there is more.
     pub(super) fn hear(&mut self) -> bool {
         for _ in 0..EVENTS_AT_ONCE {
+            // Mostly there is none, which is seen sooner than none is received.
+            if self.occurrences.is_empty() {
+                return false;
+            }
             let Ok((event, since)) = self.occurrences.try_recv() else { return false };
             self.deliver(&event, since);
         }
@@ -89,7 +93,7 @@ impl Parking {
         let (send_timeout, keepalive_timeout) = (conf.core.send_timeout, conf.core.keepalive_timeout);
         let connection = conf.connection;
         entry.deadline = None;
-        if rendered.pace.is_some() {
+        if rendered.pace().is_some() {
             entry.state = State::Paced(Box::new(Paced {
                 rendered,
                 log,

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::config::model::{Instruction, ListenAddress, LocationConf, Locations, Transport};
-use crate::metrics::Stage;
 use crate::push::PushState;
-use crate::push::again::Repeat;
 use crate::push::longpoll::LongPoll;
 use crate::push::reply::{FrozenReply, Reply};
 use crate::push::waiting::{Waiting, What};
@@ -25,7 +23,7 @@ use super::super::access;
 use super::super::origin::{Origin, Place};
 use super::super::site::Site;
 use super::super::stream::IdleStream;
-use super::{Fate, Parked, Parking, Rest, State};
+use super::{Fate, Parked, Parking, State};
 
 /// A connection on its way to another process. Its socket travels beside it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -148,39 +146,12 @@ impl Parking {
             self.finish(id, Fate::HandedOver);
         }
     }
-
-    /// Takes a connection between two requests.
-    pub fn rest(
-        &mut self,
-        stream: IdleStream,
-        readahead: &[u8],
-        origin: Origin,
-        left: Option<Duration>,
-        repeat: Option<Repeat>,
-    ) {
-        if let Some(repeat) = &repeat {
-            self.learn(&origin, repeat);
-        }
-        self.serial += 1;
-        let id = self.entries.insert(Parked::new(origin, State::Idle(Rest::default()), self.serial));
-        self.adopt(id, stream, readahead);
-        if self.entries.get(id).is_some_and(|entry| !entry.readahead.is_empty()) {
-            self.finish(id, Fate::Resumes);
-        } else if let Some(entry) = self.entries.get_mut(id) {
-            let after = repeat.as_ref().map(|repeat| repeat.conf().connection.keepalive_min_timeout);
-            let after = after.unwrap_or_default();
-            let seat = Some(self.idle.borrow_mut().park(id, Instant::now(), after));
-            entry.state = State::Idle(Rest { seat, repeat });
-            entry.gauge.set(Stage::Waiting);
-            self.set_deadline(id, left);
-        }
-    }
 }
 
 impl Parked {
     fn handed(&self, reverse: &mut Reverse) -> Option<Handed> {
         let waiter = match &self.state {
-            State::Idle(_) => None,
+            State::Idle(_) | State::Begun(_) => None,
             State::Waiting(waiter) => {
                 // One that was released gets its answer here.
                 let key = waiter.poll.portable()?.key().filter(|_| !waiter.poll.is_released())?;

@@ -42,12 +42,13 @@ struct Link {
 
 impl Lists {
     /// Puts a connection at the end of each channel's list.
-    pub(super) fn enter(&mut self, mut channels: impl Iterator<Item = ChannelId>, entry: usize) -> Places {
-        let Some(first) = channels.next().map(|channel| self.link(channel, entry)) else {
-            return Places::None;
-        };
-        let rest: Vec<Place> = channels.map(|channel| self.link(channel, entry)).collect();
-        if rest.is_empty() { Places::One(first) } else { Places::Many([&[first][..], &rest].concat().into()) }
+    pub(super) fn enter(&mut self, channels: impl Iterator<Item = ChannelId>, entry: usize) -> Places {
+        let mut places = channels.map(|channel| self.link(channel, entry));
+        match (places.next(), places.next()) {
+            (None, _) => Places::None,
+            (Some(only), None) => Places::One(only),
+            (Some(first), Some(second)) => Places::Many([first, second].into_iter().chain(places).collect()),
+        }
     }
 
     /// Takes a connection out of its channels' lists.
@@ -63,28 +64,25 @@ impl Lists {
     fn link(&mut self, channel: ChannelId, entry: usize) -> Place {
         let link = Link { entry: narrow(entry), previous: END, next: END };
         let place = narrow(self.links.insert(link));
-        match self.heads.get_mut(&channel) {
-            None => {
-                self.heads.insert(channel, Head { first: place, last: place });
-            }
-            Some(head) => {
-                let previous = std::mem::replace(&mut head.last, place);
-                self.set(previous, |link| link.next = place);
-                self.set(place, |link| link.previous = previous);
-            }
+        let head = self.heads.entry(channel).or_insert(Head { first: place, last: END });
+        let previous = std::mem::replace(&mut head.last, place);
+        if previous != END {
+            self.set(previous, |link| link.next = place);
+            self.set(place, |link| link.previous = previous);
         }
         Place(place)
     }
 
     fn unlink(&mut self, channel: ChannelId, place: Place) {
         let Some(Link { previous, next, .. }) = self.links.remove(place.0 as usize) else { return };
+        if (previous, next) == (END, END) {
+            self.heads.remove(&channel);
+            return;
+        }
         self.set(previous, |link| link.next = next);
         self.set(next, |link| link.previous = previous);
         let Some(head) = self.heads.get_mut(&channel) else { return };
         match (previous, next) {
-            (END, END) => {
-                self.heads.remove(&channel);
-            }
             (END, _) => head.first = next,
             (_, END) => head.last = previous,
             _ => {}

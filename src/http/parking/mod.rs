@@ -1,4 +1,4 @@
-//! Parked connections: those that wait for a message, and those that wait for their next request after one.
+//! Parked connections: those that wait for a message, and those that wait for their first request or the next one.
 //!
 //! A parked connection is a socket and a few words; hyper, axum and the request are gone. All of a worker's parked
 //! sockets are watched by one epoll instance of its own, so that a waiting subscriber costs neither a task nor a
@@ -10,7 +10,7 @@ pub mod handover;
 mod lists;
 mod output;
 mod reading;
-mod shortcut;
+mod requests;
 mod streaming;
 mod timers;
 mod writing;
@@ -50,12 +50,12 @@ use super::stream::{IdleStream, Stream};
 use self::blocks::Blocks;
 use self::lists::{Lists, Places};
 use self::reading::{Heard, drop_input, listen, read_ahead};
-use self::shortcut::Shortcut;
+use self::requests::{Begun, Shortcut};
 use self::streaming::{Next, Streaming};
 use self::timers::{Timer, Timers};
 use self::writing::{Outgoing, Writing, advance};
 
-/// The longest request that is looked at here to see whether it is the last one again.
+/// Requests of that many bytes and more are not looked at here.
 const MOST_REPEATED: usize = 16 * 1024;
 
 /// Most connections looked at before other work of the worker gets its turn.
@@ -143,8 +143,10 @@ enum State {
     Writing(Box<Writing>),
     /// Leaves to be answered slowly, once its socket is here.
     Paced(Box<Paced>),
-    /// For its next request.
+    /// For its first request, or its next one.
     Idle(Rest),
+    /// For the rest of a request.
+    Begun(Box<Begun>),
     /// Our side is closed. What the client still sends is read and dropped: a socket closed with unread bytes is reset,
     /// and the reset may overtake the answer.
     Closing,
@@ -292,7 +294,7 @@ impl Parking {
             }
             State::Streaming(_) => self.stream_begins(id),
             State::Paced(_) => self.finish(id, Fate::Resumes),
-            State::Waiting(_) | State::Idle(_) | State::Closing => {}
+            State::Waiting(_) | State::Idle(_) | State::Begun(_) | State::Closing => {}
         }
     }
 
@@ -352,11 +354,10 @@ impl Parking {
                 self.follow(id, next);
             }
             State::Closing => {}
-            State::Idle(_) => {
+            _ => {
                 let fate = entry.ended();
                 self.finish(id, fate);
             }
-            _ => self.finish(id, Fate::Leaves),
         }
     }
 
@@ -368,7 +369,7 @@ impl Parking {
             State::Streaming(streaming) => {
                 self.lists.leave(streaming.feed.sources.ids(), &streaming.places);
             }
-            State::Writing(_) | State::Paced(_) | State::Idle(_) | State::Closing => return,
+            State::Writing(_) | State::Paced(_) | State::Idle(_) | State::Begun(_) | State::Closing => return,
         }
         self.waiting -= 1;
         metrics::count(|worker| worker.parked.subtract(1));
@@ -382,19 +383,17 @@ impl Parking {
             if outgoing.conf.connection.tcp_nodelay {
                 stream.send_at_once();
             }
-            if let Some(whole) = &outgoing.rendered.whole {
+            if let Some(whole) = outgoing.rendered.whole() {
                 // Where that fails it is tried once more below.
                 written = (&stream.socket).write(whole).unwrap_or(0);
             }
         }
-        let Rendered { whole, keep_alive, .. } = &outgoing.rendered;
-        let keep_alive = *keep_alive;
-        if whole.as_ref().is_some_and(|whole| written == whole.len()) {
+        if outgoing.rendered.whole().is_some_and(|whole| written == whole.len()) {
             let Outgoing { rendered, conf, log, repeat, .. } = outgoing;
             if let Some(log) = log {
                 log.write(&rendered.so_far(rendered.sent()));
             }
-            return self.go_on(id, keep_alive, conf.core.keepalive_timeout, conf.connection, repeat);
+            return self.go_on(id, rendered.keep_alive, conf.core.keepalive_timeout, conf.connection, repeat);
         }
         entry.state = State::Writing(Box::new(outgoing.into_writing(written)));
         self.write(id)
@@ -472,13 +471,10 @@ impl Parking {
         repeat: Option<Repeat>,
     ) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
-        entry.state = State::Idle(Rest::default());
         entry.gauge.set(Stage::Waiting);
-        if !keep_alive {
-            return self.close(id, conf);
-        }
-        if !entry.readahead.is_empty() {
-            return Fate::Resumes;
+        if !keep_alive || !entry.readahead.is_empty() {
+            entry.state = State::Idle(Rest::default());
+            return if keep_alive { Fate::Resumes } else { self.close(id, conf) };
         }
         let seat = Some(self.idle.borrow_mut().park(id, self.now, conf.keepalive_min_timeout));
         entry.state = State::Idle(Rest { seat, repeat });
@@ -522,7 +518,7 @@ impl Parking {
                 return;
             }
             State::Writing(_) => self.write(id),
-            State::Idle(_) => match self.next_request(id) {
+            State::Idle(_) | State::Begun(_) => match self.next_request(id) {
                 // Its end came with its request, and no other event tells of it. What is not yet sent of an answer is.
                 Fate::Stays if closed && !self.is_writing(id) => {
                     self.entries.get(id).map_or(Fate::Leaves, Parked::ended)
@@ -562,11 +558,8 @@ impl Parking {
             State::Writing(writing) => writing.log_broken_off(),
             _ => {}
         }
-        // Who neither rested nor began with what is known had the next request there already.
-        let pipelined = match &entry.state {
-            State::Idle(rest) => rest.seat.is_none() && rest.repeat.is_none(),
-            _ => true,
-        };
+        // Who has no seat did not rest: the next request was there already.
+        let pipelined = !matches!(entry.state, State::Idle(Rest { seat: Some(_), .. }) | State::Begun(_));
         if let State::Idle(Rest { seat: Some(seat), .. }) = entry.state {
             self.idle.borrow_mut().forget(seat);
         }
@@ -613,11 +606,10 @@ impl Parking {
                     }
                     self.finish(id, Fate::Leaves);
                 }
-                State::Idle(_) => {
+                State::Paced(_) | State::Idle(_) | State::Begun(_) | State::Closing => {
                     let fate = entry.ended();
                     self.finish(id, fate);
                 }
-                State::Paced(_) | State::Closing => self.finish(id, Fate::Leaves),
             }
         }
     }
@@ -645,6 +637,12 @@ impl Parked {
     fn new(origin: Origin, state: State, serial: u64) -> Self {
         let (readahead, gauge) = (Vec::new(), StageGauge::default());
         Self { stream: None, origin, state, readahead, serial, deadline: None, gauge }
+    }
+
+    /// What becomes of a connection whose client has ended it, or whose time is over. Where a request has begun, the http phase
+    /// has words for that.
+    fn ended(&self) -> Fate {
+        if matches!(self.state, State::Begun(_)) { Fate::Resumes } else { Fate::Leaves }
     }
 
     /// Whether a timer is the one in force.

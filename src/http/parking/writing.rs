@@ -26,17 +26,17 @@ impl Outgoing {
     /// The way on, once so many bytes are written.
     pub(super) fn into_writing(self, written: usize) -> Writing {
         let Self { rendered, conf, log, limits, published, repeat } = self;
-        let mut parts = match &rendered.whole {
+        let mut parts = match rendered.whole() {
             Some(whole) => [whole.clone(), Bytes::new()],
-            None => [rendered.head.clone(), rendered.in_memory()],
+            None => [rendered.head(), rendered.in_memory()],
         };
         advance(&mut parts, written);
         Writing {
             parts,
             keep_alive: rendered.keep_alive,
             sent: rendered.sent(),
-            head: rendered.head,
-            last_chunk: rendered.last_chunk,
+            head: rendered.head(),
+            last_chunk: rendered.last_chunk(),
             log,
             _limits: limits,
             keepalive_timeout: conf.core.keepalive_timeout,

@@ -8,89 +8,104 @@ use crate::request::{Connection, Endpoint};
 
 use super::super::longpoll::LongPoll;
 use super::likeness::Likeness;
-use super::{Repeat, Request, hasher};
+use super::request::hasher;
+use super::{Repeat, Request};
 
-/// How many are known at most.
-const SLOTS: usize = 1024;
+/// There are so many sets of places. A request has the places of one set, and takes the older one.
+const SETS: usize = 512;
 
-/// Requests that lead to the same place whoever makes them. Each has one slot, which it takes from the one before.
+/// Requests that lead to the same place whoever makes them: a thousand of them, the later ones.
 #[derive(Debug, Default)]
-pub struct Known(Vec<Option<Entry>>);
+pub struct Known(Vec<[Option<Entry>; 2]>);
 
 #[derive(Debug)]
 struct Entry {
-    arrival: Arrival,
+    entrance: Entrance,
     repeat: Repeat,
 }
 
 /// Where a connection came in, by which it is decided which servers its requests are for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Arrival {
+pub struct Entrance {
     /// The listening socket: an index into the generation's.
     listen: usize,
     local: Endpoint,
 }
 
-impl Arrival {
+impl Entrance {
     /// Of a connection that came in by this listening socket.
     pub fn new(listen: usize, connection: &Connection) -> Self {
         Self { listen, local: connection.local.clone() }
     }
 
     /// Where a request of this digest is kept.
-    fn slot(&self, digest: u64) -> usize {
+    fn set_of(&self, digest: u64) -> usize {
         let mut hasher = hasher();
         (self, digest).hash(&mut hasher);
-        usize::try_from(hasher.finish() % SLOTS as u64).unwrap_or(0)
+        usize::try_from(hasher.finish() % SETS as u64).unwrap_or(0)
+    }
+}
+
+impl Entry {
+    fn is_like(&self, other: &Self) -> bool {
+        self.entrance == other.entrance && self.repeat.likeness().digest() == other.repeat.likeness().digest()
     }
 }
 
 impl Known {
     /// The request that may be made again like this one, if one is known.
-    pub fn find(&self, arrival: &Arrival, request: &Request<'_>) -> Option<&Repeat> {
+    pub fn find(&self, entrance: &Entrance, request: &Request<'_>) -> Option<&Repeat> {
         let mut found =
-            [request.digest, request.whole()].into_iter().filter_map(|digest| self.at(arrival, digest));
+            [request.digest, request.whole()].into_iter().filter_map(|digest| self.at(entrance, digest));
         found.find(|repeat| repeat.fits(request))
     }
 
     /// Remembers a request, if anybody may make it.
-    pub fn learn(&mut self, arrival: Arrival, repeat: &Repeat) {
+    pub fn learn(&mut self, entrance: Entrance, repeat: &Repeat) {
         let likeness = repeat.likeness();
-        if likeness.is_anybodys() && self.like(&arrival, likeness).is_none() {
-            self.insert(Entry { arrival, repeat: repeat.clone() });
+        if likeness.is_for_anybody() && self.like(&entrance, likeness).is_none() {
+            self.insert(Entry { entrance, repeat: repeat.clone() });
         }
     }
 
     /// The same for one that waits, which shares with its like what they have in common.
-    pub fn learn_poll(&mut self, arrival: Arrival, poll: &mut LongPoll, log: Option<RepeatedLog>) {
-        let Some(again) = poll.again_mut().filter(|again| again.likeness.is_anybodys()) else { return };
-        if let Some(known) = self.like(&arrival, &again.likeness) {
+    pub fn learn_poll(&mut self, entrance: Entrance, poll: &mut LongPoll, log: Option<RepeatedLog>) {
+        let Some(again) = poll.again_mut().filter(|again| again.likeness.is_for_anybody()) else { return };
+        if let Some(known) = self.like(&entrance, &again.likeness) {
             again.likeness = Arc::clone(known);
         } else if let Some(repeat) = poll.to_repeat(log) {
-            self.insert(Entry { arrival, repeat });
+            self.insert(Entry { entrance, repeat });
         }
     }
 
     /// The likeness that is known, if it says as much as this one.
-    fn like(&self, arrival: &Arrival, likeness: &Likeness) -> Option<&Arc<Likeness>> {
-        let known = self.at(arrival, likeness.digest())?.likeness();
-        let says_as_much = known.start().is_some() || likeness.start().is_none();
-        (known.digest() == likeness.digest() && says_as_much).then_some(known)
+    fn like(&self, entrance: &Entrance, likeness: &Likeness) -> Option<&Arc<Likeness>> {
+        let known = self.at(entrance, likeness.digest())?.likeness();
+        (known.start().is_some() || likeness.start().is_none()).then_some(known)
     }
 
-    fn at(&self, arrival: &Arrival, digest: u64) -> Option<&Repeat> {
-        let entry = self.0.get(arrival.slot(digest))?.as_ref();
-        entry.filter(|entry| entry.arrival == *arrival).map(|entry| &entry.repeat)
+    fn at(&self, entrance: &Entrance, digest: u64) -> Option<&Repeat> {
+        let known = self.0.get(entrance.set_of(digest))?.iter().flatten();
+        let mut same = known.filter(|entry| entry.repeat.likeness().digest() == digest);
+        same.find(|entry| entry.entrance == *entrance).map(|entry| &entry.repeat)
     }
 
     fn insert(&mut self, entry: Entry) {
         // Most workers of most servers know none.
         if self.0.is_empty() {
-            self.0.resize_with(SLOTS, || None);
+            self.0.resize_with(SETS, Default::default);
         }
-        let slot = entry.arrival.slot(entry.repeat.likeness().digest());
-        if let Some(place) = self.0.get_mut(slot) {
-            *place = Some(entry);
+        let set = entry.entrance.set_of(entry.repeat.likeness().digest());
+        if let Some([newer, older]) = self.0.get_mut(set) {
+            // What knows more of the same request takes its place.
+            let before = newer.replace(entry);
+            // One that is replaced by what knows more of the same request makes room for no other.
+            if before
+                .as_ref()
+                .is_some_and(|before| !newer.as_ref().is_some_and(|newer| newer.is_like(before)))
+            {
+                *older = before;
+            }
         }
     }
 }

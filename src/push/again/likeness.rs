@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crate::config::model::PushConf;
 use crate::config::template::Template;
 use crate::request::log_line::RepeatedLog;
-use crate::request::made_again::Differs;
+use crate::request::made_again::{self, Differs};
 use crate::request::{RequestCtx, vars};
 use crate::store::ChannelKey;
 
-use super::super::validators::{self, Start, Validators};
+use super::super::validators::{Rules, Start};
 use super::{Request, is_settled};
 
 /// What requests have in common that lead to the same place.
@@ -19,11 +19,11 @@ pub(super) struct Likeness {
     digest: u64,
     named_by: Option<NamedBy>,
     /// Whether they lead there whoever makes them.
-    is_anybodys: bool,
+    for_anybody: bool,
     /// Where subscribers begin that do not say where, if that is known.
     start: Option<Start>,
-    /// Whether they may say it by `Last-Event-ID`.
-    heeds_event_id: bool,
+    /// How they may say it.
+    rules: Rules,
 }
 
 /// The argument that names the channel.
@@ -43,7 +43,9 @@ impl Likeness {
         ids: &[Template],
         differs: Differs,
     ) -> Option<(Self, Option<RepeatedLog>)> {
-        if !is_settled(ctx) {
+        // Where hyper was given another target, the head has that.
+        let is_as_it_came = made_again::target(&ctx.head) == &*ctx.raw_target;
+        if !is_as_it_came || !is_settled(ctx) {
             return None;
         }
         let any_channel = || {
@@ -52,8 +54,8 @@ impl Likeness {
         };
         let same_channel = || Some((request.whole(), None, RepeatedLog::new(ctx, differs)?));
         let (digest, named_by, log) = any_channel().or_else(same_channel)?;
-        let is_anybodys = is_anybodys(ctx);
-        Some((Self { digest, named_by, is_anybodys, start: None, heeds_event_id: false }, log))
+        let for_anybody = connection_has_no_say(ctx);
+        Some((Self { digest, named_by, for_anybody, start: None, rules: Rules::default() }, log))
     }
 
     /// The same for a subscriber's request, which begins at `start`.
@@ -68,9 +70,8 @@ impl Likeness {
             return None;
         }
         let (likeness, log) = Self::of(ctx, request, &push.ids.subscribe, Differs::Validators)?;
-        let start = request.validators.are_none().then(|| start.clone());
-        let heeds_event_id = validators::heeds_event_id(ctx, is_poll);
-        Some((Arc::new(Self { start, heeds_event_id, ..likeness }), log))
+        let start = request.own.validators.are_none().then(|| start.clone());
+        Some((Arc::new(Self { start, rules: Rules::of(ctx, is_poll), ..likeness }), log))
     }
 
     /// See the field.
@@ -79,8 +80,8 @@ impl Likeness {
     }
 
     /// See the field.
-    pub(super) fn is_anybodys(&self) -> bool {
-        self.is_anybodys
+    pub(super) fn is_for_anybody(&self) -> bool {
+        self.for_anybody
     }
 
     /// See the field.
@@ -90,45 +91,45 @@ impl Likeness {
 
     /// Where a subscriber's request begins that is like that; `None` where that has to be found out on the whole way.
     pub(super) fn start_of(&self, request: &Request<'_>, push: &PushConf) -> Option<Start> {
-        match request.validators {
-            Validators { since: None, tag: None, event_id: None } => self.start.clone(),
-            Validators { since: None, tag: None, event_id: Some(id) } if self.heeds_event_id => {
-                validators::after_event(id)
+        let validators = &request.own.validators;
+        if validators.are_none() { self.start.clone() } else { self.rules.start(push, validators) }
+    }
+
+    /// Whether a request is like that, where the last one's channel was `key`.
+    pub(super) fn fits(&self, request: &Request<'_>, key: &ChannelKey) -> bool {
+        match &self.named_by {
+            None => self.digest == request.whole(),
+            Some(named_by) => {
+                self.digest == request.digest
+                    && (named_by.is_all_of(request.arguments, key.id())
+                        || named_by.id(request.arguments).is_some())
             }
-            validators => validators::after(push, &validators),
         }
     }
 
-    /// Whether a request is like that.
-    pub(super) fn fits(&self, request: &Request<'_>) -> bool {
-        self.digest == if self.named_by.is_some() { request.digest } else { request.whole() }
-    }
-
-    /// The channel of a request that is like that, where the last one's was `key`, if it is another one.
+    /// The channel's id in a request that is like that, if it is not that of `key`.
     ///
     /// # Errors
-    /// For arguments that name no channel, or say more.
-    pub(super) fn other_channel(
+    /// For an id that is no channel's.
+    pub(super) fn other_id<'a>(
         &self,
-        request: &Request<'_>,
+        request: &Request<'a>,
         key: &ChannelKey,
         max_length: usize,
-    ) -> Result<Option<ChannelKey>, NoChannel> {
+    ) -> Result<Option<&'a [u8]>, NoChannel> {
         let Some(named_by) = &self.named_by else { return Ok(None) };
         if named_by.is_all_of(request.arguments, key.id()) {
             return Ok(None);
         }
         match named_by.id(request.arguments) {
             Some(id) if id == key.id() => Ok(None),
-            Some(id) if !id.is_empty() && id.len() <= max_length => {
-                Ok(Some(ChannelKey::new(key.group(), id)))
-            }
+            Some(id) if !id.is_empty() && id.len() <= max_length => Ok(Some(id)),
             _ => Err(NoChannel),
         }
     }
 }
 
-/// See [`Likeness::other_channel`].
+/// See [`Likeness::other_id`].
 #[derive(Debug)]
 pub(super) struct NoChannel;
 
@@ -158,8 +159,8 @@ impl NamedBy {
     }
 }
 
-/// Whether the same bytes from another client would lead to the same place.
-fn is_anybodys(ctx: &RequestCtx) -> bool {
+/// Whether the connection has no say in where the request leads.
+fn connection_has_no_say(ctx: &RequestCtx) -> bool {
     !ctx.values.is_of_connection()
         && !ctx.remote_replaced
         && ctx.conf.real_ip.from.is_empty()

@@ -71,7 +71,7 @@ impl Poll {
 
     /// See [`Repeat::fits`].
     pub(super) fn fits(&self, request: &Request<'_>) -> bool {
-        request.length.is_none() && self.again.likeness.fits(request)
+        request.length.is_none() && self.again.likeness.fits(request, &self.again.key)
     }
 
     /// See [`Repeat::make`].
@@ -85,11 +85,12 @@ impl Poll {
         let conf = Arc::clone(self.conf());
         let push = &conf.push;
         let Again { likeness, key } = &mut self.again;
-        if let Some(other) = likeness.other_channel(request, key, push.max_channel_id_length).ok()? {
-            *key = other;
-        }
+        let other = likeness.other_id(request, key, push.max_channel_id_length).ok()?;
         let start = likeness.start_of(request, push)?;
-        self.reply.renew(&request.validators);
+        if let Some(id) = other {
+            key.rename(id);
+        }
+        self.reply.renew(&request.own.validators);
         let subscribed = store.subscribe(&Subscribe {
             key: &self.again.key,
             position: start.position(0),
@@ -105,7 +106,7 @@ impl Poll {
         match subscribed {
             Subscribed::Message(message) => Some(Made::Answer(last.message(&self.reply, &message))),
             Subscribed::NothingNew => {
-                let answer = self.reply.not_modified(&request.validators, &start, 1);
+                let answer = self.reply.not_modified(&request.own.validators, &start, 1);
                 Some(Made::Answer(self.reply.responder.render(answer)))
             }
             Subscribed::Wait(subscription) => Some(Made::Waits(subscription)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::model::{BodyFiles, Dialect, LocationConf};
 use crate::request::RequestCtx;
-use crate::request::answer::{Answer, LastHead, Rendered, Responder};
+use crate::request::answer::{LastHead, Rendered, Responder};
 use crate::request::log_line::RepeatedLog;
 use crate::request::made_again::Differs;
 use crate::store::Store;
@@ -76,30 +76,31 @@ impl Publish {
     pub(super) fn fits(&self, request: &Request<'_>) -> bool {
         let largest = self.conf().core.client_max_body_size.unwrap_or(u64::MAX);
         let is_small = |length| u64::try_from(length).is_ok_and(|length| length <= largest);
-        request.length.is_some_and(is_small) && self.likeness.fits(request)
+        request.length.is_some_and(is_small)
+            && self.publication.keys().first().is_some_and(|key| self.likeness.fits(request, key))
     }
 
     /// See [`Repeat::make`].
     pub(super) fn make(&mut self, request: &Request<'_>, store: &Store) -> Option<Rendered> {
         let key = self.publication.keys().first()?;
         let longest = self.conf().push.max_channel_id_length;
-        if let Some(other) = self.likeness.other_channel(request, key, longest).ok()? {
-            self.publication.move_to(other);
+        if let Some(id) = self.likeness.other_id(request, key, longest).ok()? {
+            self.publication.move_to(id);
         }
         let told = self.publication.publish(store, request.body, self.content_type.as_deref()).ok()?;
-        let answer = self.form.published(&told);
+        Some(self.answer(told.status(), self.form.text(&told)))
+    }
+
+    fn answer(&mut self, status: u16, text: String) -> Rendered {
+        let last = self.last_head.as_ref();
+        if let Some(rendered) = last.and_then(|last| last.with(status, text.as_bytes())) {
+            return rendered;
+        }
+        let answer = self.form.answer(status, text);
         let answer = match &self.origin {
             Some(origin) => origin.allow(&self.conf().push, answer),
             None => answer,
         };
-        Some(self.render(answer))
-    }
-
-    fn render(&mut self, answer: Answer) -> Rendered {
-        let last = self.last_head.as_ref().zip(answer.body.in_memory());
-        if let Some(rendered) = last.and_then(|(last, body)| last.with(answer.status, body)) {
-            return rendered;
-        }
         let (rendered, head) = self.responder.render_first(answer);
         self.last_head = head;
         rendered

@@ -70,15 +70,16 @@ impl Stream {
     /// See [`Repeat::fits`](super::Repeat::fits).
     pub(super) fn fits(&self, request: &Request<'_>) -> bool {
         request.length.is_none()
-            && request.socket_key.is_some_and(|key| !key.is_empty()) == self.form.listener.is_some()
-            && self.likeness.fits(request)
+            && request.own.socket_key.is_some_and(|key| !key.is_empty()) == self.form.listener.is_some()
+            && self.likeness.fits(request, &self.key)
     }
 
     /// See [`Repeat::make`](super::Repeat::make).
     pub(super) fn make(self, request: &Request<'_>, store: &Store, worker: WorkerId) -> Option<Repeated> {
         let push = &self.conf().push;
         let start = self.likeness.start_of(request, push)?;
-        let other = self.likeness.other_channel(request, &self.key, push.max_channel_id_length).ok()?;
+        let other = self.likeness.other_id(request, &self.key, push.max_channel_id_length).ok()?;
+        let other = other.map(|id| ChannelKey::new(self.key.group(), id));
         let subscribed = store.subscribe(&Subscribe {
             key: other.as_ref().unwrap_or(&self.key),
             position: start.position(0),
@@ -94,7 +95,7 @@ impl Stream {
         let Subscribed::Stream(subscription, from) = subscribed else { return None };
         let timeout = push.subscriber_timeout;
         let StreamForm { format, mut head, framing, listener } = self.form;
-        if let Some(key) = request.socket_key {
+        if let Some(key) = request.own.socket_key {
             handshake::accept_another(&mut head, key);
         }
         let sources = Sources::new(vec![(subscription, from)], start.cursor(1));

@@ -1,11 +1,10 @@
 //! The head of an answer, for the next one that differs in its body alone.
 
-use bytes::Bytes;
 use memchr::memmem;
 
 use super::super::date;
 use super::head::SMALL;
-use super::rendered::{Framed, Rendered};
+use super::rendered::Rendered;
 use super::{Answer, Responder};
 
 /// The name of the header that differs from body to body.
@@ -35,7 +34,7 @@ impl Responder {
         let as_it_is = self.recoding(&answer).is_none() && !self.compresses(&answer) && !self.head_only;
         let only = answer.body.length().filter(|_| self.conf.gzip.enabled);
         let rendered = self.render(answer);
-        let is_plain = self.is_plain() && as_it_is && rendered.keep_alive && rendered.last_chunk.is_empty();
+        let is_plain = self.is_plain() && as_it_is && rendered.keep_alive && rendered.last_chunk().is_empty();
         let head = is_plain.then(|| LastHead::around_length(&rendered, second, only)).flatten();
         (rendered, head)
     }
@@ -43,7 +42,7 @@ impl Responder {
 
 impl LastHead {
     fn around_length(rendered: &Rendered, second: i64, only: Option<u64>) -> Option<Self> {
-        let head = &*rendered.head;
+        let head = &*rendered.head();
         let before = memmem::find(head, LENGTH)? + LENGTH.len();
         let digits = memchr::memchr(b'\r', &head[before..])?;
         let (before, after) = (head[..before].into(), head[before + digits..].into());
@@ -60,16 +59,9 @@ impl LastHead {
         }
         let mut length = itoa::Buffer::new();
         let length = length.format(body.len()).as_bytes();
-        let whole = Bytes::from([&self.before, length, &self.after, body].concat());
-        let head_length = whole.len() - body.len();
-        Some(Rendered {
-            status,
-            head: whole.slice(..head_length),
-            body: Framed::Whole(whole.slice(head_length..)),
-            whole: Some(whole),
-            last_chunk: Bytes::new(),
-            keep_alive: true,
-            pace: None,
-        })
+        let head_length = self.before.len() + length.len() + self.after.len();
+        let mut whole = Vec::with_capacity(head_length + body.len());
+        [&self.before, length, &self.after, body].into_iter().for_each(|part| whole.extend_from_slice(part));
+        Some(Rendered::small(status, whole.into(), head_length))
     }
 }

@@ -98,24 +98,14 @@ impl Responder {
         }
         let status = answer.status;
         if let Some(tunnel) = tunnel {
-            let body = Framed::Tunnel(tunnel);
-            return Rendered {
-                status,
-                head: head.finish(),
-                body,
-                whole: None,
-                last_chunk: Bytes::new(),
-                keep_alive: false,
-                pace: None,
-            };
+            return Rendered::new((status, false), head, Framed::Tunnel(tunnel), Bytes::new(), None);
         }
         let recoder = recoding.filter(|_| !bodiless).map(|recoding| Recoder::new(Arc::clone(recoding)));
         let body = if bodiless { Payload::default() } else { answer.body };
         let gzip = compressed.then_some(self.conf.gzip.level);
         let last_chunk = if chunked || trailers { self.last_chunk(status, &head.0) } else { Bytes::new() };
         let body = frame(body, recoder, gzip, chunked.then(|| last_chunk.clone()));
-        let (head, body, whole) = head.finish_with(body);
-        Rendered { status, head, body, whole, last_chunk, keep_alive, pace: self.pace() }
+        Rendered::new((status, keep_alive), head, body, last_chunk, self.pace())
     }
 
     /// The head of an answer whose body comes bit by bit, over a connection that serves nothing else afterwards.

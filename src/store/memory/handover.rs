@@ -70,9 +70,8 @@ impl Store {
         let claim = self.budget.claim(Channel::size_of(&key)).ok_or(OutOfMemory)?;
         let now = self.clock.monotonic_millis();
         let id = ChannelId(self.last_channel.fetch_add(1, Relaxed) + 1);
-        let (shard, name) = self.seek(&key);
-        let mut state = shard.lock();
-        state.create(name, id, claim);
+        let mut state = self.seek(&key).lock();
+        state.create(&key, id, claim);
         if let Some(channel) = state.channels.get_mut(&id) {
             channel.restore(image, now);
         }
@@ -116,10 +115,10 @@ impl Store {
     /// Lets a subscriber wait again that waited in another process. `None` if the channel is not there.
     pub fn import_waiter(&self, key: &ChannelKey, worker: WorkerId) -> Option<Subscription> {
         let now = self.clock.monotonic_millis();
-        let (shard, name) = self.seek(key);
+        let shard = self.seek(key);
         let mut guard = shard.lock();
         let state = &mut *guard;
-        let id = state.find(name, now)?;
+        let id = state.find(key, now)?;
         state.channels.get_mut(&id)?.wait(worker);
         let ticket = state.tickets.next();
         state.settle(id);

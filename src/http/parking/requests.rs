@@ -1,4 +1,5 @@
-//! Requests that do not go through the http phase: those that were made before, here or on another connection.
+//! The requests of parked connections, from the first one on. Those that were made before, here or on another connection, do
+//! not go through the http phase.
 
 use std::io::{self, Read as _};
 use std::sync::Arc;
@@ -7,13 +8,14 @@ use std::time::{Duration, Instant};
 use crate::config::model::LocationConf;
 use crate::http::access;
 use crate::metrics::{self, Stage};
-use crate::push::again::{Arrival, Known, Repeat, Repeated, Request};
+use crate::push::again::{Entrance, Known, Repeat, Repeated, Request};
 use crate::push::last_poll::LastPoll;
 use crate::push::longpoll::LongPoll;
 use crate::push::waiting::{Waiting, What};
 use crate::request::log_line::PendingLog;
 use crate::store::WorkerId;
 
+use super::super::head_room::HeadRoom;
 use super::super::origin::Origin;
 use super::super::site::Site;
 use super::super::stream::IdleStream;
@@ -22,6 +24,8 @@ use super::{Fate, MOST_REPEATED, Parked, Parking, Rest, Resumed, State};
 
 /// What is known of requests that may be made again.
 pub(super) struct Shortcut {
+    /// Heads of so many bytes and lines fit into the buffers of every server.
+    room: (usize, usize),
     /// The generation of the configuration in force.
     site: Arc<Site>,
     worker: WorkerId,
@@ -41,12 +45,22 @@ enum Found {
     Begun(Repeat),
 }
 
+/// A request of which the head is known, and something of the body is missing.
+pub(super) struct Begun {
+    repeat: Repeat,
+    since: Instant,
+}
+
 /// How long the rest of a request may take. Then it is for the http phase, as it is when its connection ends.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(200);
 
 impl Shortcut {
     pub(super) fn new(site: Arc<Site>, worker: WorkerId) -> Self {
-        Self { site, worker, ends: false, known: Known::default(), last_poll: LastPoll::default() }
+        let servers = site.config.servers.iter();
+        let room = servers.map(|server| (HeadRoom::at_least(server), server.max_headers));
+        let least = |(bytes, lines): (usize, usize), (other, others)| (bytes.min(other), lines.min(others));
+        let room = room.reduce(least).unwrap_or_default();
+        Self { room, site, worker, ends: false, known: Known::default(), last_poll: LastPoll::default() }
     }
 
     /// Another generation of the configuration is in force.
@@ -67,13 +81,13 @@ impl Shortcut {
     /// Remembers a poll that waits, if anybody may make it.
     pub(super) fn learn_poll(&mut self, origin: &Origin, poll: &mut LongPoll, log: Option<&PendingLog>) {
         if Arc::ptr_eq(&origin.site, &self.site) {
-            self.known.learn_poll(arrival(origin), poll, log.and_then(PendingLog::again));
+            self.known.learn_poll(entrance(origin), poll, log.and_then(PendingLog::again));
         }
     }
 
     fn learn(&mut self, origin: &Origin, repeat: &Repeat) {
         if Arc::ptr_eq(&origin.site, &self.site) {
-            self.known.learn(arrival(origin), repeat);
+            self.known.learn(entrance(origin), repeat);
         }
     }
 
@@ -82,29 +96,49 @@ impl Shortcut {
         !self.ends
             && Arc::ptr_eq(&origin.site, &self.site)
             && origin.requests + 1 < conf.core.keepalive_requests
-            && now.saturating_duration_since(origin.connection.accepted) < conf.connection.keepalive_time
+            && origin
+                .connection
+                .accepted
+                .checked_add(conf.connection.keepalive_time)
+                .is_none_or(|end| now < end)
     }
 
     /// Makes the request that these bytes are, all of it and nothing else: the connection's last one again, or one that is known.
-    /// `None`, with nothing done, where they are something else.
-    fn make(&mut self, origin: &Origin, last: Option<Repeat>, bytes: &[u8], now: Instant) -> Option<Found> {
-        let request = Request::read(bytes)?;
+    /// `None`, with nothing done, where they are something else. They came now, or since then.
+    fn make(
+        &mut self,
+        origin: &Origin,
+        last: Option<Repeat>,
+        bytes: &[u8],
+        now: Instant,
+        since: Option<Instant>,
+    ) -> Option<Found> {
+        if bytes.len() >= MOST_REPEATED {
+            // There may be more, of which epoll does not tell again.
+            return None;
+        }
+        let request = Request::read(bytes).filter(|request| self.has_room(request))?;
         let missing = request.missing()?;
         let repeat = match last.filter(|last| last.fits(&request)) {
             Some(last) => last,
-            None => self.known(origin, &request, now)?.clone(),
+            None => self.find(origin, &request, now)?.clone(),
         };
         if missing > 0 {
-            let fits = bytes.len().checked_add(missing).is_some_and(|length| length <= MOST_REPEATED);
+            let fits = bytes.len().checked_add(missing).is_some_and(|length| length < MOST_REPEATED);
             return fits.then_some(Found::Begun(repeat));
         }
-        let log = repeat.log(&origin.connection, origin.requests + 1, &request);
+        let log = repeat.log(&origin.connection, origin.requests + 1, &request, since);
         Some(Found::Made(repeat.make(&request, &self.site.store, self.worker, &mut self.last_poll)?, log))
     }
 
+    fn has_room(&self, request: &Request<'_>) -> bool {
+        let ((bytes, lines), (most_bytes, most_lines)) = (request.size_of_head(), self.room);
+        bytes <= most_bytes && lines <= most_lines
+    }
+
     /// The request as it is known from other connections, if it may be made on this one.
-    fn known(&self, origin: &Origin, request: &Request<'_>, now: Instant) -> Option<&Repeat> {
-        let known = self.known.find(&arrival(origin), request)?;
+    fn find(&self, origin: &Origin, request: &Request<'_>, now: Instant) -> Option<&Repeat> {
+        let known = self.known.find(&entrance(origin), request)?;
         let (conf, connection) = (known.conf(), &origin.connection);
         let may = self.may_repeat(origin, conf, now)
             && connection.proxied.is_none()
@@ -114,8 +148,8 @@ impl Shortcut {
     }
 }
 
-fn arrival(origin: &Origin) -> Arrival {
-    Arrival::new(origin.listen, &origin.connection)
+fn entrance(origin: &Origin) -> Entrance {
+    Entrance::new(origin.listen, &origin.connection)
 }
 
 impl Parking {
@@ -128,9 +162,9 @@ impl Parking {
     /// known, the connection is for the http phase.
     pub fn greet(&mut self, stream: IdleStream, origin: Origin) -> Option<Resumed> {
         self.now = origin.connection.accepted;
-        let bytes = match (&stream.socket).read(&mut self.buffer) {
+        let bytes = match read(&stream, &mut self.buffer) {
             Ok(length @ 1..) => &self.buffer[..length],
-            Err(error) if is_for_now(&error) => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let patience = origin.default_server().client_header_timeout;
                 self.rest(stream, &[], origin, Some(patience), None);
                 return None;
@@ -138,7 +172,7 @@ impl Parking {
             // It is closed again.
             Ok(0) | Err(_) => return None,
         };
-        let Some(found) = self.shortcut.make(&origin, None, bytes, self.now) else {
+        let Some(found) = self.shortcut.make(&origin, None, bytes, self.now, None) else {
             let readahead = bytes.to_vec().into();
             return Some(Resumed { stream: stream.into(), readahead, pipelined: false, origin, paced: None });
         };
@@ -149,33 +183,65 @@ impl Parking {
         self.serial += 1;
         let id = self.entries.insert(Parked::new(origin, State::Idle(Rest::default()), self.serial));
         self.adopt(id, stream, &readahead);
-        let fate = self.go_on_with(id, found);
+        let fate = self.go_on_with(id, found, None);
         self.finish(id, fate);
         None
     }
 
-    /// Takes the next request of a connection. One that is known is answered here, or waits; any other is for the http phase.
+    /// Takes a connection that is between two requests, for so long; perhaps its last request comes again. What was read of it
+    /// already is for the http phase.
+    pub fn rest(
+        &mut self,
+        stream: IdleStream,
+        readahead: &[u8],
+        origin: Origin,
+        left: Option<Duration>,
+        repeat: Option<Repeat>,
+    ) {
+        if !readahead.is_empty() {
+            let (stream, readahead) = (stream.into(), readahead.to_vec().into());
+            self.resumed.push(Resumed { stream, readahead, pipelined: false, origin, paced: None });
+            return self.wake.notify_one();
+        }
+        if let Some(repeat) = &repeat {
+            self.learn(&origin, repeat);
+        }
+        self.serial += 1;
+        let id = self.entries.insert(Parked::new(origin, State::Idle(Rest::default()), self.serial));
+        self.adopt(id, stream, &[]);
+        if let Some(entry) = self.entries.get_mut(id) {
+            let after = repeat.as_ref().map(|repeat| repeat.conf().connection.keepalive_min_timeout);
+            let seat = Some(self.idle.borrow_mut().park(id, self.now, after.unwrap_or_default()));
+            entry.state = State::Idle(Rest { seat, repeat });
+            entry.gauge.set(Stage::Waiting);
+            self.set_deadline(id, left);
+        }
+    }
+
+    /// Takes the next request of a connection, or the rest of one that has begun. One that is known is answered here, or waits;
+    /// any other is for the http phase.
     pub(super) fn next_request(&mut self, id: usize) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
-        let (State::Idle(rest), Some(stream)) = (&mut entry.state, &entry.stream) else {
-            return Fate::Resumes;
-        };
-        // What there is of it by now is never more than is looked at.
-        let Some((begun, room)) = self.buffer.split_at_mut_checked(entry.readahead.len()) else {
-            return Fate::Resumes;
-        };
-        let length = match (&stream.socket).read(room) {
+        let Some(stream) = &entry.stream else { return Fate::Resumes };
+        let had = entry.readahead.len();
+        let Some(room) = self.buffer.get_mut(had..) else { return Fate::Resumes };
+        let length = match read(stream, room) {
             Ok(0) => return entry.ended(),
-            Ok(length) => begun.len() + length,
-            Err(error) if is_for_now(&error) => return Fate::Stays,
+            Ok(length) => had + length,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Fate::Stays,
             Err(_) => return Fate::Leaves,
         };
-        begun.copy_from_slice(&entry.readahead);
+        self.buffer[..had].copy_from_slice(&entry.readahead);
         let bytes = &self.buffer[..length];
+        let (last, since) = match &mut entry.state {
+            State::Idle(rest) => (rest.repeat.take(), None),
+            State::Begun(begun) => (Some(begun.repeat.clone()), Some(begun.since)),
+            _ => return Fate::Resumes,
+        };
         let may_repeat = |last: &Repeat| self.shortcut.may_repeat(&entry.origin, last.conf(), self.now);
-        let last = rest.repeat.take().filter(may_repeat);
+        let last = last.filter(may_repeat);
         let is_another = last.is_some();
-        let found = self.shortcut.make(&entry.origin, last, bytes, self.now);
+        let found = self.shortcut.make(&entry.origin, last, bytes, self.now, since);
         // Whatever it is, it was read: a worker that ends closes who says nothing.
         entry.readahead = match found {
             Some(Found::Made(..)) => Vec::new(),
@@ -185,21 +251,25 @@ impl Parking {
             entry.origin.misses = entry.origin.misses.saturating_add(u8::from(is_another));
             return Fate::Resumes;
         };
-        if let Some(seat) = rest.seat.take() {
+        if let State::Idle(Rest { seat, .. }) = &mut entry.state
+            && let Some(seat) = seat.take()
+        {
             self.idle.borrow_mut().forget(seat);
         }
-        self.go_on_with(id, found)
+        self.go_on_with(id, found, since)
     }
 
     /// Answers a request that was made again, has it wait, or waits for the rest of it.
-    fn go_on_with(&mut self, id: usize, found: Found) -> Fate {
+    fn go_on_with(&mut self, id: usize, found: Found, since: Option<Instant>) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
         entry.gauge.set(Stage::Writing);
         let (repeated, log) = match found {
             Found::Made(repeated, log) => (repeated, log),
             Found::Begun(repeat) => {
-                entry.state = State::Idle(Rest { seat: None, repeat: Some(repeat) });
-                self.set_deadline(id, Some(PATIENCE));
+                let patience = repeat.conf().core.client_body_timeout.min(PATIENCE);
+                let since = since.unwrap_or(self.now);
+                entry.state = State::Begun(Box::new(Begun { repeat, since }));
+                self.set_deadline_at(id, since.checked_add(patience));
                 return Fate::Stays;
             }
         };
@@ -219,7 +289,7 @@ impl Parking {
                 if is_stream {
                     self.stream_begins(id);
                 } else {
-                    self.set_deadline(id, timeout);
+                    self.set_deadline_at(id, timeout.and_then(|timeout| self.now.checked_add(timeout)));
                 }
                 Fate::Stays
             }
@@ -240,15 +310,11 @@ impl Parking {
     }
 }
 
-impl Parked {
-    /// What becomes of a connection that ends between two requests, or whose time is over. Of what is here of a request,
-    /// the http phase says that it breaks off.
-    pub(super) fn ended(&self) -> Fate {
-        if self.readahead.is_empty() { Fate::Leaves } else { Fate::Resumes }
+fn read(stream: &IdleStream, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match (&stream.socket).read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
-}
-
-/// Whether there may be something to read later.
-fn is_for_now(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
