@@ -162,7 +162,7 @@ pub const METRICS: &[Metric] = &[
     metric("encke_requests", "Requests", Read::WorkerCounter(|worker| worker.requests.get())),
     metric(
         "encke_requests_repeated",
-        "Requests that were the last one of their connection again, and were answered without the http phase",
+        "Requests that were made before, on their connection or on another one of the worker, and went without the http phase",
         Read::WorkerCounter(|worker| worker.repeated.get()),
     ),
     metric(
