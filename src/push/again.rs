@@ -31,6 +31,7 @@ use super::waiting::What;
 
 use self::likeness::Likeness;
 
+pub use self::heads::Heads;
 pub use self::known::{Entrance, Known};
 pub use self::poll::{Again, Poll};
 pub use self::publish::Publish;

@@ -86,7 +86,11 @@ impl<'a> Validators<'a> {
 
 /// Where a poll begins that has `If-Modified-Since`; `None` where something else decides, or for what cannot be read.
 pub fn after(push: &PushConf, validators: &Validators<'_>) -> Option<Start> {
-    let since = date::parse(validators.since?)?;
+    after_second(push, date::parse(validators.since?)?, validators)
+}
+
+/// The same, where that is known to say this second.
+fn after_second(push: &PushConf, since: i64, validators: &Validators<'_>) -> Option<Start> {
     if push.dialect == Dialect::Push {
         let tag = validators.tag.and_then(|tag| number(unquote(tag))).unwrap_or(0);
         return Some(Start::At(position_after(since, tag)));
@@ -123,8 +127,9 @@ impl Rules {
     pub fn start(self, push: &PushConf, validators: &Validators<'_>) -> Option<Start> {
         match validators {
             Validators { since: Some(since), .. } => {
-                let says_nothing = self.nchan && date::parse(since)? <= 0;
-                if says_nothing { None } else { after(push, validators) }
+                let since = date::parse(since)?;
+                let says_nothing = self.nchan && since <= 0;
+                if says_nothing { None } else { after_second(push, since, validators) }
             }
             Validators { since: None, tag: None, event_id: Some(id) } if self.event_id => {
                 Cursor::read(&uri::unescape(id))?.ok().map(Start::After)

@@ -24,10 +24,19 @@ pub const NCHAN_VERSION: &str = "1.3.6";
 
 /// The first of the arguments that has this name, case ignored, raw.
 pub fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    args.split(|byte| *byte == b'&').find_map(|argument| {
-        let (key, value) = argument.split_at_checked(name.len())?;
-        value.strip_prefix(b"=").filter(|_| key.eq_ignore_ascii_case(name))
-    })
+    let mut rest = Some(args);
+    while let Some(args) = rest {
+        let end = memchr::memchr(b'&', args);
+        let argument = &args[..end.unwrap_or(args.len())];
+        if let Some((key, value)) = argument.split_at_checked(name.len())
+            && let Some(value) = value.strip_prefix(b"=")
+            && key.eq_ignore_ascii_case(name)
+        {
+            return Some(value);
+        }
+        rest = end.map(|end| &args[end + 1..]);
+    }
+    None
 }
 
 impl RequestCtx {

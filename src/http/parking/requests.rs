@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::config::model::LocationConf;
 use crate::http::access;
 use crate::metrics::{self, Stage};
-use crate::push::again::{Entrance, Known, Repeat, Repeated, Request};
+use crate::push::again::{Entrance, Heads, Known, Repeat, Repeated, Request};
 use crate::push::last_poll::LastPoll;
 use crate::push::longpoll::LongPoll;
 use crate::push::waiting::{Waiting, What};
@@ -31,6 +31,7 @@ pub(super) struct Shortcut {
     worker: WorkerId,
     /// The worker is about to end: what comes next is the last request of its connection, which the http phase says.
     ends: bool,
+    heads: Heads,
     known: Known,
     /// Of this worker's answers to polls.
     last_poll: LastPoll,
@@ -60,7 +61,8 @@ impl Shortcut {
         let room = servers.map(|server| (HeadRoom::at_least(server), server.max_headers));
         let least = |(bytes, lines): (usize, usize), (other, others)| (bytes.min(other), lines.min(others));
         let room = room.reduce(least).unwrap_or_default();
-        Self { room, site, worker, ends: false, known: Known::default(), last_poll: LastPoll::default() }
+        let (heads, known, last_poll) = Default::default();
+        Self { room, site, worker, ends: false, heads, known, last_poll }
     }
 
     /// Another generation of the configuration is in force.
@@ -117,7 +119,7 @@ impl Shortcut {
             // There may be more, of which epoll does not tell again.
             return None;
         }
-        let request = Request::read(bytes).filter(|request| self.has_room(request))?;
+        let request = self.heads.read(bytes).filter(|request| self.has_room(request))?;
         let missing = request.missing()?;
         let repeat = match last.filter(|last| last.fits(&request)) {
             Some(last) => last,

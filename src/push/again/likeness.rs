@@ -107,7 +107,7 @@ impl Likeness {
         }
     }
 
-    /// The channel's id in a request that is like that, if it is not that of `key`.
+    /// The channel's id in a request that [fits](Likeness::fits), if it is not that of `key`.
     ///
     /// # Errors
     /// For an id that is no channel's.
@@ -121,7 +121,7 @@ impl Likeness {
         if named_by.is_all_of(request.arguments, key.id()) {
             return Ok(None);
         }
-        match named_by.id(request.arguments) {
+        match vars::argument(request.arguments, &named_by.name) {
             Some(id) if id == key.id() => Ok(None),
             Some(id) if !id.is_empty() && id.len() <= max_length => Ok(Some(id)),
             _ => Err(NoChannel),

@@ -4,7 +4,6 @@ use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
 use std::sync::OnceLock;
 
 use super::super::validators::Validators;
-use super::heads;
 
 /// A request that may be one that was made before.
 #[derive(Debug)]
@@ -35,11 +34,6 @@ pub(super) struct Own<'a> {
 impl<'a> Request<'a> {
     /// `None` for what does not begin with a whole head, or is unusual.
     pub fn read(request: &'a [u8]) -> Option<Self> {
-        heads::read(request)
-    }
-
-    /// The same without a look at heads that came before.
-    pub(super) fn take_apart(request: &'a [u8]) -> Option<Self> {
         let mut hasher = hasher();
         let (line, mut rest) = next_line(request)?;
         let (target, version) = line.split_at(line.iter().rposition(|byte| *byte == b' ')?);
