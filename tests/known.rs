@@ -365,11 +365,14 @@ fn what_only_looks_like_a_known_request_goes_the_whole_way() {
     ));
     let publish = post("/pub?id=a");
     let long = "y".repeat(1500);
-    let cases: [(String, &str, u64); 14] = [
+    let cases: [(String, &str, u64); 17] = [
         (publish.clone(), "202 Accepted", 1),
         (publish.replace(" HTTP/1.1\r\n", " HTTP/1.1\n\r"), "400 Bad Request", 0),
         (publish.replace("HTTP/1.1\r\nHost", "HTTP/1.1\rHo\nst"), "400 Bad Request", 0),
         (publish.replace("Length: 1", "Length: 1\x0c"), "400 Bad Request", 0),
+        (publish.replace("Length: 1", "Length:\t1"), "400 Bad Request", 0),
+        (publish.replace("Length: 1\r\n", "Length: 1\n"), "202 Accepted", 0),
+        (publish.replace("Host: one\r\n", "Host: one\n"), "202 Accepted", 0),
         (publish.replace("Content", "If-None-Match: a\x0c\r\nContent"), "202 Accepted", 0),
         (publish.replace("Content", "Sec-WebSocket-Key: a\0\r\nContent"), "400 Bad Request", 0),
         (publish.replace("Content", "Last-Event-ID: a\0\r\nContent"), "400 Bad Request", 0),
@@ -584,4 +587,24 @@ fn a_proxy_that_speaks_first_is_heard() {
         std::fs::read_to_string(server.dir().join("who.log")).unwrap_or_default() == expected
     });
     assert_eq!(repeated(&server), 0);
+}
+
+#[test]
+fn who_has_just_come_is_served_by_a_server_that_ends() {
+    let mut server = server();
+    assert_eq!(ask(&mut server.connect(), &post("/pub?id=a")).status(), 202);
+    let (mut silent, mut begun) = (server.connect(), server.connect());
+    begun.send("POST /pub?id=a HTTP/1.1\r\n");
+    assert!(matches!(begun.receive(Duration::from_millis(10)), Reply::Pending));
+    server.signal(Signal::SIGQUIT);
+    eventually("it accepts nothing more", || {
+        std::net::TcpStream::connect(("127.0.0.1", server.port())).is_err()
+    });
+    silent.send(post("/pub?id=a"));
+    begun.send("Host: one\r\nContent-Length: 1\r\n\r\nx");
+    for client in [&mut silent, &mut begun] {
+        let answer = client.receive(PATIENCE).into_response();
+        assert_eq!((answer.status(), answer.header("Connection")), (202, Some("close")));
+    }
+    assert!(server.wait_for_exit(PATIENCE).expect("it ends").success());
 }

@@ -62,7 +62,7 @@ pub(crate) fn request(site: &Arc<Site>, head: &str) -> RequestCtx {
         client: ClientWatch::default(),
         is_last: false,
     };
-    let raw = Raw { target: None, head: head.into(), pipelined: false };
+    let raw = Raw { target: None, head: head.into(), pipelined: false, started: Instant::now() };
     let (ctx, refusal) = service::context(&exchange, parts, raw);
     assert!(refusal.is_none(), "{head}");
     ctx

@@ -111,6 +111,8 @@ struct Next {
     readahead: Bytes,
     /// They came together with the request before.
     pipelined: bool,
+    /// When its first request began, if that is known.
+    since: Option<Instant>,
     /// The target of its first request, if hyper is to be given another one.
     target: Option<Bytes>,
     /// If it is between requests: `keepalive_timeout`, and the settings of the answer before.
@@ -122,20 +124,14 @@ struct Next {
 impl Next {
     fn new(stream: Stream, readahead: Bytes) -> Self {
         let pipelined = !readahead.is_empty();
-        Self { stream, readahead, pipelined, target: None, idle: None, many_headers: false }
+        Self { stream, readahead, pipelined, since: None, target: None, idle: None, many_headers: false }
     }
 }
 
 /// Serves a connection that was just accepted.
 pub fn begin(shared: &Rc<Shared>, stream: IdleStream, origin: Origin) {
     let resumed = if proxy_protocol::is_awaited(&origin) {
-        Some(Resumed {
-            stream: stream.into(),
-            readahead: Bytes::new(),
-            pipelined: false,
-            origin,
-            paced: None,
-        })
+        Some(Resumed::new(stream.into(), Bytes::new(), origin))
     } else {
         shared.parking.borrow_mut().greet(stream, origin)
     };
@@ -152,9 +148,9 @@ pub fn resume(shared: &Rc<Shared>, resumed: Resumed) {
 
 /// Serves a connection until it closes or is parked.
 async fn serve(shared: Rc<Shared>, resumed: Resumed) {
-    let Resumed { mut stream, readahead, pipelined, mut origin, paced } = resumed;
+    let Resumed { mut stream, readahead, pipelined, since, mut origin, paced } = resumed;
     let Some(paced) = paced else {
-        let mut next = Next { pipelined, ..Next::new(stream, readahead) };
+        let mut next = Next { pipelined, since, ..Next::new(stream, readahead) };
         if proxy_protocol::is_awaited(&origin) {
             let Some(rest) = proxy_protocol::read(&mut next.stream, &mut origin).await else { return };
             (next.readahead, next.pipelined) = (rest, false);
@@ -192,6 +188,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
         state.borrow_mut().phase = Phase::Head(accepted);
     }
     state.borrow_mut().pipelined = next.pipelined;
+    state.borrow_mut().since = next.since;
     if let Some((timeout, conf)) = next.idle {
         state.borrow_mut().rest(timeout, conf);
     }
@@ -311,7 +308,8 @@ async fn answer(
     let exchange = exchange(shared, &mut origin.borrow_mut(), slot, client);
     let raw = {
         let mut state = state.borrow_mut();
-        Raw { target: state.target.take(), head, pipelined: state.pipelined }
+        let started = state.since.take().unwrap_or_else(Instant::now);
+        Raw { target: state.target.take(), head, pipelined: state.pipelined, started }
     };
     // Until the last piece of the answer is with the gate.
     let _busy = Busy::new(&shared.busy);
@@ -512,10 +510,15 @@ where
             Pace::Resting if rests => Some(End::Resting(None)),
             // What a server behind will say is true even where the store is gone.
             Pace::Gone if passes => None,
-            Pace::Draining if kept => None,
+            Pace::Draining if kept || self.awaits_first() => None,
             Pace::Draining | Pace::Gone if flushed => Some(self.closed(Ok(()))),
             _ => None,
         }
+    }
+
+    /// Whether the first request has yet to come, or the rest of it.
+    fn awaits_first(&self) -> bool {
+        self.origin.borrow().requests == 0 && matches!(self.state.borrow().phase, Phase::Head(_))
     }
 
     /// Whether the request that was answered may come again, and is waited for in the parking. Not where others came instead a

@@ -118,6 +118,8 @@ pub struct GateState {
     readahead: BytesMut,
     /// Whether some of the request came together with the one before it: `$pipe`.
     pub pipelined: bool,
+    /// When the first request began, if the parking has waited for it.
+    pub since: Option<Instant>,
     /// The request is being answered, perhaps piece by piece: what hyper would write is not wanted any more.
     answering: bool,
     /// Whether the client is still there, for handlers that wait for others.
@@ -184,6 +186,7 @@ impl GateState {
             target,
             reading: Reading::Head(Vec::new(), false),
             pipelined: !readahead.is_empty(),
+            since: None,
             readahead: readahead.into(),
             answering: false,
             client: ClientWatch::default(),

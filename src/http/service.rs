@@ -71,6 +71,8 @@ pub struct Raw {
     pub head: Vec<u8>,
     /// Whether some of it came together with the request before.
     pub pipelined: bool,
+    /// When it began, as far as its log lines tell.
+    pub started: Instant,
 }
 
 /// A finished answer.
@@ -271,7 +273,8 @@ pub fn abandon(exchange: &Exchange, bytes: &[u8], pipelined: bool, how: Abandone
 /// What is known of bytes that are no request.
 fn unreadable(exchange: &Exchange, bytes: &[u8]) -> RequestCtx {
     let (parts, ()) = Request::new(()).into_parts();
-    let (mut ctx, _) = context(exchange, parts, Raw { target: None, head: Vec::new(), pipelined: false });
+    let raw = Raw { target: None, head: Vec::new(), pipelined: false, started: Instant::now() };
+    let (mut ctx, _) = context(exchange, parts, raw);
     ctx.line = Bytes::copy_from_slice(screen::first_line(bytes));
     ctx.unreadable = true;
     ctx.keep_alive = false;
@@ -293,7 +296,8 @@ pub async fn refuse(exchange: &Exchange, bytes: &[u8], refusal: Refusal) -> Repl
     let line = screen::first_line(bytes);
     let mut ctx = match request_of(line).filter(|_| refusal.status == 494) {
         Some((parts, target)) => {
-            let raw = Raw { target: Some(target), head: bytes.to_vec(), pipelined: false };
+            let (target, started) = (Some(target), Instant::now());
+            let raw = Raw { target, head: bytes.to_vec(), pipelined: false, started };
             context(exchange, parts, raw).0
         }
         None => unreadable(exchange, bytes),
@@ -364,7 +368,7 @@ pub fn context(exchange: &Exchange, parts: Parts, raw: Raw) -> (RequestCtx, Opti
         body_length: Arc::default(),
         credentials: OnceLock::new(),
         id: OnceLock::new(),
-        started: Instant::now(),
+        started: raw.started,
         uninitialized: OnceLock::new(),
         config: Arc::clone(&config),
     };

@@ -69,10 +69,19 @@ pub struct Resumed {
     pub readahead: Bytes,
     /// They came before the last request was answered.
     pub pipelined: bool,
+    /// When that request began, if it was waited for here.
+    pub since: Option<Instant>,
     /// The connection.
     pub origin: Origin,
     /// An answer that is still to be sent: slowly, which is nothing for the parking.
     pub paced: Option<Box<Paced>>,
+}
+
+impl Resumed {
+    /// One of which so much was read already.
+    pub fn new(stream: Stream, readahead: Bytes, origin: Origin) -> Self {
+        Self { stream, readahead, pipelined: false, since: None, origin, paced: None }
+    }
 }
 
 /// An answer under `limit_rate`.
@@ -333,12 +342,14 @@ impl Parking {
         self.shortcut.end();
         // One whose socket has yet to come would leave its place to somebody else.
         let now = Instant::now();
-        let stays = |state: &State| match state {
+        let stays = |entry: &Parked| match &entry.state {
             State::Writing(_) => true,
+            // As in nginx, who has just come may yet say something.
+            State::Idle(_) if entry.origin.requests == 0 => true,
             State::Idle(Rest { seat: Some(seat), .. }) => !seat.is_due(now),
             _ => false,
         };
-        let here = self.entries.iter().filter(|(_, entry)| entry.stream.is_some() && !stays(&entry.state));
+        let here = self.entries.iter().filter(|(_, entry)| entry.stream.is_some() && !stays(entry));
         let ids: Vec<usize> = here.map(|(id, _)| id).collect();
         for id in ids {
             self.say_goodbye(id);
@@ -572,11 +583,13 @@ impl Parking {
         if matches!(fate, Fate::Resumes) {
             let stream = stream.into();
             let readahead = entry.readahead.into();
-            let paced = match entry.state {
-                State::Paced(paced) => Some(paced),
-                _ => None,
+            let (paced, since) = match entry.state {
+                State::Paced(paced) => (Some(paced), None),
+                State::Begun(begun) => (None, Some(begun.since())),
+                _ => (None, None),
             };
-            self.resumed.push(Resumed { stream, readahead, pipelined, origin: entry.origin, paced });
+            let next = Resumed::new(stream, readahead, entry.origin);
+            self.resumed.push(Resumed { pipelined, since, paced, ..next });
             self.wake.notify_one();
         }
     }

@@ -52,6 +52,13 @@ pub(super) struct Begun {
     since: Instant,
 }
 
+impl Begun {
+    /// When it began.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+}
+
 /// How long the rest of a request may take. Then it is for the http phase, as it is when its connection ends.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -175,8 +182,7 @@ impl Parking {
             Ok(0) | Err(_) => return None,
         };
         let Some(found) = self.shortcut.make(&origin, None, bytes, self.now, None) else {
-            let readahead = bytes.to_vec().into();
-            return Some(Resumed { stream: stream.into(), readahead, pipelined: false, origin, paced: None });
+            return Some(Resumed::new(stream.into(), bytes.to_vec().into(), origin));
         };
         let readahead = match found {
             Found::Begun(_) => bytes.to_vec(),
@@ -201,8 +207,7 @@ impl Parking {
         repeat: Option<Repeat>,
     ) {
         if !readahead.is_empty() {
-            let (stream, readahead) = (stream.into(), readahead.to_vec().into());
-            self.resumed.push(Resumed { stream, readahead, pipelined: false, origin, paced: None });
+            self.resumed.push(Resumed::new(stream.into(), readahead.to_vec().into(), origin));
             return self.wake.notify_one();
         }
         if let Some(repeat) = &repeat {
@@ -224,22 +229,12 @@ impl Parking {
     /// any other is for the http phase.
     pub(super) fn next_request(&mut self, id: usize) -> Fate {
         let Some(entry) = self.entries.get_mut(id) else { return Fate::Leaves };
-        let Some(stream) = &entry.stream else { return Fate::Resumes };
-        let had = entry.readahead.len();
-        let Some(room) = self.buffer.get_mut(had..) else { return Fate::Resumes };
-        let length = match read(stream, room) {
-            Ok(0) => return entry.ended(),
-            Ok(length) => had + length,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Fate::Stays,
-            Err(_) => return Fate::Leaves,
+        let length = match entry.read_on(&mut self.buffer) {
+            Ok(length) => length,
+            Err(fate) => return fate,
         };
-        self.buffer[..had].copy_from_slice(&entry.readahead);
         let bytes = &self.buffer[..length];
-        let (last, since) = match &mut entry.state {
-            State::Idle(rest) => (rest.repeat.take(), None),
-            State::Begun(begun) => (Some(begun.repeat.clone()), Some(begun.since)),
-            _ => return Fate::Resumes,
-        };
+        let (last, since) = entry.state.last_request();
         let may_repeat = |last: &Repeat| self.shortcut.may_repeat(&entry.origin, last.conf(), self.now);
         let last = last.filter(may_repeat);
         let is_another = last.is_some();
@@ -308,6 +303,35 @@ impl Parking {
                 let repeat = Some(repeat);
                 self.send(id, Outgoing { rendered, conf, log, limits: None, published: None, repeat })
             }
+        }
+    }
+}
+
+impl Parked {
+    /// Reads what its client sends, behind what is here of a request already. How much that is in all, or what becomes of the
+    /// connection.
+    fn read_on(&self, buffer: &mut [u8]) -> Result<usize, Fate> {
+        let had = self.readahead.len();
+        let (Some(stream), Some((begun, room))) = (&self.stream, buffer.split_at_mut_checked(had)) else {
+            return Err(Fate::Resumes);
+        };
+        begun.copy_from_slice(&self.readahead);
+        match read(stream, room) {
+            Ok(0) => Err(self.ended()),
+            Ok(length) => Ok(had + length),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Fate::Stays),
+            Err(_) => Err(Fate::Leaves),
+        }
+    }
+}
+
+impl State {
+    /// The request that may be made again, and when it began if it has.
+    fn last_request(&mut self) -> (Option<Repeat>, Option<Instant>) {
+        match self {
+            Self::Idle(rest) => (rest.repeat.take(), None),
+            Self::Begun(begun) => (Some(begun.repeat.clone()), Some(begun.since)),
+            _ => (None, None),
         }
     }
 }

@@ -115,21 +115,15 @@ impl Head {
             // What does not go on behind that with the text is looked at more closely.
             let end = if matches!(what, What::Arguments) { b' ' } else { b'\r' };
             let (value, rest) = rest.split_at(memchr::memchr2(end, b'\n', rest)?);
-            let validators = &mut read.own.validators;
-            let slot = match what {
-                What::Arguments => {
-                    read.arguments = value;
-                    (read.body, from) = (rest, *at);
-                    continue;
-                }
-                What::Length => &mut read.own.length,
-                What::Since => &mut validators.since,
-                What::Tag => &mut validators.tag,
-                What::EventId => &mut validators.event_id,
-                What::SocketKey => &mut read.own.socket_key,
-            };
-            *slot = Some(trim(value)).filter(|value| is_clean(value));
-            slot.as_ref()?;
+            let (own, clean) = (&mut read.own, Some(trim(value)).filter(|value| is_clean(value)));
+            match what {
+                What::Arguments => read.arguments = value,
+                What::Length => own.length = Some(clean?),
+                What::Since => own.validators.since = Some(clean?),
+                What::Tag => own.validators.tag = Some(clean?),
+                What::EventId => own.validators.event_id = Some(clean?),
+                What::SocketKey => own.socket_key = Some(clean?),
+            }
             (read.body, from) = (rest, *at);
         }
         read.body = read.body.strip_prefix(&self.text[from..])?;
@@ -144,7 +138,10 @@ impl Head {
 mod tests {
     use super::*;
 
-    const REQUESTS: [&str; 26] = [
+    const REQUESTS: [&str; 29] = [
+        "POST /pub?id=a HTTP/1.1\r\nHost: a\r\nContent-Length:\t5\r\n\r\nhello",
+        "POST /pub?id=a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\n\r\nhello",
+        "GET /sub?id=a HTTP/1.1\r\nHost: a\nIf-Modified-Since: x\r\nIf-None-Match: 1\t\r\n\r\n",
         "GET /sub?id=a HTTP/1.1\r\nHost: a\r\nIf-Modified-Since: x\r\nIf-None-Match: 1\r\n\r\n",
         "GET /sub?id=bc HTTP/1.1\r\nHost: a\r\nIf-Modified-Since: yy\r\nIf-None-Match: 22\r\n\r\n",
         "GET /sub?id=bc HTTP/1.1\r\nHost: a\r\nIf-Modified-Since:   yy \r\nIf-None-Match:22\r\n\r\n",

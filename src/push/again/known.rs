@@ -98,14 +98,10 @@ impl Known {
         let set = entry.entrance.set_of(entry.repeat.likeness().digest());
         if let Some([newer, older]) = self.0.get_mut(set) {
             // What knows more of the same request takes its place.
-            let before = newer.replace(entry);
-            // One that is replaced by what knows more of the same request makes room for no other.
-            if before
-                .as_ref()
-                .is_some_and(|before| !newer.as_ref().is_some_and(|newer| newer.is_like(before)))
-            {
-                *older = before;
+            if newer.as_ref().is_some_and(|newer| !newer.is_like(&entry)) {
+                *older = newer.take();
             }
+            *newer = Some(entry);
         }
     }
 }

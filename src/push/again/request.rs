@@ -48,6 +48,10 @@ impl<'a> Request<'a> {
         let mut alike = &request[target.len()..];
         loop {
             let (line, after) = next_line(rest)?;
+            // What ends otherwise is for those who know what to make of it.
+            if !line.ends_with(b"\r") {
+                return None;
+            }
             let before = &alike[..alike.len() - rest.len()];
             rest = after;
             match line {
@@ -139,9 +143,9 @@ fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     Some(trim(rest.strip_suffix(b"\r").filter(|_| is_it)?))
 }
 
-/// Without the blanks around it.
+/// Without the spaces around it: tabs are no blanks to nginx.
 pub(super) fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = value {
         value = rest;
     }
     value
