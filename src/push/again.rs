@@ -109,7 +109,8 @@ impl Repeat {
         Some(log?.of(connection, number, request.bytes, since))
     }
 
-    /// Makes the request again, which [fits](Repeat::fits) and is [whole](Request::missing). `None`, with nothing done, where the answer is an unusual one.
+    /// Makes the request again, which [fits](Repeat::fits) and of which nothing is [missing](Request::missing). `None`, with
+    /// nothing done, where the answer is an unusual one.
     pub fn make(
         self,
         request: &Request<'_>,

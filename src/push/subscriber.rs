@@ -8,7 +8,9 @@ use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Responder, StreamHead};
 use crate::request::body;
 use crate::request::log_line::PendingLog;
-use crate::store::{self, Accounting, ChannelKey, Mode, Position, Subscribe, Subscribed, Subscription};
+use crate::store::{
+    self, Accounting, ChannelKey, Mode, Position, Subscribe, Subscribed, Subscription, WorkerId,
+};
 
 use super::again::{self, Again, Repeat, StreamForm};
 use super::attendance::Attendance;
@@ -249,21 +251,11 @@ impl Subscriber<'_> {
         mode: Mode,
         at: usize,
     ) -> Result<Subscribe<'k>, Answer> {
-        let conf = &self.ctx.conf.push;
+        // Whoever is in several channels is one subscriber all the same.
         let accounting = group::accounting(self.ctx)?;
-        Ok(Subscribe {
-            key,
-            position,
-            worker: self.slot.worker(),
-            mode,
-            concurrency: concurrency(conf),
-            max_subscribers: conf.max_channel_subscribers,
-            must_exist: conf.authorized_channels_only,
-            channel_timeout: conf.channel_timeout.as_secs(),
-            is_request: true,
-            // Whoever is in several channels is one subscriber all the same.
-            accounting: accounting.map(|how| Accounting { counts_subscriber: at == 0, ..how }),
-        })
+        let accounting = accounting.map(|how| Accounting { counts_subscriber: at == 0, ..how });
+        let question = question(&self.ctx.conf.push, key, position, mode, self.slot.worker());
+        Ok(Subscribe { accounting, ..question })
     }
 
     fn refusal(&self, reply: &Reply, subscribed: &Subscribed) -> Answer {
@@ -324,8 +316,30 @@ fn combined(reply: &Reply, form: LongPollMultipart, messages: &[super::sources::
     reply.positioned(answer, Some(&last.message), &last.cursor)
 }
 
+/// What the store is asked for somebody who wants the messages of one channel, by the settings of a location.
+pub fn question<'k>(
+    push: &PushConf,
+    key: &'k ChannelKey,
+    position: Position,
+    mode: Mode,
+    worker: WorkerId,
+) -> Subscribe<'k> {
+    Subscribe {
+        key,
+        position,
+        worker,
+        mode,
+        concurrency: concurrency(push),
+        max_subscribers: push.max_channel_subscribers,
+        must_exist: push.authorized_channels_only,
+        channel_timeout: push.channel_timeout.as_secs(),
+        is_request: true,
+        accounting: None,
+    }
+}
+
 /// How many may wait in a channel, for the store.
-pub fn concurrency(conf: &PushConf) -> store::Concurrency {
+fn concurrency(conf: &PushConf) -> store::Concurrency {
     match conf.subscriber_concurrency {
         Concurrency::First => store::Concurrency::First,
         Concurrency::Last => store::Concurrency::Last,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::model::{LocationConf, LongPollMultipart};
 use crate::request::RequestCtx;
 use crate::request::log_line::RepeatedLog;
-use crate::store::{ChannelKey, Mode, Store, Subscribe, Subscribed, Subscription, WorkerId};
+use crate::store::{ChannelKey, Mode, Store, Subscribed, Subscription, WorkerId};
 
 use super::super::last_poll::LastPoll;
 use super::super::longpoll::LongPoll;
@@ -91,19 +91,8 @@ impl Poll {
             key.rename(id);
         }
         self.reply.renew(&request.own.validators);
-        let subscribed = store.subscribe(&Subscribe {
-            key: &self.again.key,
-            position: start.position(0),
-            worker,
-            mode: self.mode,
-            concurrency: subscriber::concurrency(push),
-            max_subscribers: push.max_channel_subscribers,
-            must_exist: push.authorized_channels_only,
-            channel_timeout: push.channel_timeout.as_secs(),
-            is_request: true,
-            accounting: None,
-        });
-        match subscribed {
+        let question = subscriber::question(push, key, start.position(0), self.mode, worker);
+        match store.subscribe(&question) {
             Subscribed::Message(message) => Some(Made::Answer(last.message(&self.reply, &message))),
             Subscribed::NothingNew => {
                 let answer = self.reply.not_modified(&request.own.validators, &start, 1);

@@ -6,7 +6,7 @@ use crate::config::model::LocationConf;
 use crate::request::RequestCtx;
 use crate::request::answer::{Answer, Responder, StreamHead};
 use crate::request::log_line::RepeatedLog;
-use crate::store::{ChannelKey, Mode, Store, Subscribe, Subscribed, WorkerId};
+use crate::store::{ChannelKey, Mode, Store, Subscribed, WorkerId};
 
 use super::super::feed::Feed;
 use super::super::socket::Listener;
@@ -80,19 +80,9 @@ impl Stream {
         let start = self.likeness.start_of(request, push)?;
         let other = self.likeness.other_id(request, &self.key, push.max_channel_id_length).ok()?;
         let other = other.map(|id| ChannelKey::new(self.key.group(), id));
-        let subscribed = store.subscribe(&Subscribe {
-            key: other.as_ref().unwrap_or(&self.key),
-            position: start.position(0),
-            worker,
-            mode: Mode::Stream,
-            concurrency: subscriber::concurrency(push),
-            max_subscribers: push.max_channel_subscribers,
-            must_exist: push.authorized_channels_only,
-            channel_timeout: push.channel_timeout.as_secs(),
-            is_request: true,
-            accounting: None,
-        });
-        let Subscribed::Stream(subscription, from) = subscribed else { return None };
+        let key = other.as_ref().unwrap_or(&self.key);
+        let question = subscriber::question(push, key, start.position(0), Mode::Stream, worker);
+        let Subscribed::Stream(subscription, from) = store.subscribe(&question) else { return None };
         let timeout = push.subscriber_timeout;
         let StreamForm { format, mut head, framing, listener } = self.form;
         if let Some(key) = request.own.socket_key {
