@@ -326,7 +326,7 @@ impl Builtin {
     /// another request with the same bytes finds the same. Those that nobody needs for channels or logs need not be here.
     pub const fn is_settled(self) -> bool {
         use Builtin as B;
-        matches!(
+        let is_of_request = matches!(
             self,
             B::Args
                 | B::QueryString
@@ -346,17 +346,6 @@ impl Builtin {
                 | B::ServerAddr
                 | B::ServerName
                 | B::ServerPort
-                | B::Connection
-                | B::RemoteAddr
-                | B::RemotePort
-                | B::BinaryRemoteAddr
-                | B::RealipRemoteAddr
-                | B::RealipRemotePort
-                | B::ProxyProtocolAddr
-                | B::ProxyProtocolPort
-                | B::ProxyProtocolServerAddr
-                | B::ProxyProtocolServerPort
-                | B::ProxyAddXForwardedFor
                 | B::ContentType
                 | B::RemoteUser
                 | B::RequestPort
@@ -368,7 +357,8 @@ impl Builtin {
                 | B::Msie
                 | B::InvalidReferer
                 | B::NchanVersion
-        )
+        );
+        is_of_request || self.is_of_connection()
     }
 }
 

@@ -247,7 +247,7 @@ async fn http_phase(shared: &Rc<Shared>, next: Next, origin: &Rc<RefCell<Origin>
             if let Ok(idle) = stream.into_idle() {
                 let origin = origin.borrow().clone();
                 let left = Some(state.borrow().keepalive_timeout);
-                shared.parking.borrow_mut().rest(idle, &[], origin, left, repeat);
+                shared.parking.borrow_mut().rest(idle, origin, left, repeat);
             }
         }
         End::Closed(Err(error)) if error.is_parse() => {
@@ -518,7 +518,7 @@ where
 
     /// Whether the first request has yet to come, or the rest of it.
     fn awaits_first(&self) -> bool {
-        self.origin.borrow().requests == 0 && matches!(self.state.borrow().phase, Phase::Head(_))
+        self.origin.borrow().awaits_first().is_some() && matches!(self.state.borrow().phase, Phase::Head(_))
     }
 
     /// Whether the request that was answered may come again, and is waited for in the parking. Not where others came instead a

@@ -34,7 +34,8 @@ enum Parsed {
 
 /// Whether a connection has to begin with a header.
 pub fn is_awaited(origin: &Origin) -> bool {
-    origin.requests == 0 && origin.site.hosts(origin.listen, &origin.connection.local).proxy_protocol
+    origin.awaits_first().is_some()
+        && origin.site.hosts(origin.listen, &origin.connection.local).proxy_protocol
 }
 
 /// Reads the header, notes in `origin` what it says, and returns what was read behind it. `None` when the connection

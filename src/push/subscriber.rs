@@ -106,18 +106,20 @@ impl Subscriber<'_> {
         let mode = if wait { Mode::Once } else { Mode::Poll };
         let subscribed = self.state.store.subscribe(&self.request(key, position, mode, 0)?);
         let attend = || Attendance::begin(self.state, ctx, keys, None);
+        let leave_behind = |reply: Reply| {
+            let again = if attend().is_none() { Again::of(ctx, &reply, key, start) } else { None };
+            self.slot.may_repeat(again.map(|(again, log)| again.into_repeat(reply, mode, log)));
+        };
         match subscribed {
             Subscribed::Message(message) => {
-                let again = if attend().is_none() { Again::of(ctx, &reply, key, start) } else { None };
                 metrics::count(|worker| worker.delivered.add(1));
                 let answer = reply.message(&message, &Cursor::of(&message));
-                self.slot.may_repeat(again.map(|(again, log)| again.into_repeat(reply, mode, log)));
+                leave_behind(reply);
                 Ok(answer)
             }
             Subscribed::NothingNew => {
-                let again = if attend().is_none() { Again::of(ctx, &reply, key, start) } else { None };
                 let answer = reply.not_modified(&Validators::of(ctx), start, 1);
-                self.slot.may_repeat(again.map(|(again, log)| again.into_repeat(reply, mode, log)));
+                leave_behind(reply);
                 Ok(answer)
             }
             Subscribed::Wait(subscription) => {

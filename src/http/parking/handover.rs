@@ -23,7 +23,7 @@ use super::super::access;
 use super::super::origin::{Origin, Place};
 use super::super::site::Site;
 use super::super::stream::IdleStream;
-use super::{Fate, Parked, Parking, State};
+use super::{Fate, Parked, Parking, Resumed, State};
 
 /// A connection on its way to another process. Its socket travels beside it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -278,7 +278,8 @@ impl Arrived {
                 let id = parking.expect(waiting, origin);
                 parking.adopt(id, stream, &self.handed.readahead);
             }
-            None => parking.rest(stream, &self.handed.readahead, origin, self.handed.left, None),
+            None if self.handed.readahead.is_empty() => parking.rest(stream, origin, self.handed.left, None),
+            None => parking.give_back(Resumed::new(stream.into(), self.handed.readahead.into(), origin)),
         }
     }
 }

@@ -345,7 +345,7 @@ impl Parking {
         let stays = |entry: &Parked| match &entry.state {
             State::Writing(_) => true,
             // As in nginx, who has just come may yet say something.
-            State::Idle(_) if entry.origin.requests == 0 => true,
+            State::Idle(_) if entry.origin.awaits_first().is_some() => true,
             State::Idle(Rest { seat: Some(seat), .. }) => !seat.is_due(now),
             _ => false,
         };
@@ -585,13 +585,18 @@ impl Parking {
             let readahead = entry.readahead.into();
             let (paced, since) = match entry.state {
                 State::Paced(paced) => (Some(paced), None),
-                State::Begun(begun) => (None, Some(begun.since())),
+                State::Begun(begun) => (None, Some(begun.since)),
                 _ => (None, None),
             };
             let next = Resumed::new(stream, readahead, entry.origin);
-            self.resumed.push(Resumed { pipelined, since, paced, ..next });
-            self.wake.notify_one();
+            self.give_back(Resumed { pipelined, since, paced, ..next });
         }
+    }
+
+    /// Gives a connection to the http phase.
+    fn give_back(&mut self, resumed: Resumed) {
+        self.resumed.push(resumed);
+        self.wake.notify_one();
     }
 
     /// Does what is due.

@@ -29,7 +29,8 @@ pub(super) struct Shortcut {
     /// The generation of the configuration in force.
     site: Arc<Site>,
     worker: WorkerId,
-    /// The worker is about to end: what comes next is the last request of its connection, which the http phase says.
+    /// The worker is about to end: what comes next is the last request of its connection, and the http phase writes answers that
+    /// close.
     ends: bool,
     heads: Heads,
     known: Known,
@@ -49,14 +50,7 @@ enum Found {
 /// A request of which the head is known, and something of the body is missing.
 pub(super) struct Begun {
     repeat: Repeat,
-    since: Instant,
-}
-
-impl Begun {
-    /// When it began.
-    pub(super) fn since(&self) -> Instant {
-        self.since
-    }
+    pub(super) since: Instant,
 }
 
 /// How long the rest of a request may take. Then it is for the http phase, as it is when its connection ends.
@@ -113,7 +107,7 @@ impl Shortcut {
     }
 
     /// Makes the request that these bytes are, all of it and nothing else: the connection's last one again, or one that is known.
-    /// `None`, with nothing done, where they are something else. They came now, or since then.
+    /// `None`, with nothing done, where they are something else. `since` is when the request began, if that was not now.
     fn make(
         &mut self,
         origin: &Origin,
@@ -175,7 +169,7 @@ impl Parking {
             Ok(length @ 1..) => &self.buffer[..length],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let patience = origin.default_server().client_header_timeout;
-                self.rest(stream, &[], origin, Some(patience), None);
+                self.rest(stream, origin, Some(patience), None);
                 return None;
             }
             // It is closed again.
@@ -196,20 +190,14 @@ impl Parking {
         None
     }
 
-    /// Takes a connection that is between two requests, for so long; perhaps its last request comes again. What was read of it
-    /// already is for the http phase.
+    /// Takes a connection that is between two requests, for so long; perhaps its last request comes again.
     pub fn rest(
         &mut self,
         stream: IdleStream,
-        readahead: &[u8],
         origin: Origin,
         left: Option<Duration>,
         repeat: Option<Repeat>,
     ) {
-        if !readahead.is_empty() {
-            self.resumed.push(Resumed::new(stream.into(), readahead.to_vec().into(), origin));
-            return self.wake.notify_one();
-        }
         if let Some(repeat) = &repeat {
             self.learn(&origin, repeat);
         }
@@ -239,7 +227,7 @@ impl Parking {
         let last = last.filter(may_repeat);
         let is_another = last.is_some();
         let found = self.shortcut.make(&entry.origin, last, bytes, self.now, since);
-        // Whatever it is, it was read: a worker that ends closes who says nothing.
+        // The http phase has what was read of any other.
         entry.readahead = match found {
             Some(Found::Made(..)) => Vec::new(),
             Some(Found::Begun(_)) | None => bytes.to_vec(),

@@ -11,10 +11,10 @@ use super::likeness::Likeness;
 use super::request::hasher;
 use super::{Repeat, Request};
 
-/// There are so many sets of places. A request has the places of one set, and takes the older one.
+/// Sets of two places each. A request belongs to one of them, where a new one pushes out the older.
 const SETS: usize = 512;
 
-/// Requests that lead to the same place whoever makes them: a thousand of them, the later ones.
+/// Requests that lead to the same place whoever makes them: a thousand at most.
 #[derive(Debug, Default)]
 pub struct Known(Vec<[Option<Entry>; 2]>);
 
@@ -48,29 +48,28 @@ impl Entrance {
 
 impl Entry {
     fn is_like(&self, other: &Self) -> bool {
-        self.entrance == other.entrance && self.repeat.likeness().digest() == other.repeat.likeness().digest()
+        self.entrance == other.entrance && self.repeat.likeness().digest == other.repeat.likeness().digest
     }
 }
 
 impl Known {
     /// The request that may be made again like this one, if one is known.
     pub fn find(&self, entrance: &Entrance, request: &Request<'_>) -> Option<&Repeat> {
-        let mut found =
-            [request.digest, request.whole()].into_iter().filter_map(|digest| self.at(entrance, digest));
-        found.find(|repeat| repeat.fits(request))
+        let of = |digest| self.at(entrance, digest).filter(|repeat| repeat.fits(request));
+        of(request.digest).or_else(|| of(request.whole()))
     }
 
     /// Remembers a request, if anybody may make it.
     pub fn learn(&mut self, entrance: Entrance, repeat: &Repeat) {
         let likeness = repeat.likeness();
-        if likeness.is_for_anybody() && self.like(&entrance, likeness).is_none() {
+        if likeness.for_anybody && self.like(&entrance, likeness).is_none() {
             self.insert(Entry { entrance, repeat: repeat.clone() });
         }
     }
 
     /// The same for one that waits, which shares with its like what they have in common.
     pub fn learn_poll(&mut self, entrance: Entrance, poll: &mut LongPoll, log: Option<RepeatedLog>) {
-        let Some(again) = poll.again_mut().filter(|again| again.likeness.is_for_anybody()) else { return };
+        let Some(again) = poll.again_mut().filter(|again| again.likeness.for_anybody) else { return };
         if let Some(known) = self.like(&entrance, &again.likeness) {
             again.likeness = Arc::clone(known);
         } else if let Some(repeat) = poll.to_repeat(log) {
@@ -80,22 +79,22 @@ impl Known {
 
     /// The likeness that is known, if it says as much as this one.
     fn like(&self, entrance: &Entrance, likeness: &Likeness) -> Option<&Arc<Likeness>> {
-        let known = self.at(entrance, likeness.digest())?.likeness();
-        (known.start().is_some() || likeness.start().is_none()).then_some(known)
+        let known = self.at(entrance, likeness.digest)?.likeness();
+        (known.start.is_some() || likeness.start.is_none()).then_some(known)
     }
 
     fn at(&self, entrance: &Entrance, digest: u64) -> Option<&Repeat> {
         let known = self.0.get(entrance.set_of(digest))?.iter().flatten();
-        let mut same = known.filter(|entry| entry.repeat.likeness().digest() == digest);
+        let mut same = known.filter(|entry| entry.repeat.likeness().digest == digest);
         same.find(|entry| entry.entrance == *entrance).map(|entry| &entry.repeat)
     }
 
     fn insert(&mut self, entry: Entry) {
-        // Most workers of most servers know none.
+        // Made with the first.
         if self.0.is_empty() {
             self.0.resize_with(SETS, Default::default);
         }
-        let set = entry.entrance.set_of(entry.repeat.likeness().digest());
+        let set = entry.entrance.set_of(entry.repeat.likeness().digest);
         if let Some([newer, older]) = self.0.get_mut(set) {
             // What knows more of the same request takes its place.
             if newer.as_ref().is_some_and(|newer| !newer.is_like(&entry)) {

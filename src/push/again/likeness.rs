@@ -15,13 +15,13 @@ use super::{Request, is_settled};
 /// What requests have in common that lead to the same place.
 #[derive(Clone, Debug)]
 pub(super) struct Likeness {
-    /// Of the head without length and validators; with the arguments, unless these name the channel.
-    digest: u64,
+    /// Of the head without what each request has of its own; with the arguments, unless one of them names the channel.
+    pub(super) digest: u64,
     named_by: Option<NamedBy>,
     /// Whether they lead there whoever makes them.
-    for_anybody: bool,
+    pub(super) for_anybody: bool,
     /// Where subscribers begin that do not say where, if that is known.
-    start: Option<Start>,
+    pub(super) start: Option<Start>,
     /// How they may say it.
     rules: Rules,
 }
@@ -30,7 +30,7 @@ pub(super) struct Likeness {
 #[derive(Clone, Debug)]
 struct NamedBy {
     name: Box<[u8]>,
-    /// Others would be heeded, too, and there are none.
+    /// Others were asked for, too, and are not there: requests that have any are not like this one.
     alone: bool,
 }
 
@@ -43,7 +43,7 @@ impl Likeness {
         ids: &[Template],
         differs: Differs,
     ) -> Option<(Self, Option<RepeatedLog>)> {
-        // Where hyper was given another target, the head has that.
+        // In the place of a target that hyper refuses the head has another one.
         let is_as_it_came = made_again::target(&ctx.head) == &*ctx.raw_target;
         if !is_as_it_came || !is_settled(ctx) {
             return None;
@@ -72,21 +72,6 @@ impl Likeness {
         let (likeness, log) = Self::of(ctx, request, &push.ids.subscribe, Differs::Validators)?;
         let start = request.own.validators.are_none().then(|| start.clone());
         Some((Arc::new(Self { start, rules: Rules::of(ctx, is_poll), ..likeness }), log))
-    }
-
-    /// See the field.
-    pub(super) fn digest(&self) -> u64 {
-        self.digest
-    }
-
-    /// See the field.
-    pub(super) fn is_for_anybody(&self) -> bool {
-        self.for_anybody
-    }
-
-    /// See the field.
-    pub(super) fn start(&self) -> Option<&Start> {
-        self.start.as_ref()
     }
 
     /// Where a subscriber's request begins that is like that; `None` where that has to be found out on the whole way.
@@ -152,7 +137,7 @@ impl NamedBy {
         value == Some(id)
     }
 
-    /// The id in the arguments of a request; `None` where there is none, or there is more to heed.
+    /// The id in the arguments of a request; `None` where there is none, where there is more to heed, and for what is not plain text.
     fn id<'a>(&self, arguments: &'a [u8]) -> Option<&'a [u8]> {
         let is_plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#' && !(self.alone && *byte == b'&');
         vars::argument(arguments, &self.name).filter(|_| arguments.iter().all(is_plain))
